@@ -1,0 +1,304 @@
+//! The nouns of the store.
+
+use std::num::NonZeroU32;
+
+use pillarbox_policy::{Ladder, Timestamp};
+
+/// Identifies an account for ever. Never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(pub i64);
+
+/// Identifies a mailbox within its account, across renames (OBJECTID, RFC 8474). Never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MailboxId(pub i64);
+
+/// Identifies stored message content within its account; copies share it (RFC 8474 EMAILID). Never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentId(pub u64);
+
+/// Unique identifier of a message in a mailbox (RFC 9051 §2.3.1.1). Strictly ascending, never reused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uid(pub NonZeroU32);
+
+/// Modification sequence (RFC 7162 §3.1): ascends with every change in an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModSeq(pub u64);
+
+/// What verifies a password. Never the password itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Verifiers {
+    /// argon2id in PHC string format.
+    pub argon2id: String,
+    /// SCRAM-SHA-256 keys (RFC 5802 §3, R7677-1).
+    pub scram_sha256: ScramKeys,
+}
+
+impl std::fmt::Debug for Verifiers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Verifiers(..)")
+    }
+}
+
+/// What a server keeps for SCRAM.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ScramKeys {
+    /// At least 16 random bytes.
+    pub salt: Vec<u8>,
+    /// Iteration count, at least 4096.
+    pub iterations: u32,
+    /// `H(HMAC(SaltedPassword, "Client Key"))`.
+    pub stored_key: [u8; 32],
+    /// `HMAC(SaltedPassword, "Server Key")`.
+    pub server_key: [u8; 32],
+}
+
+impl std::fmt::Debug for ScramKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ScramKeys(..)")
+    }
+}
+
+/// An account to be made.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// The full address, which is also the login name (R6186-4). Compared without regard to ASCII case.
+    pub address: String,
+    /// What verifies its password.
+    pub verifiers: Verifiers,
+    /// Where it stands on the ladder.
+    pub ladder: Ladder,
+}
+
+/// An account as stored.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its identity.
+    pub id: AccountId,
+    /// The full address, as it was given.
+    pub address: String,
+    /// What verifies its password.
+    pub verifiers: Verifiers,
+    /// Where it stands on the ladder.
+    pub ladder: Ladder,
+    /// Whether its password crossed a wire in clear and has to be changed (S4.1-6).
+    pub password_exposed: Option<Timestamp>,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
+/// A mailbox as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mailbox {
+    /// Its identity.
+    pub id: MailboxId,
+    /// Its name in UTF-8, levels parted by `/`. `INBOX` always exists and is spelled so.
+    pub name: String,
+    /// RFC 9051 §2.3.1.1. Never 0; a mailbox made again under an old name has a higher one.
+    pub uid_validity: NonZeroU32,
+    /// The UID the next message will get.
+    pub uid_next: NonZeroU32,
+    /// The highest modification sequence of any change in it, expunges included.
+    pub highest_modseq: ModSeq,
+    /// Whether the user subscribed to it.
+    pub subscribed: bool,
+    /// The RFC 6154 use it was made for, as a word without backslash: `Sent`, `Drafts`, `Junk`, `Trash`, `Archive`.
+    pub special_use: Option<String>,
+    /// Messages in it.
+    pub messages: u32,
+    /// Messages in it without the flag `\Seen`.
+    pub unseen: u32,
+    /// Messages in it with the flag `\Deleted`.
+    pub deleted: u32,
+    /// Octets of all messages in it.
+    pub size: u64,
+}
+
+/// A set of flags: system flags with their backslash (`\Seen`) and keywords, each at most 255 octets.
+/// Compared without regard to ASCII case; kept as first spelled; sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flags(Vec<String>);
+
+impl Flags {
+    /// The set of these flags.
+    pub fn new<I: IntoIterator<Item = S>, S: Into<String>>(flags: I) -> Self {
+        let mut set = Self::default();
+        for flag in flags {
+            set.insert(flag.into());
+        }
+        set
+    }
+
+    /// Adds a flag. False if it was there.
+    pub fn insert(&mut self, flag: String) -> bool {
+        match self.position(&flag) {
+            Ok(_) => false,
+            Err(at) => {
+                self.0.insert(at, flag);
+                true
+            }
+        }
+    }
+
+    /// Removes a flag. False if it was not there.
+    pub fn remove(&mut self, flag: &str) -> bool {
+        self.position(flag).is_ok_and(|at| {
+            self.0.remove(at);
+            true
+        })
+    }
+
+    /// Whether the flag is set.
+    #[must_use]
+    pub fn contains(&self, flag: &str) -> bool {
+        self.position(flag).is_ok()
+    }
+
+    /// The flags in order.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    fn position(&self, flag: &str) -> Result<usize, usize> {
+        let key = flag.to_ascii_lowercase();
+        self.0
+            .binary_search_by(|have| have.to_ascii_lowercase().cmp(&key))
+    }
+}
+
+/// How flags are to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FlagChange {
+    /// Exactly these.
+    Replace(Flags),
+    /// These as well.
+    Add(Flags),
+    /// Without these.
+    Remove(Flags),
+}
+
+/// A message to be stored.
+#[derive(Debug)]
+pub struct NewMessage<B> {
+    /// Where it goes.
+    pub mailbox: MailboxId,
+    /// Its flags.
+    pub flags: Flags,
+    /// When it was received (RFC 9051 §2.3.3).
+    pub internal_date: Timestamp,
+    /// The offset from UTC, in minutes, that `internal_date` is shown with.
+    pub internal_offset: i16,
+    /// What protocols want to remember about its structure. Opaque to the store; at most 1 MiB.
+    pub index: Vec<u8>,
+    /// Its content.
+    pub body: B,
+}
+
+/// What a stored message was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// The mailbox.
+    pub mailbox: MailboxId,
+    /// Its UIDVALIDITY.
+    pub uid_validity: NonZeroU32,
+    /// The message's UID.
+    pub uid: Uid,
+    /// The message's content.
+    pub content: ContentId,
+    /// Its modification sequence.
+    pub modseq: ModSeq,
+}
+
+/// A message in a mailbox, without its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its UID.
+    pub uid: Uid,
+    /// Its content.
+    pub content: ContentId,
+    /// Its flags.
+    pub flags: Flags,
+    /// When it was received.
+    pub internal_date: Timestamp,
+    /// The offset from UTC, in minutes, that `internal_date` is shown with.
+    pub internal_offset: i16,
+    /// Octets of its content.
+    pub size: u64,
+    /// The modification sequence of its last change.
+    pub modseq: ModSeq,
+}
+
+/// Inclusive range of UIDs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UidRange {
+    /// First.
+    pub from: Uid,
+    /// Last.
+    pub to: Uid,
+}
+
+impl UidRange {
+    /// Every UID.
+    pub const ALL: Self = Self {
+        from: Uid(NonZeroU32::MIN),
+        to: Uid(NonZeroU32::MAX),
+    };
+}
+
+/// What happened in a mailbox after a given [`ModSeq`] (RFC 7162).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Messages that are new or whose flags changed, by UID.
+    pub changed: Vec<Message>,
+    /// UIDs that are gone, ascending.
+    pub expunged: Vec<Uid>,
+    /// The mailbox's highest modification sequence now.
+    pub highest_modseq: Option<ModSeq>,
+}
+
+/// A wake-up: something in a mailbox changed. A hint; [`Changes`] are the truth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wake {
+    /// Messages or flags in this mailbox.
+    Mailbox(MailboxId),
+    /// The list of mailboxes.
+    MailboxList,
+    /// Wake-ups were missed; look at everything.
+    Lagged,
+}
+
+/// One authentication attempt with all its TLS facts, kept on record (S4-17).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoginRecord {
+    /// When.
+    pub at: Timestamp,
+    /// The account, where the login name is one.
+    pub account: Option<AccountId>,
+    /// The login name that was tried; cut to 255 octets.
+    pub login: String,
+    /// Name of the listener: `imaps`, `pop3s`, `submissions`, `imap`, `pop3`, `submission`.
+    pub listener: String,
+    /// Address and port of the client.
+    pub remote: String,
+    /// How TLS began: `implicit`, `starttls`, `proxied`; absent in the clear.
+    pub how: Option<String>,
+    /// `TLSv1.3`; absent in the clear.
+    pub tls_version: Option<String>,
+    /// IANA name of the suite.
+    pub cipher_suite: Option<String>,
+    /// IANA name of the key-exchange group.
+    pub group: Option<String>,
+    /// The name the client asked for.
+    pub sni: Option<String>,
+    /// ALPN protocol agreed on.
+    pub alpn: Option<String>,
+    /// Whether the TLS session was resumed.
+    pub resumed: bool,
+    /// SHA-256 of the client's certificate.
+    pub client_certificate: Option<String>,
+    /// SASL mechanism or command: `PLAIN`, `SCRAM-SHA-256-PLUS`, `LOGIN`, `USER`.
+    pub mechanism: String,
+    /// What the client says it is (IMAP ID, EHLO name); cut to 255 octets.
+    pub client: Option<String>,
+    /// `ok`, or a stable word for why not: `bad-credentials`, or a policy code in capitals.
+    pub outcome: String,
+}
