@@ -1,1 +1,11 @@
-//! x
+//! Dev-only: what tests of the other crates share. Test facts, a test CA, signed DNS zones served by a real
+//! name server, scripted evil peers. No product crate depends on this one.
+//!
+//! ```
+//! let facts = pillarbox_testkit::facts();
+//! assert_eq!(facts.suite().to_string(), "TLS_AES_256_GCM_SHA384");
+//! ```
+
+mod facts;
+
+pub use facts::{facts, facts_with};

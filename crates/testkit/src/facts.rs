@@ -1,0 +1,33 @@
+//! [`TlsFacts`] for tests of pure machines, which never see a handshake.
+
+use pillarbox_policy::{
+    ChannelBinding, CipherSuite, FactsParts, Group, How, PeerProof, TlsFacts, TlsVersion,
+};
+
+/// Facts of a healthy implicit-TLS session: TLS 1.3, a hybrid group, a validated server.
+#[must_use]
+pub fn facts() -> TlsFacts {
+    facts_with(|_| ())
+}
+
+/// The facts of [`facts`], changed by `change`.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "dev-only crate; pure machines are tested without a handshake"
+)]
+pub fn facts_with(change: impl FnOnce(&mut FactsParts)) -> TlsFacts {
+    let mut parts = FactsParts {
+        version: TlsVersion::Tls13,
+        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
+        group: Some(Group("X25519MLKEM768")),
+        sni: Some("mail.example.org".to_owned()),
+        alpn: None,
+        resumed: false,
+        how: How::Implicit,
+        peer: PeerProof::Pkix { name: "mail.example.org".to_owned() },
+        binding: Some(ChannelBinding::tls_exporter([7; 32])),
+    };
+    change(&mut parts);
+    TlsFacts::assertion(parts)
+}
