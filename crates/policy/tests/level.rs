@@ -1,0 +1,240 @@
+//! Levels against facts, as a table; and what holds for every pair.
+
+use pillarbox_policy::{
+    AccountLevel, Code, Credentials, Level, PeerProof, Refusal, Secret, Timestamp, TlsFacts,
+    TlsVersion,
+};
+use pillarbox_testkit::facts_with;
+use proptest::prelude::*;
+
+const NOW: Timestamp = Timestamp(1_795_000_000);
+
+fn pkix() -> PeerProof {
+    PeerProof::Pkix {
+        name: "mail.example.org".to_owned(),
+    }
+}
+
+fn dane() -> PeerProof {
+    PeerProof::Dane {
+        name: "mail.example.org".to_owned(),
+    }
+}
+
+fn pinned() -> PeerProof {
+    PeerProof::Pinned {
+        fingerprint: "00".repeat(32),
+    }
+}
+
+fn facts(version: TlsVersion, peer: PeerProof) -> TlsFacts {
+    facts_with(|parts| {
+        parts.version = version;
+        parts.peer = peer;
+    })
+}
+
+#[test]
+fn every_level_against_every_kind_of_facts() {
+    use Level::{Default, Tls13, Unprotected};
+    use TlsVersion::{Tls12, Tls13 as V13};
+    let version = || Some(Code::LevelTlsVersion);
+    let pin = || Some(Code::PinOnly);
+    let peer = || Some(Code::LevelPeer);
+    #[rustfmt::skip]
+    let table = [
+        // level      version  peer                   refusal
+        (Unprotected, Tls12,   pkix(),                None),
+        (Unprotected, Tls12,   pinned(),              None),
+        (Unprotected, Tls12,   PeerProof::Anonymous,  None),
+        (Unprotected, V13,     pkix(),                None),
+        (Default,     Tls12,   pkix(),                None),
+        (Default,     Tls12,   dane(),                None),
+        (Default,     Tls12,   pinned(),              pin()),
+        (Default,     Tls12,   PeerProof::Anonymous,  peer()),
+        (Default,     V13,     pinned(),              pin()),
+        (Default,     V13,     PeerProof::Anonymous,  peer()),
+        (Tls13,       Tls12,   pkix(),                version()),
+        (Tls13,       Tls12,   pinned(),              version()),
+        (Tls13,       V13,     pkix(),                None),
+        (Tls13,       V13,     dane(),                None),
+        (Tls13,       V13,     pinned(),              pin()),
+        (Tls13,       V13,     PeerProof::Anonymous,  peer()),
+    ];
+    for (level, version, peer, expected) in table {
+        let row = format!("{level} {version} {peer:?}");
+        let answer = level.permits(&facts(version, peer)).err();
+        assert_eq!(answer.map(|refusal| refusal.code()), expected, "{row}");
+    }
+}
+
+#[test]
+fn a_refusal_names_what_was_needed_and_what_was_offered() {
+    let refusal = Level::Tls13
+        .permits(&facts(TlsVersion::Tls12, pkix()))
+        .unwrap_err();
+    assert_eq!(
+        refusal,
+        Refusal::Version {
+            needed: TlsVersion::Tls13,
+            offered: TlsVersion::Tls12
+        }
+    );
+}
+
+#[test]
+fn the_default_demands_a_validated_certificate_and_tls_1_2() {
+    let level = AccountLevel::default().current();
+    assert_eq!(level, Level::Default);
+    assert_eq!(level.least_version(), TlsVersion::Tls12);
+    assert_eq!(
+        level
+            .permits(&facts(TlsVersion::Tls12, PeerProof::Anonymous))
+            .unwrap_err()
+            .code(),
+        Code::LevelPeer
+    );
+}
+
+#[test]
+fn levels_are_stored_by_name() {
+    for level in Level::ALL {
+        assert_eq!(Level::from_name(level.as_str()), Some(level));
+    }
+    assert_eq!(Level::from_name("automatic"), None);
+}
+
+#[test]
+fn lowering_needs_the_consent_given_for_that_step() {
+    let mut account = AccountLevel::default();
+    assert!(account.lowering(Level::Default).is_none());
+    assert!(account.lowering(Level::Tls13).is_none());
+    let lowering = account.lowering(Level::Unprotected).unwrap();
+    let warning = lowering.warning();
+    assert!(
+        warning.contains("passwords") && warning.contains("messages"),
+        "S5.2-7: {warning}"
+    );
+    let early = lowering.agreed(NOW);
+
+    account.raise(Level::Tls13);
+    account.lower(early);
+    assert_eq!(
+        account.current(),
+        Level::Tls13,
+        "a consent for another step changes nothing"
+    );
+
+    account.lower(account.lowering(Level::Unprotected).unwrap().agreed(NOW));
+    assert_eq!(account.current(), Level::Unprotected);
+    let consent = account.consent().unwrap();
+    assert_eq!(
+        (consent.from(), consent.to(), consent.at()),
+        (Level::Tls13, Level::Unprotected, NOW)
+    );
+}
+
+#[test]
+fn a_stored_low_level_without_its_consent_is_put_back() {
+    assert_eq!(
+        AccountLevel::restore(Level::Unprotected, None).current(),
+        Level::Default
+    );
+    assert_eq!(
+        AccountLevel::restore(Level::Unprotected, Some(NOW)).current(),
+        Level::Unprotected
+    );
+    assert_eq!(
+        AccountLevel::restore(Level::Tls13, None).current(),
+        Level::Tls13
+    );
+}
+
+#[test]
+fn accounts_have_levels_of_their_own() {
+    let strict = AccountLevel::restore(Level::Tls13, None);
+    let lax = AccountLevel::restore(Level::Unprotected, Some(NOW));
+    let channel = facts(TlsVersion::Tls12, pinned());
+    assert!(
+        Credentials::new("a", Secret::from("x"), &strict)
+            .release(&channel)
+            .is_err()
+    );
+    assert!(
+        Credentials::new("b", Secret::from("y"), &lax)
+            .release(&channel)
+            .is_ok()
+    );
+}
+
+#[test]
+fn the_box_opens_only_for_facts_that_meet_the_level() {
+    let credentials = Credentials::new("juliet", Secret::from("s3cret"), &AccountLevel::default());
+    let refusal = credentials
+        .release(&facts(TlsVersion::Tls13, pinned()))
+        .unwrap_err();
+    assert_eq!(
+        refusal,
+        Refusal::PinOnly {
+            level: Level::Default
+        }
+    );
+    let good = facts(TlsVersion::Tls13, pkix());
+    let released = credentials.release(&good).unwrap();
+    assert_eq!(
+        (released.login(), released.password().expose()),
+        ("juliet", "s3cret")
+    );
+}
+
+#[test]
+fn nothing_prints_a_secret() {
+    let credentials = Credentials::new("juliet", Secret::from("s3cret"), &AccountLevel::default());
+    let good = facts(TlsVersion::Tls13, pkix());
+    let released = credentials.release(&good).unwrap();
+    let printed = format!(
+        "{credentials:?} {released:?} {:?} {good:?}",
+        released.password()
+    );
+    assert!(!printed.contains("s3cret"), "{printed}");
+    assert!(
+        !printed.contains("7, 7, 7"),
+        "channel binding data is not printed: {printed}"
+    );
+}
+
+fn any_facts() -> impl Strategy<Value = TlsFacts> {
+    let version = prop_oneof![Just(TlsVersion::Tls12), Just(TlsVersion::Tls13)];
+    let client = PeerProof::ClientCertificate {
+        fingerprint: "ab".repeat(32),
+    };
+    let peer = prop_oneof![
+        Just(PeerProof::Anonymous),
+        Just(pkix()),
+        Just(dane()),
+        Just(pinned()),
+        Just(client)
+    ];
+    (version, peer).prop_map(|(version, peer)| facts(version, peer))
+}
+
+proptest! {
+    #[test]
+    fn raising_a_level_never_turns_a_refusal_into_a_release(
+        facts in any_facts(), low in 0usize..3, high in 0usize..3,
+    ) {
+        let (low, high) = (Level::ALL[low.min(high)], Level::ALL[low.max(high)]);
+        if low.permits(&facts).is_err() {
+            prop_assert!(high.permits(&facts).is_err());
+        }
+    }
+
+    #[test]
+    fn no_level_but_unprotected_is_met_without_proof_of_the_server(facts in any_facts()) {
+        for level in [Level::Default, Level::Tls13] {
+            if level.permits(&facts).is_ok() {
+                prop_assert!(facts.peer().authenticates_server());
+            }
+        }
+    }
+}
