@@ -25,7 +25,9 @@ pub fn facts_with(change: impl FnOnce(&mut FactsParts)) -> TlsFacts {
         alpn: None,
         resumed: false,
         how: How::Implicit,
-        peer: PeerProof::Pkix { name: "mail.example.org".to_owned() },
+        peer: PeerProof::Pkix {
+            name: "mail.example.org".to_owned(),
+        },
         binding: Some(ChannelBinding::tls_exporter([7; 32])),
     };
     change(&mut parts);

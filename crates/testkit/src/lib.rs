@@ -7,5 +7,6 @@
 //! ```
 
 mod facts;
+pub mod ledger;
 
 pub use facts::{facts, facts_with};

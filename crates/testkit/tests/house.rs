@@ -1,0 +1,348 @@
+//! The rules of the house, as tests. Each message says how to mend what it found.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use pillarbox_testkit::ledger::root;
+
+/// Who may depend on whom (without the `pillarbox-` prefix). Dev-dependencies on `testkit` are always allowed.
+const ARROWS: [(&str, &[&str]); 10] = [
+    ("policy", &[]),
+    ("proto", &["policy"]),
+    ("store", &["policy"]),
+    ("discover", &["policy"]),
+    ("transport", &["policy", "proto"]),
+    ("server", &["transport", "proto", "store", "policy"]),
+    ("client", &["transport", "proto", "discover", "policy"]),
+    ("testkit", &["policy"]),
+    ("pillarboxd", &["server", "transport", "store", "policy"]),
+    ("pillarbox", &["client", "discover", "transport", "policy"]),
+];
+
+/// Crates that the sans-IO half may never see.
+const IO_CRATES: [&str; 6] = [
+    "tokio",
+    "rustls",
+    "tokio-rustls",
+    "socket2",
+    "rusqlite",
+    "hickory-resolver",
+];
+
+fn metadata() -> serde_json::Value {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--offline",
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Name, description and dependencies (name, kind) of every member.
+fn members() -> BTreeMap<String, (String, Vec<(String, String)>)> {
+    let short = |name: &str| name.strip_prefix("pillarbox-").unwrap_or(name).to_owned();
+    metadata()["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| {
+            let dependencies =
+                package["dependencies"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|dependency| {
+                        (
+                            short(dependency["name"].as_str().unwrap()),
+                            dependency["kind"].as_str().unwrap_or("normal").to_owned(),
+                        )
+                    });
+            let description = package["description"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned();
+            (
+                short(package["name"].as_str().unwrap()),
+                (description, dependencies.collect()),
+            )
+        })
+        .collect()
+}
+
+/// Every Rust file of the workspace with its path from the root, without build output.
+fn sources() -> Vec<(PathBuf, String)> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() && name != "target" && !name.starts_with('.') {
+                walk(&path, found);
+            } else if name.ends_with(".rs") {
+                found.push(path);
+            }
+        }
+    }
+    let root = root();
+    let mut found = Vec::new();
+    for folder in ["bins", "crates", "fuzz", "bench"] {
+        if root.join(folder).is_dir() {
+            walk(&root.join(folder), &mut found);
+        }
+    }
+    found
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).unwrap();
+            (path.strip_prefix(&root).unwrap().to_owned(), text)
+        })
+        .collect()
+}
+
+/// The lines of a file that are code, numbered from 1: no comments.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines()
+        .enumerate()
+        .map(|(at, line)| (at + 1, line.split("//").next().unwrap_or_default()))
+        .filter(|(_, line)| !line.trim().is_empty())
+}
+
+fn assert_none(faults: &[String], advice: &str) {
+    assert!(faults.is_empty(), "{advice}\n{}", faults.join("\n"));
+}
+
+#[test]
+fn crates_depend_only_along_the_arrows() {
+    let members = members();
+    let ours: BTreeSet<&str> = members.keys().map(String::as_str).collect();
+    let known: BTreeSet<&str> = ARROWS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        ours, known,
+        "a member was added or removed: give it its arrows in this test and in ARCHITECTURE.md"
+    );
+    let mut faults = Vec::new();
+    for (name, allowed) in ARROWS {
+        for (dependency, kind) in &members[name].1 {
+            let internal = ours.contains(dependency.as_str());
+            let fine = !internal || allowed.contains(&dependency.as_str()) || kind == "dev";
+            if !fine {
+                faults.push(format!("{name} -> {dependency}"));
+            }
+            let pure = ["policy", "proto"].contains(&name);
+            if pure && kind == "normal" && IO_CRATES.contains(&dependency.as_str()) {
+                faults.push(format!("{name} -> {dependency}: this crate does no IO"));
+            }
+        }
+    }
+    assert_none(
+        &faults,
+        "these dependencies are not among the arrows of ARCHITECTURE.md; move the code instead:",
+    );
+}
+
+#[test]
+fn the_architecture_page_lists_exactly_the_members() {
+    let page = std::fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    assert!(
+        page.lines().count() <= 200,
+        "ARCHITECTURE.md has {} lines, 200 are allowed",
+        page.lines().count()
+    );
+    let listed: BTreeMap<String, String> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` | "))
+        .filter_map(|(name, rest)| Some((name.to_owned(), rest.strip_suffix(" |")?.to_owned())))
+        .filter(|(name, _)| !name.contains(['/', ' ']))
+        .collect();
+    let members: BTreeMap<String, String> = members()
+        .into_iter()
+        .map(|(name, (description, _))| (name, description))
+        .collect();
+    assert_eq!(
+        listed, members,
+        "the table of ARCHITECTURE.md and the crates' descriptions differ"
+    );
+}
+
+#[test]
+fn every_crate_says_what_it_is_for() {
+    let faults: Vec<String> = sources()
+        .into_iter()
+        .filter(|(path, _)| {
+            path.ends_with("lib.rs") || path.components().any(|part| part.as_os_str() == "src")
+        })
+        .filter(|(_, text)| !text.trim_start().starts_with("//!"))
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    assert_none(
+        &faults,
+        "these files do not open with a `//!` saying what they are for:",
+    );
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let faults: Vec<String> = sources()
+        .into_iter()
+        .filter_map(|(path, text)| {
+            let is_test = path.components().any(|part| part.as_os_str() == "tests");
+            let limit = if is_test { 1500 } else { 1000 };
+            let lines = text.lines().count();
+            (lines > limit)
+                .then(|| format!("{}: {lines} lines, {limit} are allowed", path.display()))
+        })
+        .collect();
+    assert_none(&faults, "split these files by what they are about:");
+}
+
+#[test]
+fn policy_stays_readable_in_one_sitting() {
+    let lines: usize = sources()
+        .iter()
+        .filter(|(path, _)| path.starts_with("crates/policy/src"))
+        .map(|(_, text)| text.lines().count())
+        .sum();
+    assert!(
+        lines <= 1500,
+        "crates/policy/src has {lines} lines, 1,500 are allowed: move what is not policy elsewhere"
+    );
+}
+
+#[test]
+fn no_bool_says_that_something_is_confidential() {
+    const WORDS: [&str; 5] = ["tls", "secure", "strict", "plain", "verify"];
+    let mut faults = Vec::new();
+    for (path, text) in sources() {
+        for (number, line) in code(&text) {
+            let Some(before) = line
+                .split(": bool")
+                .next()
+                .filter(|before| before.len() < line.len())
+            else {
+                continue;
+            };
+            let name: String = before
+                .chars()
+                .rev()
+                .take_while(|c| c.is_ascii_alphanumeric() || *c == '_')
+                .collect();
+            let name: String = name.chars().rev().collect();
+            if name.split('_').any(|part| WORDS.contains(&part)) {
+                faults.push(format!("{}:{number}: {name}: bool", path.display()));
+            }
+        }
+    }
+    assert_none(
+        &faults,
+        "say it with a type that carries the reason (TlsFacts, NoTls, Level, ...):",
+    );
+}
+
+#[test]
+fn facts_are_minted_and_passwords_released_in_one_place_each() {
+    let mut faults = Vec::new();
+    for (path, text) in sources() {
+        let place = path.display().to_string();
+        let mints = place == "crates/transport/src/facts.rs"
+            || place == "crates/testkit/src/facts.rs"
+            || place == "crates/policy/src/facts.rs"
+            || place.starts_with("fuzz/");
+        let releases = (place.starts_with("crates/proto/src/") && place.contains("client"))
+            || place.starts_with("crates/policy/")
+            || place.starts_with("fuzz/");
+        for (number, line) in code(&text) {
+            if line.contains("TlsFacts::assertion(") && !mints {
+                faults.push(format!(
+                    "{place}:{number}: mints TlsFacts outside transport"
+                ));
+            }
+            if line.contains(".release(") && !releases {
+                faults.push(format!(
+                    "{place}:{number}: releases a password outside proto's client machines"
+                ));
+            }
+        }
+    }
+    faults.retain(|fault| !fault.contains("tests/house.rs"));
+    assert_none(
+        &faults,
+        "TlsFacts come from a finished handshake, and only the machine that writes a password may open its box:",
+    );
+}
+
+#[test]
+fn no_code_calls_unsafe_or_is_named_utils() {
+    let mut faults = Vec::new();
+    for (path, text) in sources() {
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if [
+            "util", "utils", "common", "helper", "helpers", "manager", "misc",
+        ]
+        .contains(&stem.as_str())
+        {
+            faults.push(format!(
+                "{}: name it after what it is about",
+                path.display()
+            ));
+        }
+        if path.ends_with("tests/house.rs") {
+            continue;
+        }
+        for (number, line) in code(&text) {
+            if line.contains("todo!(")
+                || line.contains("unimplemented!(")
+                || line.contains("unsafe {")
+            {
+                faults.push(format!("{}:{number}: {}", path.display(), line.trim()));
+            }
+        }
+    }
+    assert_none(&faults, "these have no place here:");
+}
+
+#[test]
+fn every_message_machine_has_a_fuzz_target_with_seeds() {
+    let root = root();
+    let mut faults = Vec::new();
+    let manifest = std::fs::read_to_string(root.join("fuzz/Cargo.toml")).unwrap();
+    let mut targets = 0;
+    for entry in std::fs::read_dir(root.join("fuzz/fuzz_targets")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        targets += 1;
+        if !manifest.contains(&format!("name = \"{name}\"")) {
+            faults.push(format!("fuzz/Cargo.toml has no [[bin]] {name}"));
+        }
+        let seeds =
+            std::fs::read_dir(root.join("fuzz/seeds").join(&name)).map_or(0, Iterator::count);
+        if seeds == 0 {
+            faults.push(format!("fuzz/seeds/{name} has no seed"));
+        }
+    }
+    assert!(targets > 0);
+    for protocol in ["imap", "pop3", "submission"] {
+        for end in ["server", "client"] {
+            for state in ["clear", "sealed"] {
+                let name = format!("{protocol}_{end}_{state}");
+                if !root.join(format!("fuzz/fuzz_targets/{name}.rs")).is_file() {
+                    faults.push(format!("fuzz/fuzz_targets/{name}.rs is missing"));
+                }
+            }
+        }
+    }
+    assert_none(
+        &faults,
+        "each machine in each state is fuzzed from a committed seed corpus:",
+    );
+}
