@@ -22,6 +22,7 @@
 //! ```
 
 pub mod channel;
+pub mod imap;
 pub mod line;
 pub mod machine;
 

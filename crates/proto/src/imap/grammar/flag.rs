@@ -1,0 +1,12 @@
+//! Flags and keywords (RFC 3501 §2.3.2, RFC 9051 §2.3.2).
+
+use super::is_atom;
+
+/// The longest flag, in octets. A limit of ours: a flag is kept with every message that has it.
+pub const MAX_FLAG: usize = 255;
+
+/// Whether this text is a flag: a keyword (an atom), or a backslash and an atom.
+#[must_use]
+pub fn is_flag(text: &str) -> bool {
+    is_atom(text.strip_prefix('\\').unwrap_or(text).as_bytes())
+}

@@ -1,0 +1,210 @@
+//! [`SequenceSet`]: `1:4,7,12:*` (RFC 3501 §9 `sequence-set`).
+
+use std::fmt;
+use std::num::NonZeroU32;
+use std::ops::RangeInclusive;
+
+use super::{Cursor, SyntaxError};
+
+/// One end of a range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// A sequence number or UID.
+    Number(NonZeroU32),
+    /// `*`: the largest in the mailbox.
+    Largest,
+}
+
+impl Bound {
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self, SyntaxError> {
+        if cursor.eat(b'*') {
+            Ok(Self::Largest)
+        } else {
+            cursor.nz_number().map(Self::Number)
+        }
+    }
+
+    fn resolve(self, largest: u32) -> u32 {
+        match self {
+            Self::Number(number) => number.get(),
+            Self::Largest => largest,
+        }
+    }
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Largest => f.write_str("*"),
+        }
+    }
+}
+
+/// A set of sequence numbers or UIDs as it was written. Never empty when it was read off the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SequenceSet(Vec<(Bound, Bound)>);
+
+impl SequenceSet {
+    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, SyntaxError> {
+        let mut ranges = Vec::new();
+        loop {
+            let from = Bound::read(cursor)?;
+            let to = if cursor.eat(b':') {
+                Bound::read(cursor)?
+            } else {
+                from
+            };
+            ranges.push((from, to));
+            if !cursor.eat(b',') {
+                return Ok(Self(ranges));
+            }
+        }
+    }
+
+    /// The set of one range.
+    #[must_use]
+    pub fn range(from: Bound, to: Bound) -> Self {
+        Self(vec![(from, to)])
+    }
+
+    /// The shortest way to write these numbers in the order given: ascending neighbours become ranges.
+    /// Zeros, which are no sequence numbers, are left out.
+    pub fn of(numbers: impl IntoIterator<Item = u32>) -> Self {
+        let mut ranges: Vec<(NonZeroU32, NonZeroU32)> = Vec::new();
+        for number in numbers.into_iter().filter_map(NonZeroU32::new) {
+            match ranges.last_mut() {
+                Some((_, to)) if to.checked_add(1) == Some(number) => *to = number,
+                _ => ranges.push((number, number)),
+            }
+        }
+        Self(
+            ranges
+                .into_iter()
+                .map(|(from, to)| (Bound::Number(from), Bound::Number(to)))
+                .collect(),
+        )
+    }
+
+    /// Whether the set holds nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The ranges as they were written.
+    pub fn bounds(&self) -> impl Iterator<Item = (Bound, Bound)> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// The numbers meant where `largest` is the largest in use: ascending ranges that neither touch nor
+    /// overlap, so that a set written to be large costs no more than a small one. `4:2` means `2:4`. With
+    /// nothing in use (`largest` is 0) `*` stands for nothing.
+    #[must_use]
+    pub fn resolve(&self, largest: u32) -> Vec<RangeInclusive<u32>> {
+        let mut ranges: Vec<(u32, u32)> = self
+            .0
+            .iter()
+            .map(|(a, b)| (a.resolve(largest), b.resolve(largest)))
+            .map(|(a, b)| (a.min(b).max(1), a.max(b)))
+            .filter(|(a, b)| a <= b)
+            .collect();
+        ranges.sort_unstable();
+        let mut merged: Vec<(u32, u32)> = Vec::with_capacity(ranges.len());
+        for (from, to) in ranges {
+            match merged.last_mut() {
+                Some((_, end)) if from <= end.saturating_add(1) => *end = to.max(*end),
+                _ => merged.push((from, to)),
+            }
+        }
+        merged.into_iter().map(|(from, to)| from..=to).collect()
+    }
+
+    /// Whether `number` is meant, where `largest` is the largest in use.
+    #[must_use]
+    pub fn contains(&self, number: u32, largest: u32) -> bool {
+        self.0.iter().any(|(a, b)| {
+            let (a, b) = (a.resolve(largest), b.resolve(largest));
+            (a.min(b)..=a.max(b)).contains(&number)
+        })
+    }
+}
+
+impl fmt::Display for SequenceSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, (from, to)) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str(",")?;
+            }
+            if from == to {
+                write!(f, "{from}")?;
+            } else {
+                write!(f, "{from}:{to}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<SequenceSet, SyntaxError> {
+        let mut cursor = Cursor::new(text.as_bytes());
+        let set = cursor.sequence_set()?;
+        cursor.end()?;
+        Ok(set)
+    }
+
+    #[test]
+    fn reading_and_writing() {
+        for text in ["1", "*", "1:*", "2,4:7,9,12:*", "*:4", "4294967295"] {
+            assert_eq!(read(text).unwrap().to_string(), text);
+        }
+        for text in [
+            "",
+            "0",
+            "1,",
+            ",1",
+            "1:",
+            "1:2:3",
+            "a",
+            "4294967296",
+            "1 ,2",
+        ] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn meaning() {
+        assert_eq!(
+            read("5:3,4:9,*,1").unwrap().resolve(12),
+            [1..=1, 3..=9, 12..=12]
+        );
+        // RFC 3501 §9: "3:*" always includes the largest, even when that is less than 3.
+        assert_eq!(read("30:*").unwrap().resolve(12), [12..=30]);
+        assert!(read("30:*").unwrap().contains(12, 12));
+        assert_eq!(read("*").unwrap().resolve(0), []);
+        assert_eq!(
+            SequenceSet::of([1, 2, 3, 7, 9, 10]).to_string(),
+            "1:3,7,9:10"
+        );
+        assert_eq!(SequenceSet::of([u32::MAX]).to_string(), "4294967295");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_set_of_numbers_holds_them_and_no_others(
+            numbers in proptest::collection::btree_set(1u32..200, 1..60),
+        ) {
+            let set = read(&SequenceSet::of(numbers.iter().copied()).to_string()).unwrap();
+            for number in 1..=200 {
+                proptest::prop_assert_eq!(set.contains(number, 500), numbers.contains(&number));
+            }
+            let listed: Vec<u32> = set.resolve(500).into_iter().flatten().collect();
+            proptest::prop_assert_eq!(listed, numbers.into_iter().collect::<Vec<_>>());
+        }
+    }
+}
