@@ -25,6 +25,7 @@ pub mod channel;
 pub mod imap;
 pub mod line;
 pub mod machine;
+pub mod sasl;
 
 pub use channel::{Clear, Injected, Sealed};
 pub use machine::{Machine, Step};

@@ -1,0 +1,42 @@
+//! LOGIN: two prompts, as old clients expect them (draft-murchison-sasl-login-00). Server side only.
+
+use pillarbox_policy::Secret;
+
+use super::{plain, server::Failure};
+
+/// What is asked first.
+pub(super) const USERNAME: &[u8] = b"Username:";
+/// What is asked second.
+pub(super) const PASSWORD: &[u8] = b"Password:";
+
+/// Where the dialogue stands.
+#[derive(Debug)]
+pub(super) enum Login {
+    /// The login comes next.
+    Username,
+    /// The password of this login comes next.
+    Password { login: String },
+}
+
+/// What follows from a client's message.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Ask for the password.
+    Ask(Login),
+    /// Both are here.
+    Check { login: String, password: Secret },
+}
+
+impl Login {
+    pub(super) fn step(self, message: &[u8]) -> Result<Next, Failure> {
+        match self {
+            Self::Username => Ok(Next::Ask(Self::Password {
+                login: plain::login(message)?,
+            })),
+            Self::Password { login } => Ok(Next::Check {
+                login,
+                password: plain::password(message)?,
+            }),
+        }
+    }
+}
