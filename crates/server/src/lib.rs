@@ -1,1 +1,20 @@
-//! x
+//! Sessions of `pillarboxd`: a protocol machine of `proto`, the store and the policy put together, and what
+//! they need around them: configuration, authentication, accounts, login records, listeners, shutdown.
+//!
+//! This crate opens no socket itself and knows no TLS library; `transport` does. It never decides what is
+//! confidential enough; `policy` does. Each protocol has one folder with one `serve` function; all of them
+//! log in through the one [`auth::Authenticator`].
+
+pub mod accounts;
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod context;
+mod login_record;
+mod private_file;
+pub mod shutdown;
+
+pub use auth::{AccountHandle, Attempt, Authenticator, Denied, ScramOutcome};
+pub use config::Settings;
+pub use context::{Context, ListenerInfo, Opening, Service};
+pub use shutdown::{Shutdown, ShutdownTrigger};

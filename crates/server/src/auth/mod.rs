@@ -1,0 +1,19 @@
+//! Authentication: the one way from a login name and a proof to an [`AccountHandle`].
+//!
+//! In this order: the ladder of the account is asked whether the channel is good enough; only then is a
+//! password looked at, in a bounded pool, with the same work for names that are no accounts; the attempt
+//! goes on record with its TLS facts (S4-17); only then is the answer given.
+
+mod authenticator;
+mod handle;
+mod hashing;
+mod remembered;
+mod secret;
+mod throttle;
+
+pub use authenticator::{Attempt, Authenticator, ScramOutcome};
+pub use handle::{AccountHandle, Denied};
+pub use hashing::{HashingError, hash};
+pub use secret::LoginSecret;
+
+pub(crate) use handle::Outcome;

@@ -1,0 +1,145 @@
+//! What verified lately: a client that logs in again within minutes costs microseconds instead of a hash.
+//!
+//! Only a digest under a key that lives and dies with the process is kept. It covers the stored verifier,
+//! so a changed password is forgotten by itself.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::hmac;
+use aws_lc_rs::rand::SystemRandom;
+use pillarbox_policy::Secret;
+use pillarbox_store::AccountId;
+use subtle::ConstantTimeEq;
+
+use super::hashing::HashingError;
+
+/// How long a digest stands for a hash.
+const KEPT: Duration = Duration::from_secs(10 * 60);
+
+/// How many accounts are remembered; some 8 MiB.
+const MOST: usize = 65_536;
+
+/// Digests of passwords that verified, one for each account.
+pub(super) struct Remembered {
+    key: hmac::Key,
+    entries: Mutex<HashMap<AccountId, Entry>>,
+}
+
+struct Entry {
+    digest: [u8; 32],
+    since: Instant,
+}
+
+/// The digest of one attempt.
+#[derive(Clone, Copy)]
+pub(super) struct Digest([u8; 32]);
+
+impl Remembered {
+    /// Nothing yet, under a new key.
+    pub(super) fn new() -> Result<Self, HashingError> {
+        Ok(Self {
+            key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map_err(|_| {
+                HashingError::Failed("the system has no randomness to give".to_owned())
+            })?,
+            entries: Mutex::default(),
+        })
+    }
+
+    /// The digest of a password for an account whose stored verifier is `verifier`.
+    pub(super) fn digest(&self, account: AccountId, verifier: &str, password: &Secret) -> Digest {
+        let mut context = hmac::Context::with_key(&self.key);
+        context.update(&account.0.to_be_bytes());
+        // Lengths keep the parts apart.
+        context.update(&(verifier.len() as u64).to_be_bytes());
+        context.update(verifier.as_bytes());
+        context.update(password.expose().as_bytes());
+        let tag = context.sign();
+        let mut digest = [0; 32];
+        for (to, from) in digest.iter_mut().zip(tag.as_ref()) {
+            *to = *from;
+        }
+        Digest(digest)
+    }
+
+    /// Whether this very digest verified within the last minutes.
+    pub(super) fn knows(&self, account: AccountId, digest: Digest, now: Instant) -> bool {
+        let entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        entries.get(&account).is_some_and(|entry| {
+            now.saturating_duration_since(entry.since) < KEPT
+                && bool::from(entry.digest.ct_eq(&digest.0))
+        })
+    }
+
+    /// Remembers a digest that verified.
+    pub(super) fn remember(&self, account: AccountId, digest: Digest, now: Instant) {
+        let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);
+        if entries.len() >= MOST && !entries.contains_key(&account) {
+            entries.retain(|_, entry| now.saturating_duration_since(entry.since) < KEPT);
+            if entries.len() >= MOST {
+                return;
+            }
+        }
+        entries.insert(
+            account,
+            Entry {
+                digest: digest.0,
+                since: now,
+            },
+        );
+    }
+}
+
+impl std::fmt::Debug for Remembered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Remembered(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALICE: AccountId = AccountId(1);
+
+    #[test]
+    fn a_digest_stands_for_one_account_verifier_and_password() {
+        let remembered = Remembered::new().unwrap();
+        let now = Instant::now();
+        let digest = |account, verifier, password| {
+            remembered.digest(account, verifier, &Secret::from(password))
+        };
+        remembered.remember(ALICE, digest(ALICE, "v1", "pw"), now);
+
+        assert!(remembered.knows(ALICE, digest(ALICE, "v1", "pw"), now));
+        assert!(!remembered.knows(ALICE, digest(ALICE, "v1", "pW"), now));
+        assert!(
+            !remembered.knows(ALICE, digest(ALICE, "v2", "pw"), now),
+            "a changed verifier is another digest"
+        );
+        assert!(!remembered.knows(ALICE, digest(ALICE, "v", "1pw"), now));
+        assert!(!remembered.knows(AccountId(2), digest(AccountId(2), "v1", "pw"), now));
+    }
+
+    #[test]
+    fn it_forgets_after_some_minutes() {
+        let remembered = Remembered::new().unwrap();
+        let now = Instant::now();
+        let digest = remembered.digest(ALICE, "v", &Secret::from("pw"));
+        remembered.remember(ALICE, digest, now);
+        assert!(remembered.knows(ALICE, digest, now + KEPT - Duration::from_secs(1)));
+        assert!(!remembered.knows(ALICE, digest, now + KEPT));
+    }
+
+    #[test]
+    fn two_processes_have_two_keys() {
+        let one = Remembered::new().unwrap();
+        let other = Remembered::new().unwrap();
+        let password = Secret::from("pw");
+        assert_ne!(
+            one.digest(ALICE, "v", &password).0,
+            other.digest(ALICE, "v", &password).0
+        );
+    }
+}

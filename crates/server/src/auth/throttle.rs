@@ -1,0 +1,132 @@
+//! Failed attempts cost time: a token bucket for each pair of login name and address, and a larger one for
+//! each address, against those who try one password on many names.
+//!
+//! It looks at the name as typed, never at whether there is such an account, so it tells nothing (S4.1-4).
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// One failure is forgiven in this time.
+const REFILL: Duration = Duration::from_secs(10);
+
+/// Failures that may come at once for one name from one address before attempts are turned away.
+const BURST: u32 = 10;
+
+/// Failures that may come at once from one address, whatever the names. Many people may share one.
+const BURST_OF_ADDRESS: u32 = 100;
+
+/// What an answer to a failure waits, so that guessing is slow from the first guess on.
+pub(super) const FAILURE_DELAY: Duration = Duration::from_millis(500);
+
+/// Buckets kept; some 2 MiB.
+const MOST: usize = 65_536;
+
+/// The buckets. A bucket is one point in time: when it will be full again.
+#[derive(Debug, Default)]
+pub(super) struct Throttle {
+    hasher: RandomState,
+    full_at: Mutex<HashMap<u64, Instant>>,
+}
+
+impl Throttle {
+    /// Whether an attempt may be looked at.
+    pub(super) fn admits(&self, login: &str, remote: IpAddr, now: Instant) -> bool {
+        let full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let has_token = |key, burst: u32| {
+            full_at
+                .get(&key)
+                .is_none_or(|full| full.saturating_duration_since(now) <= REFILL * (burst - 1))
+        };
+        has_token(self.pair(login, remote), BURST)
+            && has_token(self.address(remote), BURST_OF_ADDRESS)
+    }
+
+    /// Notes a failure.
+    pub(super) fn failed(&self, login: &str, remote: IpAddr, now: Instant) {
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        for key in [self.pair(login, remote), self.address(remote)] {
+            if full_at.len() >= MOST && !full_at.contains_key(&key) {
+                full_at.retain(|_, full| *full > now);
+                if full_at.len() >= MOST {
+                    // A flood from very many addresses: start afresh rather than grow.
+                    full_at.clear();
+                }
+            }
+            let full = full_at.entry(key).or_insert(now);
+            *full = (*full).max(now) + REFILL;
+        }
+    }
+
+    fn pair(&self, login: &str, remote: IpAddr) -> u64 {
+        self.hasher
+            .hash_one((login.to_ascii_lowercase(), network(remote)))
+    }
+
+    fn address(&self, remote: IpAddr) -> u64 {
+        self.hasher.hash_one(network(remote))
+    }
+}
+
+/// What counts as one address: an IPv6 subscriber has a whole /64.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & (u128::MAX << 64))),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_burst_is_let_through_and_then_one_every_ten_seconds() {
+        let throttle = Throttle::default();
+        let now = Instant::now();
+        for _ in 0..BURST {
+            assert!(throttle.admits("alice@example.org", ip("192.0.2.1"), now));
+            throttle.failed("alice@example.org", ip("192.0.2.1"), now);
+        }
+        assert!(!throttle.admits("Alice@example.org", ip("192.0.2.1"), now));
+        assert!(throttle.admits("bob@example.org", ip("192.0.2.1"), now));
+        assert!(throttle.admits("alice@example.org", ip("192.0.2.2"), now));
+        assert!(throttle.admits("alice@example.org", ip("192.0.2.1"), now + REFILL));
+    }
+
+    #[test]
+    fn many_names_from_one_address_are_slowed_too() {
+        let throttle = Throttle::default();
+        let now = Instant::now();
+        for number in 0..BURST_OF_ADDRESS {
+            let login = format!("user{number}@example.org");
+            assert!(throttle.admits(&login, ip("192.0.2.1"), now), "{login}");
+            throttle.failed(&login, ip("192.0.2.1"), now);
+        }
+        assert!(!throttle.admits("fresh@example.org", ip("192.0.2.1"), now));
+        assert!(throttle.admits("fresh@example.org", ip("192.0.2.2"), now));
+    }
+
+    #[test]
+    fn an_ipv6_subscriber_is_one_address() {
+        assert_eq!(network(ip("2001:db8::1")), network(ip("2001:db8::ffff:2")));
+        assert_ne!(network(ip("2001:db8::1")), network(ip("2001:db8:0:1::1")));
+        assert_eq!(network(ip("::ffff:192.0.2.1")), ip("192.0.2.1"));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let throttle = Throttle::default();
+        let now = Instant::now();
+        for number in 0..MOST + 10 {
+            throttle.failed(&number.to_string(), ip("192.0.2.1"), now);
+        }
+        assert!(throttle.full_at.lock().unwrap().len() <= MOST);
+    }
+}

@@ -1,0 +1,102 @@
+//! What every session is given: [`Context`], the same for all, and [`ListenerInfo`], where it came in.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use pillarbox_policy::LegacyWindow;
+use pillarbox_store::Store;
+
+use crate::auth::{Authenticator, HashingError, LoginSecret};
+use crate::config::Settings;
+
+/// What all sessions share.
+#[derive(Debug)]
+pub struct Context {
+    /// Accounts and their mail.
+    pub store: Arc<dyn Store>,
+    /// The one way to log in.
+    pub authenticator: Authenticator,
+    settings: Arc<ArcSwap<Settings>>,
+}
+
+impl Context {
+    /// Puts a context together.
+    ///
+    /// # Errors
+    /// The system has no randomness, which authentication needs.
+    pub fn new(
+        store: Arc<dyn Store>,
+        secret: LoginSecret,
+        settings: Settings,
+    ) -> Result<Self, HashingError> {
+        let settings = Arc::new(ArcSwap::from_pointee(settings));
+        Ok(Self {
+            authenticator: Authenticator::new(Arc::clone(&store), secret, Arc::clone(&settings))?,
+            store,
+            settings,
+        })
+    }
+
+    /// The configuration in force now. A session holds on to what it got for one command, not for ever: it
+    /// changes on reload.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Puts a new configuration in force, for every session from its next look on.
+    pub fn replace_settings(&self, settings: Settings) {
+        self.settings.store(Arc::new(settings));
+    }
+}
+
+/// The protocol a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Service {
+    /// IMAP4rev2 (RFC 9051).
+    Imap,
+    /// POP3 (RFC 1939).
+    Pop3,
+    /// Message submission (RFC 6409).
+    Submission,
+}
+
+impl Service {
+    /// Every service.
+    pub const ALL: [Self; 3] = [Self::Imap, Self::Pop3, Self::Submission];
+}
+
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Imap => "IMAP",
+            Self::Pop3 => "POP3",
+            Self::Submission => "submission",
+        })
+    }
+}
+
+/// How TLS begins on a listener. There is no third way (S1-1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Opening {
+    /// From the first byte (S3-1).
+    Implicit,
+    /// By STARTTLS or STLS, required before anything secret (S4-5).
+    StartTls,
+}
+
+/// The listener a connection came in by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListenerInfo {
+    /// `imaps`, `pop3s`, `submissions`, `imap`, `pop3` or `submission`: its name in the configuration, logs
+    /// and login records.
+    pub name: &'static str,
+    /// What it speaks.
+    pub service: Service,
+    /// How TLS begins on it.
+    pub opening: Opening,
+    /// The operator's dated exception for cleartext on it, where there is one (S4.1-12). What a session
+    /// gives to its machine.
+    pub legacy_window: Option<LegacyWindow>,
+}

@@ -1,0 +1,88 @@
+//! One attempt to log in, as it goes on record and into the log, with all TLS facts (S4-17).
+
+use pillarbox_policy::{PeerProof, Timestamp};
+use pillarbox_store::{AccountId, LoginRecord};
+
+use crate::auth::{Attempt, Outcome};
+
+/// The longest login name or client name kept, in octets.
+const KEPT: usize = 255;
+
+/// The record of an attempt. It never holds a password.
+pub(crate) fn record(
+    attempt: &Attempt<'_>,
+    login: &str,
+    account: Option<AccountId>,
+    outcome: Outcome,
+    at: Timestamp,
+) -> LoginRecord {
+    let facts = attempt.channel.facts();
+    LoginRecord {
+        at,
+        account,
+        login: cut(login).to_owned(),
+        listener: attempt.listener.to_owned(),
+        remote: attempt.remote.to_string(),
+        how: facts.map(|facts| facts.how().as_str().to_owned()),
+        tls_version: facts.map(|facts| facts.version().to_string()),
+        cipher_suite: facts.map(|facts| facts.suite().to_string()),
+        group: facts.and_then(|facts| facts.group().map(|group| group.to_string())),
+        sni: facts.and_then(|facts| facts.sni().map(str::to_owned)),
+        alpn: facts.and_then(|facts| facts.alpn().map(str::to_owned)),
+        resumed: facts.is_some_and(|facts| facts.resumed()),
+        client_certificate: facts.and_then(|facts| match facts.peer() {
+            PeerProof::ClientCertificate { fingerprint } => Some(fingerprint.clone()),
+            _ => None,
+        }),
+        mechanism: attempt.mechanism.to_owned(),
+        client: attempt.client.map(|client| cut(client).to_owned()),
+        outcome: outcome.to_string(),
+    }
+}
+
+/// The longest beginning of a text that is kept.
+fn cut(text: &str) -> &str {
+    text.get(..text.floor_char_boundary(KEPT)).unwrap_or(text)
+}
+
+/// Writes the record as one structured log line. `tls` is the version, or `none` in the clear.
+pub(crate) fn log(record: &LoginRecord) {
+    let tls = record.tls_version.as_deref().unwrap_or("none");
+    if record.outcome == "ok" {
+        tracing::info!(
+            login = record.login,
+            listener = record.listener,
+            remote = record.remote,
+            mechanism = record.mechanism,
+            tls,
+            how = record.how,
+            suite = record.cipher_suite,
+            group = record.group,
+            sni = record.sni,
+            alpn = record.alpn,
+            resumed = record.resumed,
+            client_certificate = record.client_certificate,
+            client = record.client,
+            outcome = record.outcome,
+            "login"
+        );
+    } else {
+        tracing::warn!(
+            login = record.login,
+            listener = record.listener,
+            remote = record.remote,
+            mechanism = record.mechanism,
+            tls,
+            how = record.how,
+            suite = record.cipher_suite,
+            group = record.group,
+            sni = record.sni,
+            alpn = record.alpn,
+            resumed = record.resumed,
+            client_certificate = record.client_certificate,
+            client = record.client,
+            outcome = record.outcome,
+            "login refused"
+        );
+    }
+}
