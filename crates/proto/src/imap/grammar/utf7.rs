@@ -94,10 +94,7 @@ mod tests {
         );
         assert_eq!(encode("Entwürfe & mehr"), "Entw&APw-rfe &- mehr");
         assert_eq!(decode(b"Entw&APw-rfe &- mehr").unwrap(), "Entwürfe & mehr");
-        assert_eq!(
-            decode("&2D3cjA-".as_bytes()).unwrap(),
-            "🌍".replace('🌍', "\u{1F30C}")
-        );
+        assert_eq!(decode(b"&2D3cjA-").unwrap(), "\u{1F48C}");
     }
 
     #[test]
