@@ -25,6 +25,7 @@ pub mod channel;
 pub mod imap;
 pub mod line;
 pub mod machine;
+pub mod message;
 pub mod sasl;
 
 pub use channel::{Clear, Injected, Sealed};
