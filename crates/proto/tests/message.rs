@@ -64,7 +64,7 @@ fn sections_of_nested_messages() {
     let index = index(message);
     assert_eq!(
         sketch(&index.body_structure()),
-        "multipart/mixed[text/plain 3/0, message/rfc822 188/11{multipart/alternative[text/plain 5/0, text/html 9/1]}, \
+        "multipart/mixed[text/plain 3/0, message/rfc822 159/12{multipart/alternative[text/plain 5/0, text/html 9/1]}, \
          message/rfc822 21/2{text/plain 4/0}]"
     );
     let section = |path: &[u32], section| cut(message, index.section(path, section));
@@ -272,7 +272,7 @@ fn bare_line_feeds_give_the_same_structure() {
     let bare = NESTED.replace("\r\n", "\n");
     assert_eq!(
         sketch_of(&bare),
-        "multipart/mixed[text/plain 3/0, message/rfc822 177/11{multipart/alternative[text/plain 5/0, text/html 8/1]}, \
+        "multipart/mixed[text/plain 3/0, message/rfc822 147/12{multipart/alternative[text/plain 5/0, text/html 8/1]}, \
          message/rfc822 19/2{text/plain 4/0}]"
     );
 }

@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn patience_and_budget_end() {
-        let mut reader = HeaderReader::new(true, 20, 100);
+        let mut reader = HeaderReader::new(true, 19, 100);
         reader.line(b"Subject: 12345");
         reader.line(b" 6789");
         assert_eq!(reader.wants(), 0);

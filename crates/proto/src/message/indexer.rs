@@ -394,3 +394,51 @@ fn has_identity_encoding(part: &Part) -> bool {
                 .any(|identity| encoding.eq_ignore_ascii_case(identity.as_bytes()))
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 5 MB in which every line could be a delimiter of each of 49 open multiparts.
+    #[test]
+    fn work_is_linear_in_a_message_of_nothing_but_boundaries() {
+        let boundary = |level: usize| format!("{}{level}", "b".repeat(60));
+        let mut message = String::new();
+        for level in 0..60 {
+            let boundary = boundary(level);
+            message += &format!(
+                "Content-Type: multipart/mixed; boundary={boundary}\r\n\r\n--{boundary}\r\n"
+            );
+        }
+        message += "\r\n";
+        let line = format!("--{}x\r\n", "b".repeat(60));
+        let lines = 5_000_000 / line.len();
+        message += &line.repeat(lines);
+
+        let mut indexer = Indexer::new(IndexLimits::default());
+        let mut most_held = 0;
+        for piece in message.as_bytes().chunks(4096) {
+            indexer.push(piece);
+            most_held = most_held.max(indexer.line.capacity());
+        }
+        assert_eq!(indexer.boundaries, 49);
+        assert!(indexer.comparisons <= 49 * (lines as u64 + 60));
+        assert!(most_held <= 2 * 64 * 1024);
+        assert_eq!(indexer.finish().octets(), message.len() as u64);
+    }
+
+    /// 5 MB of delimiters: parts end at their limit, and after it nothing is compared any more.
+    #[test]
+    fn no_work_beyond_the_limit_of_parts() {
+        let message = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n"
+            .iter()
+            .chain(b"--b\r\n".iter().cycle().take(5_000_000))
+            .copied()
+            .collect::<Vec<u8>>();
+        let mut indexer = Indexer::new(IndexLimits::default());
+        indexer.push(&message);
+        assert_eq!(indexer.parts.len(), 1_000);
+        assert!(indexer.comparisons <= 1_000);
+        assert_eq!(indexer.finish().octets(), message.len() as u64);
+    }
+}
