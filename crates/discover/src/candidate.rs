@@ -1,0 +1,366 @@
+//! [`Candidate`]: a server that might be the right one, and [`Approved`]: one that may be connected to.
+
+use std::fmt;
+
+use pillarbox_policy::Code;
+
+use crate::{Domain, Label, Mode, Service, Status};
+
+/// Where a candidate came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum How {
+    /// An SRV record (RFC 6186, S5-1).
+    Srv,
+    /// A name that is customary, such as `imap.example.org`: a guess.
+    Convention,
+    /// The person typed it.
+    Typed,
+}
+
+/// What speaks for a candidate's host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trust {
+    /// It is the mail domain itself or below it (S5.1-10 (a)).
+    InDomain,
+    /// It is elsewhere, and a DNSSEC-secure SRV record names it (S5.1-10 (b)). To be shown, not asked.
+    Signed,
+    /// The person typed the host.
+    Typed,
+    /// Nothing does: the person has to be asked before any connection (S5.1-11).
+    NeedsConfirmation {
+        /// The domain of the mail address.
+        domain: Domain,
+        /// The host in question.
+        host: Domain,
+        /// Why the question has to be asked.
+        why: WhyAsk,
+    },
+}
+
+/// Why a person has to be asked about a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyAsk {
+    /// An unsigned SRV record names a host outside of the mail domain.
+    UnsignedElsewhere,
+    /// Nothing was published; the host is a guess.
+    Guess,
+}
+
+/// The rule of S5.1-10 and S5.1-11 for an SRV target.
+#[must_use]
+pub fn trust_of(domain: &Domain, host: &Domain, status: Status) -> Trust {
+    if host.is_within(domain) {
+        return Trust::InDomain;
+    }
+    match status {
+        Status::Secure => Trust::Signed,
+        Status::Insecure => Trust::NeedsConfirmation {
+            domain: domain.clone(),
+            host: host.clone(),
+            why: WhyAsk::UnsignedElsewhere,
+        },
+    }
+}
+
+/// A server that might be the right one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    domain: Domain,
+    label: Label,
+    host: Domain,
+    port: u16,
+    how: How,
+    trust: Trust,
+}
+
+impl Candidate {
+    /// A candidate from an SRV record at `domain`.
+    #[must_use]
+    pub fn from_srv(
+        domain: &Domain,
+        label: Label,
+        host: Domain,
+        port: u16,
+        status: Status,
+    ) -> Self {
+        Self {
+            trust: trust_of(domain, &host, status),
+            domain: domain.clone(),
+            label,
+            host,
+            port,
+            how: How::Srv,
+        }
+    }
+
+    /// A guess, always to be confirmed and always implicit TLS.
+    #[must_use]
+    pub fn guessed(domain: &Domain, service: Service, host: Domain) -> Self {
+        let label = Label::new(service, Mode::Implicit);
+        Self {
+            trust: Trust::NeedsConfirmation {
+                domain: domain.clone(),
+                host: host.clone(),
+                why: WhyAsk::Guess,
+            },
+            domain: domain.clone(),
+            label,
+            host,
+            port: label.default_port(),
+            how: How::Convention,
+        }
+    }
+
+    /// A server the person named.
+    #[must_use]
+    pub fn typed(domain: &Domain, label: Label, host: Domain, port: Option<u16>) -> Self {
+        Self {
+            domain: domain.clone(),
+            label,
+            host,
+            port: port.unwrap_or_else(|| label.default_port()),
+            how: How::Typed,
+            trust: Trust::Typed,
+        }
+    }
+
+    /// The service it would be used for.
+    #[must_use]
+    pub fn service(&self) -> Service {
+        self.label.service
+    }
+
+    /// The service and how TLS begins.
+    #[must_use]
+    pub fn label(&self) -> Label {
+        self.label
+    }
+
+    /// The host to connect to.
+    #[must_use]
+    pub fn host(&self) -> &Domain {
+        &self.host
+    }
+
+    /// The TCP port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Where it came from.
+    #[must_use]
+    pub fn how(&self) -> How {
+        self.how
+    }
+
+    /// What speaks for it.
+    #[must_use]
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// Lets it pass, where nobody has to be asked, or with the answer to exactly this question.
+    ///
+    /// # Errors
+    /// The person has to be asked about this host, and `confirmations` holds no answer about it.
+    pub fn approve(&self, confirmations: &[Confirmation]) -> Result<Approved, NotConfirmed> {
+        match &self.trust {
+            Trust::InDomain | Trust::Signed | Trust::Typed => {}
+            Trust::NeedsConfirmation { host, domain, why } => {
+                if !confirmations.iter().any(|answer| answer.host == *host) {
+                    return Err(NotConfirmed {
+                        domain: domain.clone(),
+                        host: host.clone(),
+                        why: *why,
+                    });
+                }
+            }
+        }
+        Ok(Approved {
+            references: References {
+                dns: if self.host == self.domain {
+                    vec![self.host.clone()]
+                } else {
+                    vec![self.host.clone(), self.domain.clone()]
+                },
+                srv: (self.how == How::Srv).then(|| (self.label, self.domain.clone())),
+            },
+            candidate: self.clone(),
+        })
+    }
+}
+
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at {}:{}", self.service(), self.host, self.port)
+    }
+}
+
+/// A person's answer: this host is right. It covers this host and no other (S5.1-11).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmation {
+    host: Domain,
+}
+
+impl Confirmation {
+    /// The person was shown the domain and this host, and said yes.
+    #[must_use]
+    pub fn given_for(host: Domain) -> Self {
+        Self { host }
+    }
+}
+
+/// A question that has to be put before anything is connected to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("nothing proves that {host} serves mail for {domain}: {why}")]
+pub struct NotConfirmed {
+    /// The domain of the mail address.
+    pub domain: Domain,
+    /// The host in question.
+    pub host: Domain,
+    /// Why.
+    pub why: WhyAsk,
+}
+
+impl NotConfirmed {
+    /// The stable machine code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        Code::DiscoveryUntrusted
+    }
+}
+
+impl fmt::Display for WhyAsk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::UnsignedElsewhere => {
+                "an unsigned DNS record names this host outside of the domain; anybody on the way could have written it"
+            }
+            Self::Guess => "the domain publishes no mail servers, and this is only a customary name",
+        })
+    }
+}
+
+/// The names a server's certificate may carry (R7817-1, R7817-2, R7673-3, R9525-3). They come from what
+/// the person typed, the mail domain, signed DNS or a confirmed host; never from the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct References {
+    /// DNS-IDs: the host first, then the mail domain.
+    pub dns: Vec<Domain>,
+    /// The SRV-ID that also matches, where the server was found by SRV: `_imaps.example.org`.
+    pub srv: Option<(Label, Domain)>,
+}
+
+/// A server that may be connected to. It comes from [`Candidate::approve`] and nowhere else.
+///
+/// ```compile_fail,E0451
+/// use pillarbox_discover::{Approved, Candidate, References};
+/// fn unasked(candidate: Candidate, references: References) -> Approved {
+///     Approved { candidate, references }
+/// }
+/// ```
+/// ```
+/// use pillarbox_discover::{Approved, Candidate, NotConfirmed};
+/// fn asked(candidate: &Candidate) -> Result<Approved, NotConfirmed> {
+///     candidate.approve(&[])
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Approved {
+    candidate: Candidate,
+    references: References,
+}
+
+impl Approved {
+    /// What was approved.
+    #[must_use]
+    pub fn candidate(&self) -> &Candidate {
+        &self.candidate
+    }
+
+    /// The names its certificate may carry.
+    #[must_use]
+    pub fn references(&self) -> &References {
+        &self.references
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domain(text: &str) -> Domain {
+        Domain::parse(text).unwrap()
+    }
+
+    fn srv(host: &str, status: Status) -> Candidate {
+        let label = Label::new(Service::Imap, Mode::Implicit);
+        Candidate::from_srv(&domain("example.org"), label, domain(host), 993, status)
+    }
+
+    #[test]
+    fn s5_1_10_and_11_table() {
+        let ask = |host: &str| Trust::NeedsConfirmation {
+            domain: domain("example.org"),
+            host: domain(host),
+            why: WhyAsk::UnsignedElsewhere,
+        };
+        for (host, status, trust) in [
+            ("example.org", Status::Insecure, Trust::InDomain),
+            ("imap.example.org", Status::Insecure, Trust::InDomain),
+            ("imap.example.org", Status::Secure, Trust::InDomain),
+            ("imap.host.test", Status::Secure, Trust::Signed),
+            ("imap.host.test", Status::Insecure, ask("imap.host.test")),
+            ("badexample.org", Status::Insecure, ask("badexample.org")),
+            (
+                "example.org.evil.test",
+                Status::Insecure,
+                ask("example.org.evil.test"),
+            ),
+        ] {
+            assert_eq!(srv(host, status).trust(), &trust, "{host} {status:?}");
+        }
+    }
+
+    #[test]
+    fn a_confirmation_for_one_host_does_not_cover_another() {
+        let candidate = srv("b.host.test", Status::Insecure);
+        let refusal = candidate
+            .approve(&[Confirmation::given_for(domain("a.host.test"))])
+            .unwrap_err();
+        assert_eq!(refusal.host, domain("b.host.test"));
+        assert_eq!(refusal.code(), Code::DiscoveryUntrusted);
+        assert!(
+            candidate
+                .approve(&[Confirmation::given_for(domain("b.host.test"))])
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn references_hold_host_domain_and_srv_id() {
+        let approved = srv("imap.example.org", Status::Insecure)
+            .approve(&[])
+            .unwrap();
+        assert_eq!(
+            approved.references().dns,
+            [domain("imap.example.org"), domain("example.org")]
+        );
+        let (label, of) = approved.references().srv.clone().unwrap();
+        assert_eq!((label.srv(), of.as_str()), ("_imaps", "example.org"));
+        let guess = Candidate::guessed(
+            &domain("example.org"),
+            Service::Imap,
+            domain("imap.example.org"),
+        );
+        assert!(guess.approve(&[]).is_err());
+        let typed = Candidate::typed(
+            &domain("example.org"),
+            guess.label(),
+            domain("mx.test"),
+            None,
+        );
+        assert_eq!(typed.approve(&[]).unwrap().references().srv, None);
+    }
+}
