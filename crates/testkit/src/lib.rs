@@ -6,7 +6,13 @@
 //! assert_eq!(facts.suite().to_string(), "TLS_AES_256_GCM_SHA384");
 //! ```
 
+mod ca;
 mod facts;
 pub mod ledger;
+mod zone;
+mod zone_in_process;
 
+pub use ca::{Leaf, PemFiles, TestCa, TestCertificate};
 pub use facts::{facts, facts_with};
+pub use zone::{NameServer, Signing, Zone};
+pub use zone_in_process::InProcessNameServer;

@@ -1,1 +1,50 @@
-//! x
+//! The only crate with sockets and TLS.
+//!
+//! It listens and dials, does the handshakes, checks certificates, and carries the bytes of a sans-IO
+//! [`pillarbox_proto::Machine`] to and from the peer ([`Connection::drive`]). What a finished handshake was
+//! worth leaves it as [`pillarbox_policy::TlsFacts`], minted in one private module and nowhere else.
+//! It knows no protocol beyond its name, no account and no mailbox.
+//!
+//! TLS 1.3 and 1.2 only, hybrid key exchange first, no CBC, no DHE, no early data, no compression, no
+//! renegotiation (R9325-1..13, R10015-1). There is no switch that weakens any of it.
+//!
+//! ```
+//! use pillarbox_transport::{Dialer, Roots, ServerIdentity, Service};
+//!
+//! // Whom we mean comes from the user or from signed DNS, never from the network (R9525-3).
+//! let identity = ServerIdentity::host("mail.example.net")?.with_mail_domain("example.org")?;
+//! let dialer = Dialer::new(Service::Imap, Roots::empty());
+//! # let _ = (identity, dialer);
+//! # Ok::<(), pillarbox_transport::InvalidName>(())
+//! ```
+
+mod acceptor;
+mod certificates;
+mod connection;
+mod dialer;
+mod drive;
+mod facts;
+mod failure;
+mod hello;
+mod identity;
+mod listener;
+mod outgoing;
+mod provider;
+mod roots;
+mod seats;
+mod service;
+mod verifier;
+mod wire;
+
+pub use acceptor::{Acceptor, NoUsableCertificate};
+pub use certificates::{
+    CertificateError, CertificateFiles, CertificateStore, CertificateWarning, Certificates,
+};
+pub use connection::{Connection, ConnectionId, Timeouts};
+pub use dialer::{DialError, Dialer, Target};
+pub use drive::{ConnectionError, Driven};
+pub use failure::HandshakeError;
+pub use identity::{InvalidName, ServerIdentity};
+pub use listener::{Listener, ListenerLimits, Start, Unserved};
+pub use roots::{Roots, RootsError};
+pub use service::Service;

@@ -1,0 +1,251 @@
+//! The one driver: carries bytes between a machine and its peer.
+//!
+//! Cancel-safe by construction: whatever was taken out of the machine or off the socket is put where it
+//! belongs before the next await. Output waits in the connection, input goes into the machine in the same
+//! breath in which it is read, and an event is returned without an await after it was taken.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use pillarbox_proto::{Machine, Step};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Instant, timeout_at};
+use zeroize::Zeroize;
+
+use crate::Connection;
+use crate::connection::Stream;
+
+/// A machine is asked for no more output while this much waits for the socket.
+const HIGH_WATER: usize = 16 * 1024;
+
+/// Why [`Connection::drive`] came back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Driven<E, X> {
+    /// The machine has something to tell its owner.
+    Event(E),
+    /// The machine waits for its owner's answer. Everything it put out was sent.
+    NeedReply,
+    /// The conversation is over. [`Connection::close`] sends what is left and says goodbye.
+    Closed,
+    /// The peer broke the protocol beyond repair. [`Connection::close`] sends what it is owed.
+    Violation(X),
+}
+
+/// How a connection ended that nobody meant to end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectionError {
+    /// The peer closed in peace: by close_notify inside TLS, by FIN in the clear.
+    #[error("the other end closed the connection")]
+    PeerClosed,
+    /// TCP ended without close_notify. Whatever was being transferred is not complete (C19, S3.4-1).
+    #[error(
+        "the connection was cut off without a proper goodbye; what was being transferred is not complete"
+    )]
+    Truncated,
+    /// The peer said nothing for as long as it may.
+    #[error("the other end said nothing for {} seconds", .0.as_secs())]
+    IdleTimedOut(Duration),
+    /// The peer took nothing of what we wrote for as long as it may.
+    #[error("the other end took no data for {} seconds", .0.as_secs())]
+    WriteTimedOut(Duration),
+    /// The peer broke TLS: a record that does not decrypt, a fatal alert.
+    #[error("TLS broke: {0}")]
+    Tls(rustls::Error),
+    /// TCP failed.
+    #[error("the connection failed: {0}")]
+    Io(io::Error),
+}
+
+impl ConnectionError {
+    fn from_io(error: io::Error) -> Self {
+        if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
+            return Self::Tls(rustls::Error::clone(tls));
+        }
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => Self::Truncated,
+            _ => Self::Io(error),
+        }
+    }
+}
+
+/// When the peer last showed life. Stands still while the owner works on an event.
+#[derive(Debug)]
+pub(crate) struct Clock {
+    heard: Instant,
+    /// Since when the owner has been working.
+    stopped: Option<Instant>,
+    /// Since when the socket has taken nothing, and how much it had taken by then.
+    blocked: Option<(Instant, u64)>,
+}
+
+impl Clock {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            heard: now,
+            stopped: None,
+            blocked: None,
+        }
+    }
+
+    fn stop(&mut self) {
+        self.stopped = Some(Instant::now());
+    }
+
+    fn resume(&mut self) {
+        if let Some(stopped) = self.stopped.take() {
+            self.heard += stopped.elapsed();
+        }
+    }
+}
+
+impl Connection {
+    /// Pumps bytes both ways until the machine has an event, waits for its owner, is over or was violated.
+    ///
+    /// * Cancel-safe: dropping the future loses nothing, neither output, nor input, nor an event. The next
+    ///   call goes on where it was.
+    /// * Output is flushed before waiting for input and before `NeedReply`. Before an event, `Closed` and
+    ///   `Violation` as much is sent as the socket takes at once; the rest, at most 32 KiB, is sent by the
+    ///   next call or by [`Connection::close`].
+    /// * Every byte that is read goes into `machine.input`, and none is read while an event is pending.
+    /// * While it waits for input the connection holds no buffer of its own.
+    ///
+    /// # Errors
+    /// See [`ConnectionError`]. After one the connection is good for nothing but [`Connection::close`].
+    pub async fn drive<M: Machine>(
+        &mut self,
+        machine: &mut M,
+    ) -> Result<Driven<M::Event, M::Error>, ConnectionError> {
+        self.clock.resume();
+        loop {
+            if self.outgoing.len() >= HIGH_WATER {
+                self.flush().await?;
+            }
+            match machine.poll() {
+                Step::Output(bytes) => self.outgoing.push(bytes),
+                Step::NeedInput => {
+                    self.flush().await?;
+                    self.fill(machine).await?;
+                }
+                Step::NeedReply => {
+                    self.flush().await?;
+                    self.clock.stop();
+                    return Ok(Driven::NeedReply);
+                }
+                Step::Event(event) => return self.returning(Driven::Event(event)).await,
+                Step::Close => return self.returning(Driven::Closed).await,
+                Step::Err(error) => return self.returning(Driven::Violation(error)).await,
+            }
+        }
+    }
+
+    /// Sends what can be sent without waiting, so that the peer has its reply while the owner works. An error
+    /// is left for the next call, which meets it again.
+    async fn returning<T>(&mut self, driven: T) -> Result<T, ConnectionError> {
+        std::future::poll_fn(|cx| {
+            let _ = self.poll_flush(cx);
+            Poll::Ready(())
+        })
+        .await;
+        self.clock.stop();
+        Ok(driven)
+    }
+
+    /// Sends everything that was put out, giving up when the peer takes nothing for the write timeout.
+    pub(crate) async fn flush(&mut self) -> Result<(), ConnectionError> {
+        loop {
+            let deadline = self.write_deadline();
+            let flushed = std::future::poll_fn(|cx| self.poll_flush(cx));
+            match timeout_at(deadline, flushed).await {
+                Ok(result) => {
+                    self.clock.blocked = None;
+                    return result.map_err(ConnectionError::from_io);
+                }
+                Err(_) if self.write_deadline() > deadline => (),
+                Err(_) => return Err(ConnectionError::WriteTimedOut(self.timeouts.write)),
+            }
+        }
+    }
+
+    /// When to give up writing. Progress since the last call moves it, and is a sign of life.
+    fn write_deadline(&mut self) -> Instant {
+        let written = self.stream.wire().written();
+        let since = match self.clock.blocked {
+            Some((since, before)) if before == written => since,
+            blocked => {
+                let now = Instant::now();
+                if blocked.is_some() {
+                    self.clock.heard = now;
+                }
+                now
+            }
+        };
+        self.clock.blocked = Some((since, written));
+        since + self.timeouts.write
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.outgoing.is_empty() {
+            let slices = self.outgoing.slices();
+            let written = ready!(match &mut self.stream {
+                Stream::Clear(wire) => Pin::new(wire).poll_write_vectored(cx, &slices),
+                Stream::Sealed(tls) => Pin::new(tls).poll_write_vectored(cx, &slices),
+            })?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.outgoing.advance(written);
+        }
+        match &mut self.stream {
+            Stream::Clear(wire) => Pin::new(wire).poll_flush(cx),
+            Stream::Sealed(tls) => Pin::new(tls).poll_flush(cx),
+        }
+    }
+
+    /// Waits for bytes of the peer and gives them to the machine.
+    async fn fill<M: Machine>(&mut self, machine: &mut M) -> Result<(), ConnectionError> {
+        let idle = self.timeouts.idle;
+        let deadline = self.clock.heard + idle;
+        let filled = std::future::poll_fn(|cx| self.poll_fill(cx, machine));
+        match timeout_at(deadline, filled).await {
+            Ok(result) => result,
+            Err(_) => Err(ConnectionError::IdleTimedOut(idle)),
+        }
+    }
+
+    fn poll_fill<M: Machine>(
+        &mut self,
+        cx: &mut Context<'_>,
+        machine: &mut M,
+    ) -> Poll<Result<(), ConnectionError>> {
+        let read = match &mut self.stream {
+            Stream::Clear(wire) => {
+                // On the stack, and gone before the task sleeps.
+                let mut space = [0; 4096];
+                let mut buffer = ReadBuf::new(&mut space);
+                ready!(Pin::new(wire).poll_read(cx, &mut buffer))
+                    .map_err(ConnectionError::from_io)?;
+                machine.input(buffer.filled());
+                let read = buffer.filled().len();
+                space.zeroize();
+                read
+            }
+            Stream::Sealed(tls) => {
+                let mut tls = Pin::new(tls);
+                let chunk =
+                    ready!(tls.as_mut().poll_fill_buf(cx)).map_err(ConnectionError::from_io)?;
+                machine.input(chunk);
+                let read = chunk.len();
+                tls.consume(read);
+                read
+            }
+        };
+        if read == 0 {
+            return Poll::Ready(Err(ConnectionError::PeerClosed));
+        }
+        self.clock.heard = Instant::now();
+        Poll::Ready(Ok(()))
+    }
+}

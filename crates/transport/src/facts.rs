@@ -1,0 +1,138 @@
+//! The one place where [`TlsFacts`] are minted, from a finished handshake.
+//!
+//! Suites and groups get their IANA names here (S4.3-3, S4.3-9); rustls spells them its own way.
+
+use pillarbox_policy::{
+    ChannelBinding, CipherSuite, FactsParts, Group, HandshakeFailure, How, PeerProof, TlsFacts,
+    TlsVersion,
+};
+use rustls::{ConnectionCommon, HandshakeKind, ProtocolVersion};
+
+/// What a finished handshake leaves open: what only the side that did it knows.
+pub(crate) struct Circumstances {
+    pub(crate) how: How,
+    pub(crate) sni: Option<String>,
+    pub(crate) peer: PeerProof,
+}
+
+/// Mints the facts of a finished handshake.
+///
+/// # Errors
+/// The handshake is not finished, or it came to something that is not negotiated here; either would be a
+/// fault of the TLS library.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that may assert facts"
+)]
+pub(crate) fn mint<Side>(
+    session: &ConnectionCommon<Side>,
+    circumstances: Circumstances,
+) -> Result<TlsFacts, HandshakeFailure> {
+    let version = match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_3) => TlsVersion::Tls13,
+        Some(ProtocolVersion::TLSv1_2) => TlsVersion::Tls12,
+        other => return Err(impossible(&format!("version {other:?} was negotiated"))),
+    };
+    let suite = session
+        .negotiated_cipher_suite()
+        .ok_or_else(|| impossible("no cipher suite was negotiated"))?;
+    let kind = session
+        .handshake_kind()
+        .ok_or_else(|| impossible("it did not finish"))?;
+    let alpn = session
+        .alpn_protocol()
+        .map(|name| String::from_utf8_lossy(name).into_owned());
+    Ok(TlsFacts::assertion(FactsParts {
+        version,
+        suite: suite_name(suite.suite().into()),
+        group: session
+            .negotiated_key_exchange_group()
+            .and_then(|group| group_name(group.name().into())),
+        sni: circumstances.sni,
+        alpn,
+        resumed: kind == HandshakeKind::Resumed,
+        how: circumstances.how,
+        peer: circumstances.peer,
+        binding: Some(tls_exporter(session)?),
+    }))
+}
+
+/// `tls-exporter` of RFC 9266 (R9266-1). TLS 1.2 has it too, since both our sides refuse 1.2 without the
+/// extended master secret.
+fn tls_exporter<Side>(
+    session: &ConnectionCommon<Side>,
+) -> Result<ChannelBinding, HandshakeFailure> {
+    session
+        .export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b""))
+        .map(ChannelBinding::tls_exporter)
+        .map_err(|error| impossible(&format!("no keying material: {error}")))
+}
+
+fn impossible(what: &str) -> HandshakeFailure {
+    HandshakeFailure::Other(format!("the TLS library reported success, but {what}"))
+}
+
+/// The name in the IANA TLS Cipher Suites registry.
+fn suite_name(id: u16) -> CipherSuite {
+    CipherSuite::Named(match id {
+        0x1301 => "TLS_AES_128_GCM_SHA256",
+        0x1302 => "TLS_AES_256_GCM_SHA384",
+        0x1303 => "TLS_CHACHA20_POLY1305_SHA256",
+        0xc02b => "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+        0xc02c => "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+        0xc02f => "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+        0xc030 => "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+        0xcca8 => "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
+        0xcca9 => "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+        unknown => return CipherSuite::Unknown(unknown),
+    })
+}
+
+/// The name in the IANA TLS Supported Groups registry. A group without a name here is left out, never
+/// guessed (S4.3-9).
+fn group_name(id: u16) -> Option<Group> {
+    Some(Group(match id {
+        0x0017 => "secp256r1",
+        0x0018 => "secp384r1",
+        0x001d => "x25519",
+        0x11ec => "X25519MLKEM768",
+        _ => return None,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::{GROUPS, SUITES};
+
+    /// S4.3-5: no release falls back to the hexadecimal form.
+    #[test]
+    fn every_enabled_suite_has_its_iana_name() {
+        for suite in SUITES {
+            let CipherSuite::Named(name) = suite_name(suite.suite().into()) else {
+                panic!("{suite:?} has no name");
+            };
+            let rustls = format!("{:?}", suite.suite());
+            assert_eq!(name, rustls.replace("TLS13_", "TLS_"));
+            assert!(name.bytes().all(|c| c.is_ascii_alphanumeric() || c == b'_'));
+        }
+    }
+
+    #[test]
+    fn every_enabled_group_has_its_iana_name() {
+        let names: Vec<_> = GROUPS
+            .iter()
+            .map(|group| group_name(group.name().into()).unwrap().0)
+            .collect();
+        assert_eq!(
+            names,
+            ["X25519MLKEM768", "x25519", "secp256r1", "secp384r1"]
+        );
+    }
+
+    #[test]
+    fn an_unknown_suite_keeps_its_number_and_an_unknown_group_is_left_out() {
+        assert_eq!(suite_name(0xfefe).to_string(), "0xFEFE");
+        assert_eq!(group_name(0x001c), None);
+    }
+}

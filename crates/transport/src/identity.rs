@@ -1,0 +1,180 @@
+//! Whom a client means to talk to, and whether a certificate speaks for them (RFC 9525, RFC 7817).
+//!
+//! References come from the user or from securely derived data. Nothing the network said unsigned (a banner,
+//! a CNAME, an unsigned SRV target) may be put in here (R9525-3).
+
+use std::fmt;
+use std::net::IpAddr;
+
+use rustls_pki_types::{CertificateDer, DnsName, ServerName};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
+
+/// `id-on-dnsSRV`, 1.3.6.1.5.5.7.8.7 (RFC 4985 §2).
+const ON_DNS_SRV: &str = "1.3.6.1.5.5.7.8.7";
+/// The ASN.1 tag of an IA5String.
+const IA5_STRING: u8 = 0x16;
+/// Context tag 0, constructed: the explicit tag around an otherName's value.
+const EXPLICIT_0: u8 = 0xa0;
+
+/// Text that is no host name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("\"{0}\" is neither a host name nor an IP address; write it like mail.example.org")]
+pub struct InvalidName(String);
+
+/// The reference identities of the server we mean: the host name the user or signed DNS gave, and the mail
+/// domain of the account where that is known (R7817-1, R7817-2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerIdentity {
+    host: ServerName<'static>,
+    mail_domain: Option<DnsName<'static>>,
+}
+
+impl ServerIdentity {
+    /// The identity of a host. Unicode labels are turned into A-labels (R9525-2).
+    ///
+    /// # Errors
+    /// The text is neither a host name nor an IP address.
+    pub fn host(name: &str) -> Result<Self, InvalidName> {
+        let host = match name.parse::<IpAddr>() {
+            Ok(address) => ServerName::from(address),
+            Err(_) => ServerName::DnsName(dns_name(name)?),
+        };
+        Ok(Self {
+            host,
+            mail_domain: None,
+        })
+    }
+
+    /// Adds the mail domain of the account: a certificate with it as DNS-ID speaks for the server too, and so
+    /// does one with the service's SRV-ID for it (R7817-1, R7817-2).
+    ///
+    /// # Errors
+    /// The text is no domain name.
+    pub fn with_mail_domain(mut self, domain: &str) -> Result<Self, InvalidName> {
+        self.mail_domain = Some(dns_name(domain)?);
+        Ok(self)
+    }
+
+    /// What goes into SNI, and to the resolver: the host. An IP address is never sent as SNI (R9325-9).
+    pub(crate) fn server_name(&self) -> ServerName<'static> {
+        self.host.clone()
+    }
+
+    /// The name that goes into SNI, if one does.
+    pub(crate) fn sni(&self) -> Option<String> {
+        match &self.host {
+            ServerName::DnsName(name) => Some(name.as_ref().to_owned()),
+            _ => None,
+        }
+    }
+
+    /// The reference that `certificate` matches, if any. Only subjectAltName counts; a Common Name never
+    /// does (R9525-1), nor a URI (R7817-3).
+    pub(crate) fn matched_by(
+        &self,
+        certificate: &CertificateDer<'_>,
+        srv_label: &str,
+    ) -> Option<String> {
+        let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+        let names = certificate.subject_alternative_name().ok()??;
+        names
+            .value
+            .general_names
+            .iter()
+            .find_map(|presented| self.matched_by_name(presented, srv_label))
+    }
+
+    fn matched_by_name(&self, presented: &GeneralName<'_>, srv_label: &str) -> Option<String> {
+        let domain = self.mail_domain.as_ref().map(|domain| domain.as_ref());
+        match (presented, &self.host) {
+            (GeneralName::DNSName(name), ServerName::DnsName(host)) => {
+                [Some(host.as_ref()), domain]
+                    .into_iter()
+                    .flatten()
+                    .find(|reference| dns_id_matches(name, reference))
+                    .map(str::to_owned)
+            }
+            (GeneralName::DNSName(name), _) => domain
+                .filter(|domain| dns_id_matches(name, domain))
+                .map(str::to_owned),
+            (GeneralName::IPAddress(octets), ServerName::IpAddress(host)) => {
+                let host = IpAddr::from(*host);
+                let matches = match host {
+                    IpAddr::V4(address) => *octets == address.octets(),
+                    IpAddr::V6(address) => *octets == address.octets(),
+                };
+                matches.then(|| host.to_string())
+            }
+            (GeneralName::OtherName(oid, value), _) if oid.to_id_string() == ON_DNS_SRV => {
+                let reference = format!("{srv_label}.{}", domain?);
+                let presented = srv_name(value)?;
+                presented
+                    .eq_ignore_ascii_case(&reference)
+                    .then_some(reference)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for ServerIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.host.to_str())
+    }
+}
+
+/// Reads a name, turning Unicode labels into A-labels and dropping a final dot.
+fn dns_name(text: &str) -> Result<DnsName<'static>, InvalidName> {
+    let invalid = || InvalidName(text.to_owned());
+    let ascii =
+        idna::domain_to_ascii(text.strip_suffix('.').unwrap_or(text)).map_err(|_| invalid())?;
+    let last = ascii.rsplit('.').next().unwrap_or_default();
+    if last.bytes().all(|c| c.is_ascii_digit()) {
+        return Err(invalid()); // a mistyped IPv4 address
+    }
+    DnsName::try_from(ascii).map_err(|_| invalid())
+}
+
+/// RFC 9525 §6.3: all labels equal without regard to ASCII case; a wildcard is the whole left-most label,
+/// stands for exactly one label, and has at least two labels after it. Anything else with `*` matches
+/// nothing (R9525-2).
+fn dns_id_matches(presented: &str, reference: &str) -> bool {
+    match presented.strip_prefix("*.") {
+        Some(parent) => {
+            parent.contains('.')
+                && !parent.contains('*')
+                && reference
+                    .split_once('.')
+                    .is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent))
+        }
+        None => !presented.contains('*') && presented.eq_ignore_ascii_case(reference),
+    }
+}
+
+/// The text of an SRVName: `[0] EXPLICIT IA5String`, with lengths of one octet, which is all a name of at
+/// most 253 octets and its label need up to 127, or the long form above.
+fn srv_name(value: &[u8]) -> Option<&str> {
+    let string = der_content(value, EXPLICIT_0)?;
+    str::from_utf8(der_content(string, IA5_STRING)?).ok()
+}
+
+/// The content of a DER element that is all of `element` and shorter than 64 KiB.
+fn der_content(element: &[u8], tag: u8) -> Option<&[u8]> {
+    let (length, content) = match element {
+        [first, 0x82, high, low, content @ ..] if *first == tag => {
+            (u16::from_be_bytes([*high, *low]).into(), content)
+        }
+        [first, 0x81, length, content @ ..] if *first == tag => (usize::from(*length), content),
+        [first, length @ 0..=0x7f, content @ ..] if *first == tag => {
+            (usize::from(*length), content)
+        }
+        _ => return None,
+    };
+    (content.len() == length).then_some(content)
+}
+
+#[cfg(test)]
+#[path = "identity_tests.rs"]
+mod tests;

@@ -1,0 +1,253 @@
+//! [`Listener`]: accepts connections of one service, does the implicit handshake where there is one, and
+//! hands each to a session in a task of its own.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pillarbox_policy::How;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tracing::Instrument;
+
+use crate::connection::Side;
+use crate::seats::{Full, Seats};
+use crate::{Acceptor, Connection, HandshakeError, Timeouts};
+
+/// How many connections the kernel keeps for us while we are busy.
+const BACKLOG: i32 = 1024;
+/// The first and the longest pause after accept failed for want of resources.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// How the conversation on a listener starts.
+#[derive(Debug, Clone)]
+pub enum Start {
+    /// With a TLS handshake; not a byte of the protocol before it (S2-2).
+    Implicit(Acceptor),
+    /// In the clear, for a protocol with STARTTLS.
+    Clear,
+}
+
+/// What one listener takes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenerLimits {
+    /// Connections at once.
+    pub connections: usize,
+    /// Connections at once from one IPv4 address or one IPv6 /64.
+    pub per_address: usize,
+    /// Of each connection.
+    pub timeouts: Timeouts,
+    /// How long sessions may take to say goodbye at shutdown before they are cut off.
+    pub grace: Duration,
+}
+
+impl Default for ListenerLimits {
+    /// 20,000 connections, 100 an address, 30 seconds of grace.
+    fn default() -> Self {
+        Self {
+            connections: 20_000,
+            per_address: 100,
+            timeouts: Timeouts::default(),
+            grace: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A peer that came to a listener and got no session.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unserved {
+    /// The TLS handshake failed.
+    #[error(transparent)]
+    Handshake(HandshakeError),
+    /// The listener serves as many connections as it may.
+    #[error("turned {peer} away: the listener serves as many connections as it may")]
+    ListenerFull {
+        /// Who was turned away.
+        peer: SocketAddr,
+    },
+    /// This address has as many connections as it may.
+    #[error("turned {peer} away: its address has as many connections as it may")]
+    AddressFull {
+        /// Who was turned away.
+        peer: SocketAddr,
+    },
+    /// The system gave no connection, most often for want of file descriptors (`EMFILE`). The listener
+    /// pauses and goes on.
+    #[error(
+        "cannot accept connections for now: {0}; if files ran out, raise the limit (LimitNOFILE)"
+    )]
+    Accept(io::Error),
+}
+
+/// A bound, listening socket.
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    name: Arc<str>,
+    start: Start,
+    limits: ListenerLimits,
+}
+
+impl Listener {
+    /// Binds. `[::]` means IPv6 alone; bind `0.0.0.0` beside it for IPv4. Port 0 takes a free one. An implicit
+    /// listener needs an [`Acceptor`], so none can be bound without a certificate.
+    ///
+    /// # Errors
+    /// The system's, for example that the address is in use or the port needs privileges.
+    pub fn bind(
+        name: &str,
+        address: SocketAddr,
+        start: Start,
+        limits: ListenerLimits,
+    ) -> io::Result<Self> {
+        let socket = Socket::new(
+            Domain::for_address(address),
+            Type::STREAM,
+            Some(Protocol::TCP),
+        )?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        // A restart must not wait for the last connections of the process before it.
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        Ok(Self {
+            socket: TcpListener::from_std(socket.into())?,
+            name: name.into(),
+            start,
+            limits,
+        })
+    }
+
+    /// The address it is bound to.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Serves until `shutdown` is ready: every connection goes to `session` in its own task, inside the
+    /// connection's span; who gets none goes to `unserved`. Then it stops listening, and returns when the
+    /// sessions have ended, or cuts them off after the grace period. Sessions are told of the shutdown by
+    /// their owner.
+    pub async fn run<S, F, U>(
+        self,
+        session: S,
+        unserved: U,
+        shutdown: impl Future<Output = ()> + Send,
+    ) where
+        S: Fn(Connection) -> F + Clone + Send + 'static,
+        F: Future<Output = ()> + Send + 'static,
+        U: Fn(Unserved) + Clone + Send + 'static,
+    {
+        let Self {
+            socket,
+            name,
+            start,
+            limits,
+        } = self;
+        let seats = Seats::new(limits.connections, limits.per_address);
+        let mut sessions = JoinSet::new();
+        let mut pause = PAUSES.0;
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            let accepted = tokio::select! {
+                () = &mut shutdown => break,
+                Some(ended) = sessions.join_next() => {
+                    note_panic(&name, ended);
+                    continue;
+                }
+                accepted = socket.accept() => accepted,
+            };
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) if died_in_the_queue(&error) => continue,
+                Err(error) => {
+                    unserved(Unserved::Accept(error));
+                    tokio::select! {
+                        () = &mut shutdown => break,
+                        () = sleep(pause) => pause = (pause * 2).min(PAUSES.1),
+                    }
+                    continue;
+                }
+            };
+            pause = PAUSES.0;
+            let seat = match seats.take(peer.ip()) {
+                Ok(seat) => seat,
+                Err(Full::Listener) => {
+                    unserved(Unserved::ListenerFull { peer });
+                    continue;
+                }
+                Err(Full::Address) => {
+                    unserved(Unserved::AddressFull { peer });
+                    continue;
+                }
+            };
+            let connection = Connection::new(stream, &name, limits.timeouts, Some(seat));
+            // An error here means that the peer is gone already.
+            if let Ok(connection) = connection {
+                let span = connection.span().clone();
+                let serve = serve(connection, start.clone(), session.clone(), unserved.clone());
+                sessions.spawn(serve.instrument(span));
+            }
+        }
+        drop(socket);
+        let farewell = async {
+            while let Some(ended) = sessions.join_next().await {
+                note_panic(&name, ended);
+            }
+        };
+        if timeout(limits.grace, farewell).await.is_err() {
+            let left = sessions.len();
+            tracing::warn!(
+                listener = &*name,
+                left,
+                "cut sessions off after the grace period"
+            );
+            sessions.shutdown().await;
+        }
+    }
+}
+
+async fn serve<S, F, U>(connection: Connection, start: Start, session: S, unserved: U)
+where
+    S: Fn(Connection) -> F,
+    F: Future<Output = ()>,
+    U: Fn(Unserved),
+{
+    let connection = match start {
+        Start::Clear => Ok(connection),
+        Start::Implicit(acceptor) => {
+            Box::pin(connection.into_tls(Side::Server(&acceptor), How::Implicit)).await
+        }
+    };
+    match connection {
+        Ok(connection) => session(connection).await,
+        Err(error) => unserved(Unserved::Handshake(error)),
+    }
+}
+
+/// Errors that concern one connection, not the listener.
+fn died_in_the_queue(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+fn note_panic(listener: &str, ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(listener, %error, "a session died of a fault in this program");
+    }
+}
