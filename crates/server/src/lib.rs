@@ -10,11 +10,12 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod context;
+mod domain;
 mod login_record;
 mod private_file;
 pub mod shutdown;
 
-pub use auth::{AccountHandle, Attempt, Authenticator, Denied, ScramOutcome};
+pub use auth::{AccountHandle, Attempt, Authenticator, Denied};
 pub use config::Settings;
 pub use context::{Context, ListenerInfo, Opening, Service};
 pub use shutdown::{Shutdown, ShutdownTrigger};

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use pillarbox_policy::{Admission, Channel, Ladder, Secret, Timestamp};
-use pillarbox_store::{Account, ScramKeys, Store, StoreError};
+use pillarbox_proto::sasl::server::ScramOutcome;
+use pillarbox_proto::sasl::{ScramKeys, prepare_password};
+use pillarbox_store::{Account, Store, StoreError};
 use tokio::sync::Mutex;
 
 use super::handle::{AccountHandle, Denied, Outcome};
@@ -15,7 +17,7 @@ use super::remembered::Remembered;
 use super::secret::LoginSecret;
 use super::throttle::{FAILURE_DELAY, Throttle};
 use crate::config::Settings;
-use crate::{clock, login_record};
+use crate::{accounts, clock, login_record};
 
 /// On a cleartext channel every refusal leaves this long after the attempt came in, or at the next whole
 /// multiple, whatever was done meanwhile (S4.1-4).
@@ -37,17 +39,6 @@ pub struct Attempt<'a> {
     pub mechanism: &'a str,
     /// What the client says it is (IMAP ID, EHLO name), where it did.
     pub client: Option<&'a str>,
-    /// The identity the client asks to act as, where it names one (RFC 4422 §2). Only its own will do.
-    pub authzid: Option<&'a str>,
-}
-
-/// How a SCRAM exchange came out, as far as the proof is concerned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ScramOutcome {
-    /// The client proved that it knows the password behind the keys it was given.
-    Proved,
-    /// It did not.
-    Failed,
 }
 
 /// The one way to log in. See the module's documentation for the order in which things happen.
@@ -105,7 +96,7 @@ impl Authenticator {
             // The ladder said no: the password is dropped unread (S4.1-4).
             Err(outcome) => Err(*outcome),
             Ok(admission) => self
-                .check(attempt, found.account.as_ref(), password)
+                .check(found.account.as_ref(), password)
                 .await
                 .map(|()| *admission),
         };
@@ -127,7 +118,7 @@ impl Authenticator {
         let begun = Instant::now();
         let found = self.find(attempt, login).await;
         match (found.admission, found.account) {
-            (Ok(_), Some(account)) => Ok(account.verifiers.scram_sha256),
+            (Ok(_), Some(account)) => Ok(accounts::scram_keys(account.verifiers.scram_sha256)),
             (Ok(_), None) | (Err(Outcome::Ladder(_)), _) => {
                 Ok(self.secret.decoy(&self.address_of(login)))
             }
@@ -143,24 +134,22 @@ impl Authenticator {
         }
     }
 
-    /// Ends a SCRAM exchange. To be asked *before* the server's final message is sent: the ladder may still
-    /// refuse, and a client that was refused must not hold the server's signature.
+    /// Decides about a SCRAM exchange. To be asked *before* the server's final message is sent: the ladder
+    /// may still refuse, and a client that was refused must not hold the server's signature.
     ///
     /// # Errors
-    /// See [`Denied`]; always for [`ScramOutcome::Failed`].
+    /// See [`Denied`]; always for [`ScramOutcome::Refuted`].
     pub async fn scram_finished(
         &self,
         attempt: &Attempt<'_>,
         login: &str,
-        proved: ScramOutcome,
+        outcome: &ScramOutcome,
     ) -> Result<AccountHandle, Denied> {
         let begun = Instant::now();
         let found = self.find(attempt, login).await;
-        let outcome = match (&found.admission, &found.account, proved) {
+        let outcome = match (&found.admission, &found.account, outcome) {
             (Err(outcome), _, _) => Err(*outcome),
-            (Ok(admission), Some(account), ScramOutcome::Proved) => {
-                acts_as_itself(attempt, account).map(|()| *admission)
-            }
+            (Ok(admission), Some(_), ScramOutcome::Proved(_)) => Ok(*admission),
             (Ok(_), _, _) => Err(Outcome::BadCredentials),
         };
         self.conclude(attempt, login, found.account, outcome, begun)
@@ -212,13 +201,9 @@ impl Authenticator {
     }
 
     /// Checks a password, or does the same work for nobody.
-    async fn check(
-        &self,
-        attempt: &Attempt<'_>,
-        account: Option<&Account>,
-        password: Secret,
-    ) -> Result<(), Outcome> {
-        let Some(account) = account else {
+    async fn check(&self, account: Option<&Account>, password: Secret) -> Result<(), Outcome> {
+        let prepared = prepare_password(&password);
+        let (Some(account), Ok(password)) = (account, prepared) else {
             return match self.pool.verify(password, self.decoy.clone()).await {
                 Ok(_) => Err(Outcome::BadCredentials),
                 Err(error) => Err(unavailable(&error)),
@@ -235,7 +220,7 @@ impl Authenticator {
                 Err(error) => return Err(unavailable(&error)),
             }
         }
-        acts_as_itself(attempt, account)
+        Ok(())
     }
 
     /// Puts the attempt on record and answers; a refusal at its own pace.
@@ -326,16 +311,6 @@ fn is_worth_noting(ladder: &Ladder, channel: &Channel, now: Timestamp) -> bool {
     match (ladder.weaker_use(), after.weaker_use()) {
         (Some(before), Some(after)) => after.0.saturating_sub(before.0) >= WEAKER_USE_GRAIN,
         (before, after) => before != after,
-    }
-}
-
-/// Nobody acts as anybody else: an authorization identity has to be the account's own address.
-fn acts_as_itself(attempt: &Attempt<'_>, account: &Account) -> Result<(), Outcome> {
-    match attempt.authzid {
-        Some(authzid) if !authzid.is_empty() && !authzid.eq_ignore_ascii_case(&account.address) => {
-            Err(Outcome::WrongIdentity)
-        }
-        _ => Ok(()),
     }
 }
 

@@ -62,8 +62,6 @@ pub enum Denied {
 pub(crate) enum Outcome {
     Ok,
     BadCredentials,
-    /// The password is right, but it does not allow acting as the authorization identity asked for.
-    WrongIdentity,
     Ladder(LadderRefusal),
     TooManyFailures,
     Unavailable,
@@ -74,7 +72,7 @@ impl Outcome {
     pub(crate) fn denied_inside_tls(self) -> Option<Denied> {
         match self {
             Self::Ok => None,
-            Self::BadCredentials | Self::WrongIdentity => Some(Denied::Credentials),
+            Self::BadCredentials => Some(Denied::Credentials),
             Self::Ladder(refusal) => Some(Denied::Ladder(refusal)),
             Self::TooManyFailures => Some(Denied::TooManyFailures),
             Self::Unavailable => Some(Denied::Unavailable),
@@ -87,7 +85,6 @@ impl fmt::Display for Outcome {
         f.write_str(match self {
             Self::Ok => "ok",
             Self::BadCredentials => "bad-credentials",
-            Self::WrongIdentity => "wrong-identity",
             Self::Ladder(refusal) => refusal.code().as_str(),
             Self::TooManyFailures => "too-many-failures",
             Self::Unavailable => "unavailable",

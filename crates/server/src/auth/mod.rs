@@ -11,7 +11,7 @@ mod remembered;
 mod secret;
 mod throttle;
 
-pub use authenticator::{Attempt, Authenticator, ScramOutcome};
+pub use authenticator::{Attempt, Authenticator};
 pub use handle::{AccountHandle, Denied};
 pub use hashing::{HashingError, hash};
 pub use secret::LoginSecret;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand;
-use pillarbox_store::ScramKeys;
+use pillarbox_proto::sasl::ScramKeys;
 use zeroize::Zeroizing;
 
 use crate::accounts::{SCRAM_ITERATIONS, SCRAM_SALT};
