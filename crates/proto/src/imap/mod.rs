@@ -3,9 +3,10 @@
 //!
 //! * [`grammar`] reads and writes tokens;
 //! * [`framing`] cuts a stream into commands or responses and lets large literals stream past;
-
+//! * [`server`] is the server's machine.
 //!
 //! Nothing here knows a socket, a store or a clock.
 
 pub mod framing;
 pub mod grammar;
+pub mod server;

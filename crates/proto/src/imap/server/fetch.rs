@@ -1,0 +1,440 @@
+//! FETCH (RFC 3501 §6.4.5, §7.4.2), with MODSEQ and CHANGEDSINCE (RFC 7162 §3.1.4).
+
+use std::fmt::Write as _;
+
+use crate::imap::grammar::{Cursor, DateTime, SequenceSet, SyntaxError, put_astring};
+use crate::message::{self, BodyStructure, Envelope};
+
+use super::command::{Bad, Naming};
+use super::dialogue::Dialogue;
+use super::output::Output;
+use super::structure::{self, Form};
+
+/// The most items one FETCH may have.
+const ITEMS: usize = 128;
+/// The deepest part a section may name.
+const DEPTH: usize = 64;
+
+/// A FETCH command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetch {
+    /// Which messages.
+    pub set: SequenceSet,
+    /// What the set means.
+    pub naming: Naming,
+    /// What to tell of each.
+    pub items: Vec<FetchItem>,
+    /// Only messages that changed since.
+    pub changed_since: Option<u64>,
+}
+
+/// One thing to tell of a message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FetchItem {
+    /// `UID`.
+    Uid,
+    /// `FLAGS`.
+    Flags,
+    /// `INTERNALDATE`.
+    InternalDate,
+    /// `RFC822.SIZE`.
+    Size,
+    /// `ENVELOPE`.
+    Envelope,
+    /// `BODY`, without extension data.
+    Body,
+    /// `BODYSTRUCTURE`.
+    BodyStructure,
+    /// `MODSEQ`.
+    Modseq,
+    /// Octets of the message.
+    Section {
+        /// Which.
+        section: Section,
+        /// Only this many from there.
+        partial: Option<Partial>,
+        /// The name it was asked for by.
+        label: Label,
+    },
+}
+
+impl FetchItem {
+    /// Whether telling it sets `\Seen` (RFC 3501 §6.4.5).
+    #[must_use]
+    pub fn sets_seen(&self) -> bool {
+        matches!(
+            self,
+            Self::Section {
+                label: Label::Body | Label::Rfc822 | Label::Rfc822Text,
+                ..
+            }
+        )
+    }
+}
+
+/// By what name octets were asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Label {
+    /// `BODY[...]`.
+    Body,
+    /// `BODY.PEEK[...]`, told as `BODY[...]`.
+    BodyPeek,
+    /// `RFC822`.
+    Rfc822,
+    /// `RFC822.HEADER`, which sets no flag.
+    Rfc822Header,
+    /// `RFC822.TEXT`.
+    Rfc822Text,
+}
+
+/// Which octets: `1.2.HEADER.FIELDS (FROM TO)`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Section {
+    /// Part numbers; none for the message itself.
+    pub path: Vec<u32>,
+    /// What of it; all of it, where there is nothing.
+    pub text: Option<SectionText>,
+}
+
+/// What of a message or part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SectionText {
+    /// `HEADER`.
+    Header,
+    /// `HEADER.FIELDS`: the fields with these names.
+    HeaderFields(Vec<Vec<u8>>),
+    /// `HEADER.FIELDS.NOT`: all but the fields with these names.
+    HeaderFieldsNot(Vec<Vec<u8>>),
+    /// `TEXT`.
+    Text,
+    /// `MIME`.
+    Mime,
+}
+
+impl Section {
+    /// The range of a message's octets it is made of, or chosen from where it is a selection of header
+    /// fields. `None` where the message has no such section.
+    #[must_use]
+    pub fn range(&self, index: &message::Index) -> Option<std::ops::Range<u64>> {
+        let section = match self.text {
+            None => message::Section::Body,
+            Some(
+                SectionText::Header
+                | SectionText::HeaderFields(_)
+                | SectionText::HeaderFieldsNot(_),
+            ) => message::Section::Header,
+            Some(SectionText::Text) => message::Section::Text,
+            Some(SectionText::Mime) => message::Section::Mime,
+        };
+        index.section(&self.path, section)
+    }
+
+    fn put(&self, out: &mut Output) {
+        let mut parted = false;
+        for number in &self.path {
+            out.text(&format!("{}{number}", if parted { "." } else { "" }));
+            parted = true;
+        }
+        let Some(text) = &self.text else { return };
+        if parted {
+            out.text(".");
+        }
+        let (name, fields) = match text {
+            SectionText::Header => ("HEADER", None),
+            SectionText::HeaderFields(fields) => ("HEADER.FIELDS", Some(fields)),
+            SectionText::HeaderFieldsNot(fields) => ("HEADER.FIELDS.NOT", Some(fields)),
+            SectionText::Text => ("TEXT", None),
+            SectionText::Mime => ("MIME", None),
+        };
+        out.text(name);
+        if let Some(fields) = fields {
+            for (at, field) in fields.iter().enumerate() {
+                out.text(if at == 0 { " (" } else { " " });
+                put_astring(out.buffer(), field);
+            }
+            out.text(")");
+        }
+    }
+}
+
+/// `<origin.count>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Partial {
+    /// The first octet, counted from 0.
+    pub origin: u64,
+    /// The most octets.
+    pub count: u64,
+}
+
+impl Partial {
+    /// What is left of a range.
+    #[must_use]
+    pub fn of(self, range: std::ops::Range<u64>) -> std::ops::Range<u64> {
+        let start = range.start.saturating_add(self.origin).min(range.end);
+        start..start.saturating_add(self.count).min(range.end)
+    }
+}
+
+pub(super) fn fetch(cursor: &mut Cursor<'_>, naming: Naming) -> Result<Fetch, Bad> {
+    cursor.space()?;
+    let set = cursor.sequence_set()?;
+    cursor.space()?;
+    let mut items = Vec::new();
+    if cursor.eat(b'(') {
+        loop {
+            if items.len() >= ITEMS {
+                return Err(cursor.error("fewer items").into());
+            }
+            item(cursor, &mut items)?;
+            if cursor.eat(b')') {
+                break;
+            }
+            cursor.space()?;
+        }
+    } else if !macros(cursor, &mut items) {
+        item(cursor, &mut items)?;
+    }
+    let mut changed_since = None;
+    if cursor.eat_text(" (CHANGEDSINCE ") {
+        changed_since = Some(cursor.number64()?);
+        cursor.expect(b')', "a closing parenthesis")?;
+        if !items.contains(&FetchItem::Modseq) {
+            items.push(FetchItem::Modseq);
+        }
+    }
+    // RFC 3501 §6.4.8: a UID FETCH always tells the UID.
+    if naming == Naming::Uid && !items.contains(&FetchItem::Uid) {
+        items.insert(0, FetchItem::Uid);
+    }
+    Ok(Fetch {
+        set,
+        naming,
+        items,
+        changed_since,
+    })
+}
+
+fn macros(cursor: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> bool {
+    use FetchItem::{Body, Envelope, Flags, InternalDate, Size};
+    let wanted: &[FetchItem] = match cursor.rest().to_ascii_uppercase().as_slice() {
+        b"ALL" => &[Flags, InternalDate, Size, Envelope],
+        b"FAST" => &[Flags, InternalDate, Size],
+        b"FULL" => &[Flags, InternalDate, Size, Envelope, Body],
+        rest => match rest.split(|byte| *byte == b' ').next() {
+            Some(b"ALL") => &[Flags, InternalDate, Size, Envelope],
+            Some(b"FAST") => &[Flags, InternalDate, Size],
+            Some(b"FULL") => &[Flags, InternalDate, Size, Envelope, Body],
+            _ => return false,
+        },
+    };
+    items.extend_from_slice(wanted);
+    cursor.take_while(|byte| byte != b' ');
+    true
+}
+
+fn item(cursor: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> Result<(), SyntaxError> {
+    let error = cursor.error("a fetch item");
+    let whole = |text, label| FetchItem::Section {
+        section: Section {
+            path: Vec::new(),
+            text,
+        },
+        partial: None,
+        label,
+    };
+    let item = match cursor.word()?.to_ascii_uppercase().as_str() {
+        "UID" => FetchItem::Uid,
+        "FLAGS" => FetchItem::Flags,
+        "INTERNALDATE" => FetchItem::InternalDate,
+        "ENVELOPE" => FetchItem::Envelope,
+        "BODYSTRUCTURE" => FetchItem::BodyStructure,
+        "MODSEQ" => FetchItem::Modseq,
+        "RFC822.SIZE" => FetchItem::Size,
+        "RFC822" => whole(None, Label::Rfc822),
+        "RFC822.HEADER" => whole(Some(SectionText::Header), Label::Rfc822Header),
+        "RFC822.TEXT" => whole(Some(SectionText::Text), Label::Rfc822Text),
+        "BODY" if cursor.peek() != Some(b'[') => FetchItem::Body,
+        "BODY" => octets(cursor, Label::Body)?,
+        "BODY.PEEK" => octets(cursor, Label::BodyPeek)?,
+        _ => return Err(error),
+    };
+    if !items.contains(&item) {
+        items.push(item);
+    }
+    Ok(())
+}
+
+fn octets(cursor: &mut Cursor<'_>, label: Label) -> Result<FetchItem, SyntaxError> {
+    cursor.expect(b'[', "a section in brackets")?;
+    let section = section(cursor)?;
+    cursor.expect(b']', "the end of a section")?;
+    let mut partial = None;
+    if cursor.eat(b'<') {
+        let origin = cursor.number64()?;
+        cursor.expect(b'.', "a count")?;
+        let error = cursor.error("a count above 0");
+        let count = cursor.number64()?;
+        cursor.expect(b'>', "the end of a partial range")?;
+        if count == 0 {
+            return Err(error);
+        }
+        partial = Some(Partial { origin, count });
+    }
+    Ok(FetchItem::Section {
+        section,
+        partial,
+        label,
+    })
+}
+
+fn section(cursor: &mut Cursor<'_>) -> Result<Section, SyntaxError> {
+    let mut path = Vec::new();
+    while cursor.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+        if path.len() == DEPTH {
+            return Err(cursor.error("a section less deep"));
+        }
+        path.push(cursor.nz_number()?.get());
+        if !cursor.eat(b'.') {
+            return Ok(Section { path, text: None });
+        }
+    }
+    if path.is_empty() && cursor.peek() == Some(b']') {
+        return Ok(Section::default());
+    }
+    let error = cursor.error("HEADER, TEXT or MIME");
+    let text = match cursor.word()?.to_ascii_uppercase().as_str() {
+        "HEADER" => SectionText::Header,
+        "HEADER.FIELDS" => SectionText::HeaderFields(field_names(cursor)?),
+        "HEADER.FIELDS.NOT" => SectionText::HeaderFieldsNot(field_names(cursor)?),
+        "TEXT" => SectionText::Text,
+        "MIME" if !path.is_empty() => SectionText::Mime,
+        _ => return Err(error),
+    };
+    Ok(Section {
+        path,
+        text: Some(text),
+    })
+}
+
+fn field_names(cursor: &mut Cursor<'_>) -> Result<Vec<Vec<u8>>, SyntaxError> {
+    cursor.space()?;
+    cursor.expect(b'(', "field names in parentheses")?;
+    let mut names = Vec::new();
+    loop {
+        names.push(cursor.astring()?.into_owned());
+        if cursor.eat(b')') {
+            return Ok(names);
+        }
+        cursor.space()?;
+    }
+}
+
+/// One FETCH response is written by [`Dialogue::fetch_open`], any of the others, [`Dialogue::fetch_close`].
+impl Dialogue {
+    /// Begins the response for the message with this number.
+    pub fn fetch_open(&mut self, number: u32) {
+        self.output().text(&format!("* {number} FETCH ("));
+        self.first_item();
+    }
+
+    fn item(&mut self, text: &str) -> &mut Output {
+        let parted = self.next_item();
+        let out = self.output();
+        out.text(parted);
+        out.text(text);
+        out
+    }
+
+    /// Tells the UID.
+    pub fn fetch_uid(&mut self, uid: u32) {
+        self.item(&format!("UID {uid}"));
+    }
+
+    /// Tells the flags.
+    pub fn fetch_flags<'a>(&mut self, flags: impl IntoIterator<Item = &'a str>) {
+        let mut list = String::new();
+        for flag in flags {
+            // Writing into a String cannot fail.
+            let _ = write!(list, " {flag}");
+        }
+        self.item(&format!("FLAGS ({})", list.trim_start()));
+    }
+
+    /// Tells when the message was received.
+    pub fn fetch_internal_date(&mut self, date: DateTime) {
+        self.item(&format!("INTERNALDATE {date}"));
+    }
+
+    /// Tells its size in octets.
+    pub fn fetch_size(&mut self, octets: u64) {
+        self.item(&format!("RFC822.SIZE {octets}"));
+    }
+
+    /// Tells its modification sequence.
+    pub fn fetch_modseq(&mut self, modseq: u64) {
+        self.item(&format!("MODSEQ ({modseq})"));
+    }
+
+    /// Tells its envelope.
+    pub fn fetch_envelope(&mut self, envelope: &Envelope) {
+        let out = self.item("ENVELOPE ");
+        structure::put_envelope(out.buffer(), envelope);
+    }
+
+    /// Tells its structure without extension data: `BODY`.
+    pub fn fetch_body(&mut self, body: &BodyStructure) {
+        let out = self.item("BODY ");
+        structure::put_body(out.buffer(), body, Form::Basic);
+    }
+
+    /// Tells its structure: `BODYSTRUCTURE`.
+    pub fn fetch_body_structure(&mut self, body: &BodyStructure) {
+        let out = self.item("BODYSTRUCTURE ");
+        structure::put_body(out.buffer(), body, Form::Extended);
+    }
+
+    /// Announces octets; exactly `length` of them have to follow by [`Dialogue::fetch_piece`].
+    pub fn fetch_octets(
+        &mut self,
+        section: &Section,
+        partial: Option<Partial>,
+        label: Label,
+        length: u64,
+    ) {
+        self.put_label(section, partial, label);
+        self.output().text(&format!(" {{{length}}}\r\n"));
+    }
+
+    /// Says that the message has no such section.
+    pub fn fetch_nothing(&mut self, section: &Section, partial: Option<Partial>, label: Label) {
+        self.put_label(section, partial, label);
+        self.output().text(" NIL");
+    }
+
+    fn put_label(&mut self, section: &Section, partial: Option<Partial>, label: Label) {
+        let out = match label {
+            Label::Rfc822 => self.item("RFC822"),
+            Label::Rfc822Header => self.item("RFC822.HEADER"),
+            Label::Rfc822Text => self.item("RFC822.TEXT"),
+            Label::Body | Label::BodyPeek => {
+                let out = self.item("BODY[");
+                section.put(out);
+                out.text("]");
+                out
+            }
+        };
+        if let Some(partial) = partial {
+            out.text(&format!("<{}>", partial.origin));
+        }
+    }
+
+    /// Octets that were announced. Write what is out before the next piece, once [`Dialogue::is_full`].
+    pub fn fetch_piece(&mut self, piece: &[u8]) {
+        self.output().octets(piece);
+    }
+
+    /// Ends the response.
+    pub fn fetch_close(&mut self) {
+        self.output().line(")");
+    }
+}

@@ -1,0 +1,355 @@
+//! LIST and LSUB (RFC 3501 §6.3.8, §6.3.9), with LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819),
+//! CHILDREN (RFC 3348) and SPECIAL-USE (RFC 6154).
+
+use crate::imap::grammar::{Cursor, SyntaxError};
+
+use super::command::{Bad, Event, Parsed};
+use super::dialogue::Dialogue;
+use super::status::{self, StatusItem};
+use super::{Completion, mailbox};
+
+/// The most patterns one LIST may have.
+const PATTERNS: usize = 32;
+
+/// A mailbox pattern with its reference put in front, in UTF-8. `%` stands for anything but the separator
+/// `/`, `*` for anything.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pattern(String);
+
+impl Pattern {
+    /// Joins reference and pattern: here the reference is simply put in front (RFC 3501 §6.3.8 leaves it to
+    /// the server; no mailbox is named relative to anything).
+    #[must_use]
+    pub fn new(reference: &str, pattern: &str) -> Self {
+        Self(format!("{reference}{pattern}"))
+    }
+
+    /// Whether the name is meant. `INBOX` is meant in any case. Takes time in the product of both lengths
+    /// at most.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        let pattern: Vec<char> = self.0.chars().collect();
+        let is_inbox = name == "INBOX" || name.starts_with("INBOX/");
+        let name: Vec<char> = name.chars().collect();
+        // `reached[i]`: the pattern read so far can stand for the first `i` characters of the name.
+        let mut reached = vec![false; name.len() + 1];
+        if let Some(first) = reached.first_mut() {
+            *first = true;
+        }
+        for wanted in pattern {
+            let mut next = vec![false; name.len() + 1];
+            match wanted {
+                '*' | '%' => {
+                    let mut open = false;
+                    for (at, slot) in next.iter_mut().enumerate() {
+                        // A `%` cannot pass over the separator before this position.
+                        let passed = at.checked_sub(1).and_then(|before| name.get(before));
+                        open = open && (wanted == '*' || passed != Some(&'/'));
+                        open |= reached.get(at).copied().unwrap_or(false);
+                        *slot = open;
+                    }
+                }
+                wanted => {
+                    for (at, have) in name.iter().enumerate() {
+                        let same = *have == wanted
+                            || (is_inbox && at < 5 && have.eq_ignore_ascii_case(&wanted));
+                        if same
+                            && reached.get(at) == Some(&true)
+                            && let Some(slot) = next.get_mut(at + 1)
+                        {
+                            *slot = true;
+                        }
+                    }
+                }
+            }
+            reached = next;
+        }
+        reached.last() == Some(&true)
+    }
+}
+
+/// Which mailboxes LIST shows, of those whose names match (RFC 5258 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ListSelect {
+    /// `SUBSCRIBED`: those subscribed to.
+    Subscribed,
+    /// `SPECIAL-USE`: those with a special use.
+    SpecialUse,
+    /// `RECURSIVEMATCH`: also those with a selected one below them that does not match by itself.
+    RecursiveMatch,
+}
+
+/// A LIST or LSUB command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List {
+    /// What names may look like. An empty one in a basic LIST asks for the separator and is answered by the
+    /// machine.
+    pub patterns: Vec<Pattern>,
+    /// Which of them; all, where there is nothing.
+    pub select: Vec<ListSelect>,
+    /// `RETURN (SUBSCRIBED)`: say which are subscribed.
+    pub return_subscribed: bool,
+    /// `RETURN (STATUS (...))`: a STATUS for each.
+    pub status: Option<Vec<StatusItem>>,
+}
+
+/// What is said of a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attribute {
+    /// There are mailboxes below it.
+    HasChildren,
+    /// There are none.
+    HasNoChildren,
+    /// It is a subscription, or has something below it, and is no mailbox.
+    NonExistent,
+    /// It is subscribed to.
+    Subscribed,
+    /// RFC 6154, without the backslash: `Sent`, `Drafts`, `Junk`, `Trash`, `Archive`.
+    SpecialUse(String),
+}
+
+/// A line of LIST.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name.
+    pub name: String,
+    /// What is said of it.
+    pub attributes: Vec<Attribute>,
+    /// It is shown because of a subscription below it (`CHILDINFO`, RFC 5258 §3.5).
+    pub child_subscribed: bool,
+}
+
+pub(super) fn list(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
+    cursor.space()?;
+    let select = selection(cursor)?;
+    let reference = mailbox::decode_pattern(&cursor.astring()?);
+    cursor.space()?;
+    let (patterns, extended) = patterns(cursor)?;
+    let returned = cursor.eat(b' ');
+    let mut list = List {
+        patterns: Vec::new(),
+        return_subscribed: select
+            .as_ref()
+            .is_some_and(|select| select.contains(&ListSelect::Subscribed)),
+        select: select.clone().unwrap_or_default(),
+        status: None,
+    };
+    if returned {
+        options(cursor, &mut list)?;
+    }
+    let basic = select.is_none() && !extended && !returned;
+    Ok(build(list, reference, patterns, basic, Event::List))
+}
+
+pub(super) fn lsub(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
+    cursor.space()?;
+    let reference = mailbox::decode_pattern(&cursor.astring()?);
+    cursor.space()?;
+    let pattern = mailbox::decode_pattern(&cursor.list_mailbox()?);
+    let list = List {
+        patterns: Vec::new(),
+        select: Vec::new(),
+        return_subscribed: false,
+        status: None,
+    };
+    Ok(build(list, reference, vec![pattern], false, Event::Lsub))
+}
+
+type Name = Result<String, super::BadMailboxName>;
+
+fn build(
+    mut list: List,
+    reference: Name,
+    patterns: Vec<Name>,
+    basic: bool,
+    event: impl FnOnce(List) -> Event,
+) -> Parsed {
+    let Ok(reference) = reference else {
+        // No mailbox lies below what is no name.
+        return Parsed::Refused(Completion::DONE);
+    };
+    if basic
+        && patterns
+            .iter()
+            .all(|pattern| pattern.as_ref().is_ok_and(String::is_empty))
+    {
+        return Parsed::Separator;
+    }
+    list.patterns = patterns
+        .into_iter()
+        .flatten()
+        .map(|pattern| Pattern::new(&reference, &pattern))
+        .collect();
+    Parsed::Ask(event(list))
+}
+
+fn selection(cursor: &mut Cursor<'_>) -> Result<Option<Vec<ListSelect>>, SyntaxError> {
+    if !cursor.eat(b'(') {
+        return Ok(None);
+    }
+    let mut select = Vec::new();
+    let mut closed = cursor.eat(b')');
+    while !closed {
+        let error = cursor.error("a selection option");
+        let option = match cursor.word()?.to_ascii_uppercase().as_str() {
+            "SUBSCRIBED" => Some(ListSelect::Subscribed),
+            "SPECIAL-USE" => Some(ListSelect::SpecialUse),
+            "RECURSIVEMATCH" => Some(ListSelect::RecursiveMatch),
+            // There are no mailboxes on other servers.
+            "REMOTE" => None,
+            _ => return Err(error),
+        };
+        if let Some(option) = option.filter(|option| !select.contains(option)) {
+            select.push(option);
+        }
+        closed = cursor.eat(b')');
+        if !closed {
+            cursor.space()?;
+        }
+    }
+    // RFC 5258 §3.1: RECURSIVEMATCH needs another option than REMOTE beside it.
+    if select == [ListSelect::RecursiveMatch] {
+        return Err(cursor.error("an option for RECURSIVEMATCH to work on"));
+    }
+    cursor.space()?;
+    Ok(Some(select))
+}
+
+fn patterns(cursor: &mut Cursor<'_>) -> Result<(Vec<Name>, bool), SyntaxError> {
+    if !cursor.eat(b'(') {
+        return Ok((
+            vec![mailbox::decode_pattern(&cursor.list_mailbox()?)],
+            false,
+        ));
+    }
+    let mut patterns = Vec::new();
+    loop {
+        if patterns.len() == PATTERNS {
+            return Err(cursor.error("at most 32 patterns"));
+        }
+        patterns.push(mailbox::decode_pattern(&cursor.list_mailbox()?));
+        if cursor.eat(b')') {
+            return Ok((patterns, true));
+        }
+        cursor.space()?;
+    }
+}
+
+fn options(cursor: &mut Cursor<'_>, list: &mut List) -> Result<(), SyntaxError> {
+    if !cursor.eat_text("RETURN (") {
+        return Err(cursor.error("RETURN and a list in parentheses"));
+    }
+    if cursor.eat(b')') {
+        return Ok(());
+    }
+    loop {
+        let error = cursor.error("a return option");
+        match cursor.word()?.to_ascii_uppercase().as_str() {
+            "SUBSCRIBED" => list.return_subscribed = true,
+            // Both are told always.
+            "CHILDREN" | "SPECIAL-USE" => {}
+            "STATUS" => {
+                cursor.space()?;
+                list.status = Some(status::items(cursor)?);
+            }
+            _ => return Err(error),
+        }
+        if cursor.eat(b')') {
+            return Ok(());
+        }
+        cursor.space()?;
+    }
+}
+
+impl Dialogue {
+    /// Puts out one LIST response.
+    pub fn listed(&mut self, listed: &Listed) {
+        let mut attributes = String::new();
+        for attribute in &listed.attributes {
+            attributes.push_str(match attribute {
+                Attribute::HasChildren => " \\HasChildren",
+                Attribute::HasNoChildren => " \\HasNoChildren",
+                // Clients that do not know the first need the second.
+                Attribute::NonExistent => " \\NonExistent \\Noselect",
+                Attribute::Subscribed => " \\Subscribed",
+                Attribute::SpecialUse(_) => " \\",
+            });
+            if let Attribute::SpecialUse(word) = attribute {
+                attributes.push_str(word);
+            }
+        }
+        let out = self.output();
+        out.text(&format!("* LIST ({}) \"/\" ", attributes.trim_start()));
+        mailbox::put(out, &listed.name);
+        out.line(if listed.child_subscribed {
+            " (\"CHILDINFO\" (\"SUBSCRIBED\"))"
+        } else {
+            ""
+        });
+    }
+
+    /// Puts out one LSUB response.
+    pub fn listed_subscribed(&mut self, name: &str, exists: bool) {
+        let attributes = if exists { "" } else { "\\Noselect" };
+        let out = self.output();
+        out.text(&format!("* LSUB ({attributes}) \"/\" "));
+        mailbox::put(out, name);
+        out.line("");
+    }
+
+    /// Answers a LIST for the separator (RFC 3501 §6.3.8).
+    pub(super) fn put_separator(&mut self) {
+        self.output().line("* LIST (\\Noselect) \"/\" \"\"");
+    }
+
+    /// NAMESPACE (RFC 2342): everything is the user's own.
+    pub(super) fn put_namespace(&mut self) {
+        self.output().line("* NAMESPACE ((\"\" \"/\")) NIL NIL");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matches(pattern: &str, name: &str) -> bool {
+        Pattern::new("", pattern).matches(name)
+    }
+
+    #[test]
+    fn wildcards() {
+        for (pattern, name) in [
+            ("*", "a/b/c"),
+            ("%", "a"),
+            ("a/%", "a/b"),
+            ("%/b", "a/b"),
+            ("a*c", "a/b/c"),
+            ("inbox", "INBOX"),
+            ("InB%", "INBOX"),
+            ("inbox/%", "INBOX/x"),
+            ("*", "INBOX"),
+            ("%%", "ab"),
+            ("Entwürfe", "Entwürfe"),
+        ] {
+            assert!(matches(pattern, name), "{pattern} {name}");
+        }
+        for (pattern, name) in [
+            ("%", "a/b"),
+            ("a%", "a/b"),
+            ("a", "A"),
+            ("", "a"),
+            ("a/%", "a"),
+            ("%x", "xy"),
+            ("inbox/X", "INBOX/x"),
+        ] {
+            assert!(!matches(pattern, name), "{pattern} {name}");
+        }
+        assert!(Pattern::new("a/", "%").matches("a/b"));
+    }
+
+    #[test]
+    fn many_stars_take_little_time() {
+        let name = "a".repeat(1_000);
+        assert!(!matches(&"*a".repeat(400), &format!("{name}b")));
+    }
+}
