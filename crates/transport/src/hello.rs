@@ -175,5 +175,4 @@ impl<'a> Cursor<'a> {
 }
 
 #[cfg(test)]
-#[path = "hello_tests.rs"]
 mod tests;

@@ -176,5 +176,4 @@ fn der_content(element: &[u8], tag: u8) -> Option<&[u8]> {
 }
 
 #[cfg(test)]
-#[path = "identity_tests.rs"]
 mod tests;
