@@ -27,6 +27,7 @@ pub mod line;
 pub mod machine;
 pub mod message;
 pub mod sasl;
+pub mod submission;
 
 pub use channel::{Clear, Injected, Sealed};
 pub use machine::{Machine, Step};

@@ -1,0 +1,27 @@
+//! Message submission (RFC 6409 over RFC 5321): both ends.
+//!
+//! [`server::Server`] is the MSA's machine, [`client::Client`] a person's. Neither knows a store, a clock, a
+//! socket or a random source. The server offers PIPELINING, SIZE, 8BITMIME, SMTPUTF8, CHUNKING,
+//! ENHANCEDSTATUSCODES, LIMITS, STARTTLS in the clear, and AUTH where policy permits it. BINARYMIME is not
+//! offered: IMAP and POP3 could not give such content back as it came.
+
+mod address;
+pub mod client;
+mod command;
+mod content;
+mod parameter;
+mod reply;
+pub mod server;
+mod text;
+
+pub use address::{
+    Address, Domain, EhloName, ForwardPath, MAX_DOMAIN, MAX_LOCAL_PART, MAX_PATH, NotAnAddress,
+    ReversePath,
+};
+pub use command::{Mail, Rcpt};
+pub use parameter::{
+    Body, DeliveryReports, MailParameters, Notify, OriginalRecipient, ParameterError,
+    RcptParameters, Return, Submitter,
+};
+pub use reply::Refusal;
+pub use text::MAX_SHOWN;

@@ -1,0 +1,257 @@
+//! Commands: which state lets which one through, and the answers that need no owner.
+
+use pillarbox_policy::Channel;
+
+use super::state::{Await, Core, Fate, Greeted, Hello, State, Transaction, Work};
+use super::{Event, StartTlsOffer, Violation};
+use crate::submission::DeliveryReports;
+use crate::submission::command::{self, ArgumentError, Bdat, Verb};
+use crate::submission::parameter::ParameterError;
+use crate::submission::reply::{self, Reply};
+
+impl Core {
+    pub(super) fn command(&mut self, line: &[u8]) -> Work {
+        let (verb, rest) = Verb::split(line);
+        if verb != Verb::Auth && line.len() > self.config.limits.command_line {
+            return self.say(reply::LINE_TOO_LONG);
+        }
+        match verb {
+            Verb::Ehlo => self.hello(rest, Hello::Ehlo),
+            Verb::Helo => self.hello(rest, Hello::Helo),
+            Verb::StartTls => self.start_tls(rest),
+            Verb::Noop => self.say(reply::OK),
+            Verb::Quit => self.plain(rest, |core| {
+                core.end(reply::BYE);
+                Work::Done
+            }),
+            Verb::Http => self.give_up(reply::NOT_A_WEB_SERVER, Violation::Http),
+            Verb::NotImplemented => self.say(reply::NOT_IMPLEMENTED),
+            Verb::Unknown => self.say(reply::UNKNOWN_COMMAND),
+            Verb::Bdat => self.bdat(rest),
+            Verb::Auth => match self.before_tls(reply::ENCRYPTION_REQUIRED) {
+                Some(refusal) => self.say(refusal),
+                None => self.auth(rest),
+            },
+            Verb::Mail | Verb::Rcpt | Verb::Data => match self.not_yet() {
+                Some(refusal) => self.say(refusal),
+                None => match verb {
+                    Verb::Mail => self.mail(rest),
+                    Verb::Rcpt => self.rcpt(rest),
+                    _ => self.plain(rest, Self::data),
+                },
+            },
+            Verb::Rset | Verb::Vrfy | Verb::Help => match self
+                .before_tls(reply::AUTHENTICATION_REQUIRED)
+            {
+                Some(refusal) => self.say(refusal),
+                None => match verb {
+                    Verb::Rset => self.plain(rest, |core| {
+                        core.say(reply::OK);
+                        core.abandon()
+                    }),
+                    Verb::Vrfy => self.say(reply::CANNOT_VERIFY),
+                    _ => self.say(reply::HELP),
+                },
+            },
+        }
+    }
+
+    /// The refusal on a cleartext channel where nothing but TLS comes next (R3207-3, R4954-1), and where
+    /// there is none to come, `without_tls`. It does not depend on anything but the listener and the verb.
+    fn before_tls(&self, without_tls: Reply) -> Option<Reply> {
+        match (self.permit(), self.config.starttls) {
+            (Some(_), _) => None,
+            (None, StartTlsOffer::Offered) => Some(reply::STARTTLS_FIRST),
+            (None, StartTlsOffer::Unavailable) => Some(without_tls),
+        }
+    }
+
+    /// The refusal of a mail command from a client that has not come so far (R6409-1).
+    fn not_yet(&self) -> Option<Reply> {
+        self.before_tls(reply::AUTHENTICATION_REQUIRED).or(match (&self.greeted, &self.login) {
+            (None, _) => Some(reply::EHLO_FIRST),
+            (Some(_), None) => Some(reply::AUTHENTICATION_REQUIRED),
+            (Some(_), Some(_)) => None,
+        })
+    }
+
+    /// Goes on if a command without arguments has none.
+    fn plain(&mut self, rest: &[u8], then: impl FnOnce(&mut Self) -> Work) -> Work {
+        match command::none(rest) {
+            Ok(()) => then(self),
+            Err(_) => self.say(reply::BAD_ARGUMENTS),
+        }
+    }
+
+    fn hello(&mut self, rest: &[u8], how: Hello) -> Work {
+        let Ok(name) = command::ehlo(rest) else {
+            return self.say(reply::BAD_ARGUMENTS);
+        };
+        self.greeted = Some(Greeted { name, how });
+        match how {
+            Hello::Helo => {
+                let line = format!("250 {}\r\n", self.config.hostname);
+                self.out.extend_from_slice(line.as_bytes());
+            }
+            Hello::Ehlo => self.list_extensions(),
+        }
+        // RFC 5321 §4.1.4: a new EHLO is also an RSET.
+        self.abandon()
+    }
+
+    fn list_extensions(&mut self) {
+        let limits = &self.config.limits;
+        let mut lines = vec![
+            self.config.hostname.clone(),
+            "PIPELINING".to_owned(),
+            format!("SIZE {}", limits.message),
+            "8BITMIME".to_owned(),
+            "SMTPUTF8".to_owned(),
+            "CHUNKING".to_owned(),
+            format!("LIMITS RCPTMAX={}", limits.recipients),
+        ];
+        if self.config.reports == DeliveryReports::Offered {
+            lines.push("DSN".to_owned());
+        }
+        if self.starttls_is_listed() {
+            lines.push("STARTTLS".to_owned());
+        }
+        if let Some(offer) = &self.offer {
+            let mut line = "AUTH".to_owned();
+            for mechanism in offer.mechanisms() {
+                line.push(' ');
+                line.push_str(mechanism.as_str());
+            }
+            lines.push(line);
+        }
+        for line in lines {
+            self.out
+                .extend_from_slice(format!("250-{line}\r\n").as_bytes());
+        }
+        self.out.extend_from_slice(b"250 ENHANCEDSTATUSCODES\r\n");
+    }
+
+    fn start_tls(&mut self, rest: &[u8]) -> Work {
+        if matches!(self.channel, Channel::Sealed(_)) {
+            return self.say(reply::ALREADY_TLS);
+        }
+        if let Err(injected) = self.nothing_left() {
+            return self.give_up(reply::INJECTED, Violation::Injected(injected));
+        }
+        if command::none(rest).is_err() {
+            return self.say(reply::BAD_ARGUMENTS);
+        }
+        if self.login.is_some() {
+            return self.say(reply::ALREADY_AUTHENTICATED);
+        }
+        if self.transaction.is_some() {
+            return self.say(reply::IN_TRANSACTION);
+        }
+        if self.config.starttls == StartTlsOffer::Unavailable {
+            return self.say(reply::TLS_NOT_AVAILABLE);
+        }
+        self.say(reply::READY_FOR_TLS);
+        self.state = State::Sealing;
+        Work::Event(Event::StartTls)
+    }
+
+    fn mail(&mut self, rest: &[u8]) -> Work {
+        if self.transaction.is_some() {
+            return self.say(reply::IN_TRANSACTION);
+        }
+        let mail = match command::mail(rest, self.config.reports) {
+            Ok(mail) => mail,
+            Err(error) => return self.say(wrong(error, reply::BAD_SENDER)),
+        };
+        if mail
+            .parameters
+            .size
+            .is_some_and(|size| size > self.config.limits.message)
+        {
+            return self.say(reply::TOO_LARGE);
+        }
+        let transaction = Transaction {
+            smtputf8: mail.parameters.smtputf8,
+            recipients: 0,
+            chunks: None,
+        };
+        self.ask(Await::Sender(transaction), Event::Sender(mail))
+    }
+
+    fn rcpt(&mut self, rest: &[u8]) -> Work {
+        let Some(transaction) = &self.transaction else {
+            return self.say(reply::MAIL_FIRST);
+        };
+        if transaction.chunks.is_some() {
+            return self.say(reply::CHUNKS_BEGUN);
+        }
+        let rcpt = match command::rcpt(rest, self.config.reports, transaction.smtputf8) {
+            Ok(rcpt) => rcpt,
+            Err(error) => return self.say(wrong(error, reply::BAD_RECIPIENT)),
+        };
+        if transaction.recipients >= self.config.limits.recipients {
+            return self.say(reply::TOO_MANY_RECIPIENTS);
+        }
+        self.ask(Await::Recipient, Event::Recipient(rcpt))
+    }
+
+    fn data(&mut self) -> Work {
+        match &self.transaction {
+            None => self.say(reply::MAIL_FIRST),
+            Some(transaction) if transaction.chunks.is_some() => self.say(reply::CHUNKS_BEGUN),
+            Some(transaction) if transaction.recipients == 0 => self.say(reply::NO_RECIPIENTS),
+            Some(_) => self.ask(Await::Data, Event::ContentBegins),
+        }
+    }
+
+    fn bdat(&mut self, rest: &[u8]) -> Work {
+        // Whatever the state, the chunk's octets come right behind and are no commands (RFC 3030 §2).
+        let Ok(chunk) = command::bdat(rest) else {
+            return self.give_up(reply::BAD_ARGUMENTS, Violation::UnreadableChunk);
+        };
+        let limit = self.config.limits.message;
+        if chunk.size > limit.saturating_mul(2) {
+            return self.give_up(reply::TOO_LARGE, Violation::TooMuchContent);
+        }
+        if let Some(refusal) = self.not_yet() {
+            return self.discard_chunk(chunk, refusal);
+        }
+        let Some(transaction) = &self.transaction else {
+            return self.discard_chunk(chunk, reply::MAIL_FIRST);
+        };
+        if transaction.recipients == 0 {
+            return self.discard_chunk(chunk, reply::NO_RECIPIENTS);
+        }
+        let before = transaction.chunks.as_ref().map(|chunks| chunks.octets());
+        if before.unwrap_or(0).saturating_add(chunk.size) > limit {
+            return self.discard_chunk(chunk, reply::TOO_LARGE);
+        }
+        match before {
+            None => self.ask(Await::Chunk(chunk), Event::ContentBegins),
+            Some(_) => {
+                self.start_chunk(chunk);
+                Work::Done
+            }
+        }
+    }
+
+    fn discard_chunk(&mut self, chunk: Bdat, reply: Reply) -> Work {
+        self.state = State::Chunk {
+            left: chunk.size,
+            chunk,
+            fate: Fate::Discard(reply),
+        };
+        Work::Done
+    }
+}
+
+fn wrong(error: ArgumentError, path: Reply) -> Reply {
+    match error {
+        ArgumentError::Path => path,
+        ArgumentError::NeedsUtf8 => reply::NEEDS_SMTPUTF8,
+        ArgumentError::Parameter(ParameterError::Unknown) => reply::UNKNOWN_PARAMETER,
+        ArgumentError::Syntax | ArgumentError::Parameter(ParameterError::Malformed) => {
+            reply::BAD_ARGUMENTS
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What a server machine is told before it begins.
+
+use crate::sasl;
+use crate::submission::DeliveryReports;
+
+/// What one listener's server says and allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The server's own name, for the greeting and the answer to EHLO.
+    pub hostname: String,
+    /// Whether STARTTLS can work on this listener. Asked of cleartext sessions only.
+    pub starttls: StartTlsOffer,
+    /// Whether the DSN extension is offered.
+    pub reports: DeliveryReports,
+    /// The limits.
+    pub limits: Limits,
+}
+
+impl Config {
+    /// A server of this name with the default limits.
+    #[must_use]
+    pub fn new(hostname: impl Into<String>) -> Self {
+        Self {
+            hostname: hostname.into(),
+            starttls: StartTlsOffer::Offered,
+            reports: DeliveryReports::NotOffered,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Whether STARTTLS can work on a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartTlsOffer {
+    /// There is a certificate: it is listed and done.
+    Offered,
+    /// There is none: it is not listed, and answered 454 (S3, R3207-3).
+    Unavailable,
+}
+
+/// Limits of a server machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest command line but AUTH, in octets without CRLF (RFC 5321 §4.5.3.1.4 and the extensions'
+    /// additions).
+    pub command_line: usize,
+    /// The largest message, in octets. Up to as much again is read and thrown away before the connection is
+    /// given up.
+    pub message: u64,
+    /// Recipients of one message.
+    pub recipients: u32,
+    /// Lines without sense before the connection is closed, while nobody is logged in (S6).
+    pub errors_before_login: u32,
+    /// The same, of somebody who is logged in.
+    pub errors: u32,
+    /// Commands of any kind before somebody is logged in.
+    pub commands_before_login: u32,
+    /// Logins that may fail before the connection is closed (RFC 4954 §4).
+    pub failed_logins: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            command_line: 2048,
+            message: 50 * 1024 * 1024,
+            recipients: 500,
+            errors_before_login: 5,
+            errors: 50,
+            commands_before_login: 50,
+            failed_logins: 3,
+        }
+    }
+}
+
+/// The longest line of all: `AUTH`, a mechanism, and a whole message of the exchange.
+pub(super) const LONGEST_LINE: usize = sasl::MAX_LINE + 64;

@@ -1,0 +1,128 @@
+//! Reading content: DATA and BDAT, piece by piece, to its end whatever becomes of it.
+
+use super::state::{Await, Core, Fate, State, Work};
+use super::{Event, Violation};
+use crate::machine::{MAX_OUTPUT, Step};
+use crate::submission::command::{Bdat, Place};
+use crate::submission::content::{Checker, DecodeState, DotDecoder, Fault};
+use crate::submission::reply::{self, Reply};
+
+/// The longest piece of content in one event; the decoder may add what it held back.
+const PIECE: usize = MAX_OUTPUT - 2;
+
+impl Core {
+    pub(super) fn start_data(&mut self) {
+        self.out
+            .extend_from_slice(b"354 End data with <CRLF>.<CRLF>\r\n");
+        self.state = State::Data {
+            decoder: DotDecoder::default(),
+            checker: Checker::default(),
+            fate: Fate::Keep,
+        };
+    }
+
+    pub(super) fn start_chunk(&mut self, chunk: Bdat) {
+        self.state = State::Chunk {
+            left: chunk.size,
+            chunk,
+            fate: Fate::Keep,
+        };
+    }
+
+    pub(super) fn receive_data(&mut self) -> Work {
+        let State::Data {
+            decoder,
+            checker,
+            fate,
+        } = &mut self.state
+        else {
+            return Work::Done;
+        };
+        let held = self.lines.as_bytes();
+        if held.is_empty() {
+            return Work::Blocked(Step::NeedInput);
+        }
+        let mut piece = Vec::with_capacity(held.len().min(MAX_OUTPUT));
+        let decoded = decoder.decode(held.get(..PIECE).unwrap_or(held), &mut piece);
+        checker.push(&piece);
+        let limit = self.config.limits.message;
+        let octets = checker.octets();
+        let keep = *fate == Fate::Keep && octets <= limit && !piece.is_empty();
+        let end = match (*fate, checker.finish(limit)) {
+            (Fate::Keep, Err(fault)) => Fate::Discard(refusal(fault)),
+            (fate, _) => fate,
+        };
+        self.lines.consume(decoded.consumed);
+        if decoded.state == DecodeState::Ended {
+            self.state = State::Complete { fate: end };
+        } else if octets > limit.saturating_mul(2) {
+            return self.give_up(reply::TOO_LARGE, Violation::TooMuchContent);
+        }
+        if keep {
+            return Work::Event(Event::Content(piece));
+        }
+        Work::Done
+    }
+
+    pub(super) fn receive_chunk(&mut self) -> Work {
+        let State::Chunk { left, chunk, fate } = &mut self.state else {
+            return Work::Done;
+        };
+        let (chunk, fate) = (*chunk, *fate);
+        if *left == 0 {
+            return self.chunk_ended(chunk, fate);
+        }
+        let held = self.lines.as_bytes();
+        if held.is_empty() {
+            return Work::Blocked(Step::NeedInput);
+        }
+        let length = usize::try_from(*left).map_or(PIECE, |left| left.min(PIECE));
+        let piece = held.get(..length).unwrap_or(held).to_vec();
+        *left -= piece.len() as u64;
+        self.lines.consume(piece.len());
+        if fate != Fate::Keep {
+            return Work::Done;
+        }
+        if let Some(chunks) = self
+            .transaction
+            .as_mut()
+            .and_then(|transaction| transaction.chunks.as_mut())
+        {
+            chunks.push(&piece);
+        }
+        Work::Event(Event::Content(piece))
+    }
+
+    fn chunk_ended(&mut self, chunk: Bdat, fate: Fate) -> Work {
+        let limit = self.config.limits.message;
+        let chunks = self
+            .transaction
+            .as_ref()
+            .and_then(|transaction| transaction.chunks.as_ref());
+        let fate = match (fate, chunk.place, chunks.map(|chunks| chunks.finish(limit))) {
+            (Fate::Keep, Place::Inner, _) => return self.say(reply::CHUNK_OK),
+            (Fate::Keep, Place::Last, Some(Err(fault))) => Fate::Discard(refusal(fault)),
+            (fate, _, _) => fate,
+        };
+        self.state = State::Complete { fate };
+        Work::Done
+    }
+
+    /// All content came.
+    pub(super) fn complete(&mut self, fate: Fate) -> Work {
+        match fate {
+            Fate::Keep => self.ask(Await::End, Event::ContentEnds),
+            Fate::Discard(reply) => {
+                self.say(reply);
+                self.abandon()
+            }
+        }
+    }
+}
+
+fn refusal(fault: Fault) -> Reply {
+    match fault {
+        Fault::BareLineEnd => reply::BARE_LINE_ENDS,
+        Fault::TooLarge => reply::TOO_LARGE,
+    }
+}

@@ -1,0 +1,442 @@
+//! The machine's state, and what it does next.
+
+use std::sync::Arc;
+
+use pillarbox_policy::{AuthPermit, Channel, LegacyWindow, MayAuthenticate, may_authenticate};
+use zeroize::Zeroizing;
+
+use super::config::LONGEST_LINE;
+use super::{Config, Event, StartTlsOffer, Violation};
+use crate::channel::End;
+use crate::line::{Line, LineBuffer, LineError, LineLimits};
+use crate::sasl::{self, Mechanism, server::Exchange, server::Offer};
+use crate::submission::EhloName;
+use crate::submission::command::Bdat;
+use crate::submission::content::{Checker, DotDecoder};
+use crate::submission::reply::{self, Refusal, Reply};
+use crate::{Injected, Step};
+
+/// Replies are put out together once they are this long, so that pipelined commands share a packet
+/// (RFC 2920 §3.2).
+const FLUSH: usize = 8 * 1024;
+
+/// Everything a session is, over either channel.
+#[derive(Debug)]
+pub(super) struct Core {
+    pub(super) config: Arc<Config>,
+    pub(super) channel: Channel,
+    window: Option<LegacyWindow>,
+    /// What AUTH offers; `None` where no credentials may be taken.
+    pub(super) offer: Option<Offer>,
+    pub(super) lines: LineBuffer,
+    pub(super) out: Vec<u8>,
+    /// An event that waits for `out` to be written first.
+    held: Option<Event>,
+    pub(super) state: State,
+    pub(super) greeted: Option<Greeted>,
+    pub(super) login: Option<String>,
+    pub(super) transaction: Option<Transaction>,
+    pub(super) failed_logins: u32,
+    errors: u32,
+    commands: u32,
+    /// How the line being read begins; told once its first octets are there.
+    reading: Option<Begins>,
+}
+
+/// How the client introduced itself.
+#[derive(Debug)]
+pub(super) struct Greeted {
+    pub(super) name: EhloName,
+    pub(super) how: Hello,
+}
+
+/// How a line begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    WithAuth,
+    Otherwise,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hello {
+    Ehlo,
+    Helo,
+}
+
+/// A mail transaction (RFC 5321 §3.3).
+#[derive(Debug)]
+pub(super) struct Transaction {
+    pub(super) smtputf8: bool,
+    pub(super) recipients: u32,
+    /// Content of BDAT chunks so far, once one came.
+    pub(super) chunks: Option<Checker>,
+}
+
+#[derive(Debug)]
+pub(super) enum State {
+    Command,
+    /// The client owes a line of the exchange.
+    Exchange(Box<Exchange>),
+    /// The owner owes an answer.
+    Await(Await),
+    Data {
+        decoder: DotDecoder,
+        checker: Checker,
+        fate: Fate,
+    },
+    Chunk {
+        left: u64,
+        chunk: Bdat,
+        fate: Fate,
+    },
+    /// All content came.
+    Complete {
+        fate: Fate,
+    },
+    /// STARTTLS was answered; only [`super::Server::into_sealed`] goes on.
+    Sealing,
+    Closed,
+    Broken(Violation),
+}
+
+/// What the owner is asked for.
+#[derive(Debug)]
+pub(super) enum Await {
+    Nonce {
+        mechanism: Mechanism,
+        initial: Option<Zeroizing<Vec<u8>>>,
+    },
+    Keys(Box<Exchange>),
+    Login(Box<Exchange>),
+    Sender(Transaction),
+    Recipient,
+    Data,
+    Chunk(Bdat),
+    End,
+}
+
+/// What becomes of content that is being read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Keep,
+    /// It is read to its end, thrown away, and answered so.
+    Discard(Reply),
+}
+
+/// What one piece of work came to.
+pub(super) enum Work {
+    Done,
+    Event(Event),
+    Blocked(Step<Event, Violation>),
+}
+
+impl Core {
+    pub(super) fn new(config: Arc<Config>, channel: Channel, window: Option<LegacyWindow>) -> Self {
+        let offer = permit(&channel, window.as_ref()).map(|permit| Offer::new(&channel, permit));
+        Self {
+            config,
+            channel,
+            window,
+            offer,
+            lines: LineBuffer::new(LineLimits {
+                line: LONGEST_LINE,
+                ..LineLimits::default()
+            }),
+            out: Vec::new(),
+            held: None,
+            state: State::Command,
+            greeted: None,
+            login: None,
+            transaction: None,
+            failed_logins: 0,
+            errors: 0,
+            commands: 0,
+            reading: None,
+        }
+    }
+
+    pub(super) fn greet(&mut self) {
+        let greeting = format!("220 {} ESMTP Pillarbox\r\n", self.config.hostname);
+        self.out.extend_from_slice(greeting.as_bytes());
+    }
+
+    pub(super) fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    pub(super) fn client_name(&self) -> Option<&EhloName> {
+        self.greeted.as_ref().map(|greeted| &greeted.name)
+    }
+
+    /// Whether credentials may be taken now; the one question of EHLO, AUTH and MAIL alike.
+    pub(super) fn permit(&self) -> Option<AuthPermit> {
+        permit(&self.channel, self.window.as_ref())
+    }
+
+    pub(super) fn starttls_is_listed(&self) -> bool {
+        matches!(self.channel, Channel::Clear(_))
+            && self.config.starttls == StartTlsOffer::Offered
+            && self.login.is_none()
+    }
+
+    /// Nothing may stand in the clear where TLS has to begin (S1).
+    pub(super) fn nothing_left(&self) -> Result<(), Injected> {
+        match self.lines.len() {
+            0 => Ok(()),
+            bytes => Err(Injected {
+                found_by: End::Server,
+                bytes,
+            }),
+        }
+    }
+
+    pub(super) fn input(&mut self, bytes: &[u8]) {
+        if !matches!(self.state, State::Closed | State::Broken(_)) {
+            self.lines.push(bytes);
+        }
+    }
+
+    pub(super) fn poll(&mut self) -> Step<Event, Violation> {
+        if self.held.is_some() && !self.out.is_empty() {
+            return Step::Output(std::mem::take(&mut self.out));
+        }
+        if let Some(event) = self.held.take() {
+            return Step::Event(event);
+        }
+        loop {
+            let work = if self.out.len() < FLUSH {
+                self.work()
+            } else {
+                Work::Blocked(Step::NeedInput)
+            };
+            match work {
+                Work::Done => {}
+                Work::Event(event) if self.out.is_empty() => return Step::Event(event),
+                Work::Event(event) => {
+                    self.held = Some(event);
+                    return Step::Output(std::mem::take(&mut self.out));
+                }
+                Work::Blocked(step) if self.out.is_empty() => return step,
+                Work::Blocked(_) => return Step::Output(std::mem::take(&mut self.out)),
+            }
+        }
+    }
+
+    fn work(&mut self) -> Work {
+        match &self.state {
+            State::Command => self.next_command(),
+            State::Exchange(_) => self.next_response(),
+            State::Await(_) | State::Sealing => Work::Blocked(Step::NeedReply),
+            State::Data { .. } => self.receive_data(),
+            State::Chunk { .. } => self.receive_chunk(),
+            State::Complete { fate } => {
+                let fate = *fate;
+                self.complete(fate)
+            }
+            State::Closed => Work::Blocked(Step::Close),
+            State::Broken(violation) => Work::Blocked(Step::Err(*violation)),
+        }
+    }
+
+    fn next_command(&mut self) -> Work {
+        let Some((line, verb)) = self.next_line() else {
+            return Work::Blocked(Step::NeedInput);
+        };
+        if self.login.is_none() {
+            self.commands = self.commands.saturating_add(1);
+            if self.commands > self.config.limits.commands_before_login {
+                return self.give_up(reply::TOO_MANY_COMMANDS, Violation::TooManyCommands);
+            }
+        }
+        match (line, verb) {
+            (Ok(line), _) => self.command(line.as_bytes()),
+            (Err(LineError::TooLong), Begins::WithAuth) => self.say(reply::AUTH_LINE_TOO_LONG),
+            (Err(LineError::TooLong), Begins::Otherwise) => self.say(reply::LINE_TOO_LONG),
+            (Err(error), _) => self.broken_line(error),
+        }
+    }
+
+    fn next_response(&mut self) -> Work {
+        let Some((line, _)) = self.next_line() else {
+            return Work::Blocked(Step::NeedInput);
+        };
+        match line {
+            Ok(line) if line.as_bytes().len() <= sasl::MAX_LINE => self.response(line.as_bytes()),
+            Ok(_) | Err(LineError::TooLong) => self.login_failed(reply::AUTH_LINE_TOO_LONG),
+            Err(error) => self.broken_line(error),
+        }
+    }
+
+    /// The next line, and how it begins: a too long one is thrown away before it is whole.
+    fn next_line(&mut self) -> Option<(Result<Line, LineError>, Begins)> {
+        const AUTH: &[u8] = b"AUTH ";
+        if self.reading.is_none() {
+            self.reading = self.lines.as_bytes().get(..AUTH.len()).map(|start| {
+                if start.eq_ignore_ascii_case(AUTH) {
+                    Begins::WithAuth
+                } else {
+                    Begins::Otherwise
+                }
+            });
+        }
+        let line = self.lines.next_line().transpose()?;
+        Some((line, self.reading.take().unwrap_or(Begins::Otherwise)))
+    }
+
+    /// Keeps an event that an answer of the owner brought about.
+    pub(super) fn hold(&mut self, work: Work) {
+        if let Work::Event(event) = work {
+            self.held = Some(event);
+        }
+    }
+
+    fn broken_line(&mut self, error: LineError) -> Work {
+        let reply = match error {
+            LineError::TooLong | LineError::Endless => reply::LINE_TOO_LONG,
+            LineError::BareCr | LineError::BareLf | LineError::Nul => reply::BROKEN_LINE,
+        };
+        self.give_up(reply, Violation::Line(error))
+    }
+
+    /// Puts a reply out and goes on with commands; counts it if it is the answer to a line without sense.
+    pub(super) fn say(&mut self, reply: Reply) -> Work {
+        self.state = State::Command;
+        reply.write(&mut self.out);
+        if !matches!(reply.code, 500 | 501 | 502 | 504 | 555) {
+            return Work::Done;
+        }
+        self.errors = self.errors.saturating_add(1);
+        let limits = &self.config.limits;
+        let limit = match self.login {
+            Some(_) => limits.errors,
+            None => limits.errors_before_login,
+        };
+        if self.errors < limit {
+            return Work::Done;
+        }
+        self.give_up(reply::TOO_MANY_ERRORS, Violation::TooManyErrors)
+    }
+
+    /// Puts the last reply out and ends.
+    pub(super) fn give_up(&mut self, reply: Reply, violation: Violation) -> Work {
+        reply.write(&mut self.out);
+        self.state = State::Broken(violation);
+        self.forget_input();
+        Work::Done
+    }
+
+    fn forget_input(&mut self) {
+        let held = self.lines.len();
+        self.lines.consume(held);
+    }
+
+    /// Asks the owner.
+    pub(super) fn ask(&mut self, what: Await, event: Event) -> Work {
+        self.state = State::Await(what);
+        Work::Event(event)
+    }
+
+    /// Ends the transaction, if there is one, without a message.
+    pub(super) fn abandon(&mut self) -> Work {
+        match self.transaction.take() {
+            Some(_) => Work::Event(Event::TransactionAbandoned),
+            None => Work::Done,
+        }
+    }
+
+    pub(super) fn shut_down(&mut self) {
+        self.end(reply::SHUTTING_DOWN);
+    }
+
+    pub(super) fn idle_too_long(&mut self) {
+        self.end(reply::IDLE);
+    }
+
+    pub(super) fn end(&mut self, last: Reply) {
+        if matches!(self.state, State::Closed | State::Broken(_)) {
+            return;
+        }
+        last.write(&mut self.out);
+        self.held = None;
+        self.state = State::Closed;
+        self.forget_input();
+    }
+
+    pub(super) fn accept(&mut self) {
+        match std::mem::replace(&mut self.state, State::Command) {
+            State::Await(Await::Sender(transaction)) => {
+                self.transaction = Some(transaction);
+                self.say(reply::SENDER_OK);
+            }
+            State::Await(Await::Recipient) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.recipients = transaction.recipients.saturating_add(1);
+                }
+                self.say(reply::RECIPIENT_OK);
+            }
+            State::Await(Await::Data) => self.start_data(),
+            State::Await(Await::Chunk(chunk)) => {
+                if let Some(transaction) = &mut self.transaction {
+                    transaction.chunks = Some(Checker::default());
+                }
+                self.start_chunk(chunk);
+            }
+            State::Await(Await::End) => {
+                self.transaction = None;
+                self.say(reply::ACCEPTED);
+            }
+            other => self.state = other,
+        }
+    }
+
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        let reply = refusal.reply();
+        match std::mem::replace(&mut self.state, State::Command) {
+            State::Await(Await::Sender(_) | Await::Recipient) => {
+                self.say(reply);
+            }
+            // The owner knows of the end of this transaction, it made it.
+            State::Await(Await::Data | Await::End) => {
+                self.transaction = None;
+                self.say(reply);
+            }
+            State::Await(Await::Chunk(chunk)) => {
+                self.transaction = None;
+                self.state = State::Chunk {
+                    left: chunk.size,
+                    chunk,
+                    fate: Fate::Discard(reply),
+                };
+            }
+            State::Data {
+                decoder, checker, ..
+            } => {
+                self.state = State::Data {
+                    decoder,
+                    checker,
+                    fate: Fate::Discard(reply),
+                };
+            }
+            State::Chunk { left, chunk, .. } => {
+                self.state = State::Chunk {
+                    left,
+                    chunk,
+                    fate: Fate::Discard(reply),
+                };
+            }
+            State::Complete { .. } => {
+                self.state = State::Complete {
+                    fate: Fate::Discard(reply),
+                };
+            }
+            other => self.state = other,
+        }
+    }
+}
+
+fn permit(channel: &Channel, window: Option<&LegacyWindow>) -> Option<AuthPermit> {
+    match may_authenticate(channel, window) {
+        MayAuthenticate::Yes(permit) => Some(permit),
+        MayAuthenticate::NotBeforeTls => None,
+    }
+}
