@@ -73,22 +73,46 @@ fn sections_of_nested_messages() {
         section(&[], Section::Header),
         Some("From: a@x\r\nContent-Type: multipart/mixed; boundary=out\r\n\r\n")
     );
-    assert!(section(&[], Section::Text).unwrap().ends_with("epilogue\r\n"));
+    assert!(
+        section(&[], Section::Text)
+            .unwrap()
+            .ends_with("epilogue\r\n")
+    );
     assert_eq!(section(&[], Section::Mime), None);
     assert_eq!(section(&[1], Section::Body), Some("one"));
     assert_eq!(section(&[1], Section::Mime), Some("\r\n"));
     assert_eq!(section(&[1], Section::Header), None);
     assert_eq!(section(&[1, 1], Section::Body), None);
-    assert_eq!(section(&[2], Section::Mime), Some("Content-Type: message/rfc822\r\n\r\n"));
-    assert!(section(&[2, ], Section::Header).unwrap().starts_with("Subject: inner\r\n"));
-    assert!(section(&[2], Section::Text).unwrap().starts_with("--in\r\n"));
+    assert_eq!(
+        section(&[2], Section::Mime),
+        Some("Content-Type: message/rfc822\r\n\r\n")
+    );
+    assert!(
+        section(&[2,], Section::Header)
+            .unwrap()
+            .starts_with("Subject: inner\r\n")
+    );
+    assert!(
+        section(&[2], Section::Text)
+            .unwrap()
+            .starts_with("--in\r\n")
+    );
     assert_eq!(section(&[2, 1], Section::Body), Some("plain"));
     assert_eq!(section(&[2, 2], Section::Body), Some("<p>html\r\n"));
-    assert_eq!(section(&[2, 2], Section::Mime), Some("Content-Type: text/html\r\n\r\n"));
-    assert_eq!(section(&[3], Section::Body), Some("Subject: leaf\r\n\r\nbody"));
+    assert_eq!(
+        section(&[2, 2], Section::Mime),
+        Some("Content-Type: text/html\r\n\r\n")
+    );
+    assert_eq!(
+        section(&[3], Section::Body),
+        Some("Subject: leaf\r\n\r\nbody")
+    );
     assert_eq!(section(&[3], Section::Text), Some("body"));
     assert_eq!(section(&[3, 1], Section::Body), Some("body"));
-    assert_eq!(section(&[3, 1], Section::Mime), Some("Subject: leaf\r\n\r\n"));
+    assert_eq!(
+        section(&[3, 1], Section::Mime),
+        Some("Subject: leaf\r\n\r\n")
+    );
     for missing in [&[0][..], &[4], &[2, 3], &[3, 2], &[3, 1, 1], &[u32::MAX]] {
         assert_eq!(section(missing, Section::Body), None, "{missing:?}");
     }
@@ -123,7 +147,10 @@ fn a_forwarded_message_alone() {
         sketch(&index.body_structure()),
         "message/rfc822 19/2{text/plain 4/0}"
     );
-    assert_eq!(cut(message, index.section(&[1, 1], Section::Body)), Some("body"));
+    assert_eq!(
+        cut(message, index.section(&[1, 1], Section::Body)),
+        Some("body")
+    );
     assert_eq!(
         cut(message, index.section(&[1], Section::Header)),
         Some("Subject: in\r\n\r\n")
@@ -206,9 +233,14 @@ fn body_structure_of_an_attachment() {
 #[test]
 fn defaults_of_rfc_2045_and_2046() {
     assert_eq!(sketch_of("\r\nx"), "text/plain 1/0");
-    assert_eq!(sketch_of("Content-Type: garbage\r\n\r\nx"), "text/plain 1/0");
     assert_eq!(
-        sketch_of("Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nSubject: x\r\n\r\ny\r\n--b\r\nContent-Type: text/plain\r\n\r\nz\r\n--b--\r\n"),
+        sketch_of("Content-Type: garbage\r\n\r\nx"),
+        "text/plain 1/0"
+    );
+    assert_eq!(
+        sketch_of(
+            "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nSubject: x\r\n\r\ny\r\n--b\r\nContent-Type: text/plain\r\n\r\nz\r\n--b--\r\n"
+        ),
         "multipart/digest[message/rfc822 15/2{text/plain 1/0}, text/plain 1/0]"
     );
 }
@@ -218,7 +250,9 @@ fn broken_multiparts() {
     // No boundary, an empty one, no delimiter, only the last one: text, so that it can still be read.
     for head in ["", "; boundary=\"\"", "; boundary=\" \"", "; boundary=b"] {
         assert_eq!(
-            sketch_of(&format!("Content-Type: multipart/mixed{head}\r\n\r\n--x\r\nabc\r\n")),
+            sketch_of(&format!(
+                "Content-Type: multipart/mixed{head}\r\n\r\n--x\r\nabc\r\n"
+            )),
             "text/plain 10/2",
             "{head}"
         );
@@ -239,12 +273,16 @@ fn broken_multiparts() {
     );
     // A part that is header only, and one that is nothing.
     assert_eq!(
-        sketch_of("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: a/b\r\n--b\r\n--b--\r\n"),
+        sketch_of(
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: a/b\r\n--b\r\n--b--\r\n"
+        ),
         "multipart/mixed[a/b 0, text/plain 0/0]"
     );
     // An outer delimiter ends inner parts that were never closed.
     assert_eq!(
-        sketch_of("Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--a\r\n\r\ny\r\n--a--\r\n"),
+        sketch_of(
+            "Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--a\r\n\r\ny\r\n--a--\r\n"
+        ),
         "multipart/mixed[multipart/mixed[text/plain 1/0], text/plain 1/0]"
     );
 }
@@ -252,17 +290,23 @@ fn broken_multiparts() {
 #[test]
 fn boundaries_that_begin_alike() {
     assert_eq!(
-        sketch_of("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary=bb\r\n\r\n--bb\r\n\r\nx\r\n--bb--\r\n--bx\r\n--b \t\r\n\r\ny\r\n--b--\t\r\n--b\r\n"),
+        sketch_of(
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary=bb\r\n\r\n--bb\r\n\r\nx\r\n--bb--\r\n--bx\r\n--b \t\r\n\r\ny\r\n--b--\t\r\n--b\r\n"
+        ),
         "multipart/mixed[multipart/mixed[text/plain 1/0], text/plain 1/0]"
     );
     // `--b--` closes b, unless a multipart with the boundary `b--` is open.
     assert_eq!(
-        sketch_of("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary=\"b--\"\r\n\r\n--b--\r\n\r\nx\r\n--b----\r\n--b\r\n\r\ny"),
+        sketch_of(
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary=\"b--\"\r\n\r\n--b--\r\n\r\nx\r\n--b----\r\n--b\r\n\r\ny"
+        ),
         "multipart/mixed[multipart/mixed[text/plain 1/0], text/plain 1/0]"
     );
     // The same boundary inside and outside: the innermost open one is meant.
     assert_eq!(
-        sketch_of("Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n--b\r\n\r\ny\r\n--b--\r\n"),
+        sketch_of(
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nx\r\n--b--\r\n--b\r\n\r\ny\r\n--b--\r\n"
+        ),
         "multipart/mixed[multipart/mixed[text/plain 1/0], text/plain 1/0]"
     );
 }
@@ -327,7 +371,8 @@ fn beyond_the_limits_is_one_opaque_part() {
     let deep = |levels: usize| {
         let mut message = String::new();
         for level in 0..levels {
-            message += &format!("Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n");
+            message +=
+                &format!("Content-Type: multipart/mixed; boundary=b{level}\r\n\r\n--b{level}\r\n");
         }
         message + "\r\nx"
     };
@@ -351,13 +396,22 @@ fn what_is_kept_is_bounded() {
         kept: 1_000,
         ..IndexLimits::default()
     };
-    for field in ["To: a\r\n", "To:\r\n", "Content-ID: x\r\n", "X: y\r\n", "Subject: x\r\n x\r\n"] {
+    for field in [
+        "To: a\r\n",
+        "To:\r\n",
+        "Content-ID: x\r\n",
+        "X: y\r\n",
+        "Subject: x\r\n x\r\n",
+    ] {
         let mut message = field.repeat(50_000);
         message += "\r\nbody";
         let index = index_with(limits, message.as_bytes());
         assert!(index.to_bytes().len() < 2_000, "{field}");
         assert_eq!(index.part(&[]).unwrap().body().end, message.len() as u64);
-        assert_eq!(index.part(&[]).unwrap().body().start, message.len() as u64 - 4);
+        assert_eq!(
+            index.part(&[]).unwrap().body().start,
+            message.len() as u64 - 4
+        );
     }
 }
 
@@ -400,7 +454,10 @@ fn stored_forms_that_are_refused() {
         Index::from_bytes(&[1, 4, 0, 0, 0, 3, 0, 0]),
         Err(BadIndex::Damaged("the message is not the whole"))
     );
-    let deep: Vec<u8> = [1, 0].into_iter().chain([3, 0, 0, 0, 0, 0].repeat(100_000)).collect();
+    let deep: Vec<u8> = [1, 0]
+        .into_iter()
+        .chain([3, 0, 0, 0, 0, 0].repeat(100_000))
+        .collect();
     assert_eq!(
         Index::from_bytes(&deep),
         Err(BadIndex::Damaged("parts are nested too deeply"))

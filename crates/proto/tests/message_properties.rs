@@ -24,7 +24,11 @@ fn check_part(index: &Index, at: usize, message: &[u8]) -> usize {
         Kind::Message(inside) => {
             let inner = &index.parts()[*inside];
             assert_eq!(inner.header().start, part.body().start);
-            assert_eq!(inner.body().end, part.body().end, "a message fills its part");
+            assert_eq!(
+                inner.body().end,
+                part.body().end,
+                "a message fills its part"
+            );
             1 + check_part(index, *inside, message)
         }
         Kind::Multipart(children) => {
@@ -177,7 +181,9 @@ impl Mail {
             Self::Multipart(parts) => {
                 *boundaries += 1;
                 let boundary = format!("=_{boundaries}");
-                *out += &format!("Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\npreamble");
+                *out += &format!(
+                    "Content-Type: multipart/mixed; boundary=\"{boundary}\"\r\n\r\npreamble"
+                );
                 for part in parts {
                     *out += &format!("\r\n--{boundary}\r\n");
                     part.write(out, leaves, boundaries);
@@ -238,9 +244,7 @@ proptest! {
 /// Every message file of the corpus, or nothing where there is no corpus.
 fn corpus() -> Vec<(std::path::PathBuf, Vec<u8>)> {
     let folder = std::env::var_os("PILLARBOX_CORPUS").map_or_else(
-        || {
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus")
-        },
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
         std::path::PathBuf::from,
     );
     let mut files = Vec::new();
@@ -291,7 +295,12 @@ fn corpus_against_mail_parser() {
         if ours == their {
             same += 1;
         } else {
-            println!("{}: {} leaves, theirs {}", path.display(), ours.len(), their.len());
+            println!(
+                "{}: {} leaves, theirs {}",
+                path.display(),
+                ours.len(),
+                their.len()
+            );
         }
     }
     println!("{same} of {all} come apart in the same way");

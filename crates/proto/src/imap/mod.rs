@@ -3,10 +3,11 @@
 //!
 //! * [`grammar`] reads and writes tokens;
 //! * [`framing`] cuts a stream into commands or responses and lets large literals stream past;
-//! * [`server`] is the server's machine.
+//! * [`client`] is the client's machine, [`server`] the server's.
 //!
 //! Nothing here knows a socket, a store or a clock.
 
+pub mod client;
 pub mod framing;
 pub mod grammar;
 pub mod server;

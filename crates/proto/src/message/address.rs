@@ -219,7 +219,9 @@ mod tests {
             ["Pete|-|pete|silly.test"]
         );
         assert_eq!(
-            list("\"Joe Q. \\\"Public\\\"\" <john.q.public@example.com>, Mary Smith <mary@x.test>, jdoe@example.org"),
+            list(
+                "\"Joe Q. \\\"Public\\\"\" <john.q.public@example.com>, Mary Smith <mary@x.test>, jdoe@example.org"
+            ),
             [
                 "Joe Q. \"Public\"|-|john.q.public|example.com",
                 "Mary Smith|-|mary|x.test",
@@ -236,7 +238,10 @@ mod tests {
                 ";"
             ]
         );
-        assert_eq!(list("Undisclosed recipients:;"), ["Undisclosed recipients:", ";"]);
+        assert_eq!(
+            list("Undisclosed recipients:;"),
+            ["Undisclosed recipients:", ";"]
+        );
         assert_eq!(list("\"a b\"@[192.0.2.1]"), ["-|-|a b|[192.0.2.1]"]);
     }
 
@@ -246,7 +251,10 @@ mod tests {
             list("Joe <@a.test,@b.test:joe@c.test>"),
             ["Joe|@a.test,@b.test|joe|c.test"]
         );
-        assert_eq!(list("john . doe @ example . org (John Doe)"), ["John Doe|-|john.doe|example.org"]);
+        assert_eq!(
+            list("john . doe @ example . org (John Doe)"),
+            ["John Doe|-|john.doe|example.org"]
+        );
         assert_eq!(list(", a@x,,b@y,"), ["-|-|a|x", "-|-|b|y"]);
     }
 

@@ -88,7 +88,9 @@ impl Index {
                 body: Box::new(self.structure_at(*inside)?),
                 lines: part.lines,
             },
-            Kind::Leaf | Kind::Opaque if media.is_kind("text") => Content::Text { lines: part.lines },
+            Kind::Leaf | Kind::Opaque if media.is_kind("text") => {
+                Content::Text { lines: part.lines }
+            }
             Kind::Leaf | Kind::Opaque => Content::Basic,
         };
         let text = |field| part.fields.get(field).map(<[u8]>::to_vec);

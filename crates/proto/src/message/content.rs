@@ -227,7 +227,10 @@ mod tests {
     fn comments_rubbish_and_missing_quotes() {
         assert_eq!(
             parse("text (a (b)) / html (c) ; x = y (d); ; =z; name=my file (1).pdf; q"),
-            ("text/html".into(), pairs(&[("x", "y"), ("name", "my file")]))
+            (
+                "text/html".into(),
+                pairs(&[("x", "y"), ("name", "my file")])
+            )
         );
         assert_eq!(
             parse("a/b \"; x=1\" ; boundary==_x_=; y=2"),
@@ -244,7 +247,8 @@ mod tests {
 
     #[test]
     fn continuations_are_joined_in_order() {
-        let media = MediaType::parse(b"a/b; boundary*1=world; Boundary*0*=hello; boundary*x=no").unwrap();
+        let media =
+            MediaType::parse(b"a/b; boundary*1=world; Boundary*0*=hello; boundary*x=no").unwrap();
         assert_eq!(media.parameter("boundary"), Some(b"helloworld".to_vec()));
         assert_eq!(media.parameter("charset"), None);
     }

@@ -218,10 +218,7 @@ impl Reader<'_> {
                 return Err(BadIndex::Damaged("a header field twice"));
             }
             let length = usize::try_from(self.varint()?).map_err(|_| BadIndex::CutOff)?;
-            let (value, rest) = self
-                .rest
-                .split_at_checked(length)
-                .ok_or(BadIndex::CutOff)?;
+            let (value, rest) = self.rest.split_at_checked(length).ok_or(BadIndex::CutOff)?;
             if value.iter().any(|octet| matches!(octet, 0 | b'\r' | b'\n')) {
                 return Err(BadIndex::Damaged("a line end or NUL in a header field"));
             }

@@ -33,7 +33,12 @@ pub struct Envelope {
 impl Envelope {
     pub(super) fn of(fields: &Fields) -> Self {
         let text = |field| fields.get(field).map(<[u8]>::to_vec);
-        let list = |field| fields.get(field).map(Address::parse_list).unwrap_or_default();
+        let list = |field| {
+            fields
+                .get(field)
+                .map(Address::parse_list)
+                .unwrap_or_default()
+        };
         let from = list(Field::From);
         let or_from = |list: Vec<Address>| if list.is_empty() { from.clone() } else { list };
         Self {

@@ -73,7 +73,9 @@ impl Fields {
     }
 
     pub(super) fn iter(&self) -> impl ExactSizeIterator<Item = (Field, &[u8])> {
-        self.0.iter().map(|(field, value)| (*field, value.as_slice()))
+        self.0
+            .iter()
+            .map(|(field, value)| (*field, value.as_slice()))
     }
 
     /// Adds a field, joined to or hidden by an earlier one of its name.

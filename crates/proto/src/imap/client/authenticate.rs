@@ -1,0 +1,118 @@
+//! Logging in: AUTHENTICATE with the best mechanism, LOGIN as the last resort (RFC 9051 §6.2).
+
+use pillarbox_policy::{Credentials, Refusal};
+use zeroize::Zeroizing;
+
+use super::Client;
+use super::command::{CommandText, NotNow};
+use super::sealed::{Current, Session, State, Task};
+use super::violation::Violation;
+use crate::channel::Sealed;
+use crate::sasl::client::{ClientStep, Exchange, Failure, choose};
+use crate::sasl::{Nonce, coding};
+
+/// Why a login was not begun. No part of the password was sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthenticateError {
+    /// Not in this state.
+    #[error(transparent)]
+    NotNow(#[from] NotNow),
+    /// The session is below the account's level (S5-4).
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The server offers no way to log in that we use, or forbids LOGIN (C11).
+    #[error("the server offers no way to log in that this program uses")]
+    NoMechanism,
+    /// Login or password cannot be used.
+    #[error(transparent)]
+    Sasl(#[from] Failure),
+}
+
+/// An AUTHENTICATE under way.
+#[derive(Debug)]
+pub(super) struct Authentication {
+    pub(super) exchange: Exchange,
+    /// The initial response, where it could not go along with the command.
+    initial: Option<Zeroizing<Vec<u8>>>,
+}
+
+impl Client<Sealed> {
+    /// Logs in. The password is released here, under the account's level, for the facts of this channel. Uses
+    /// SCRAM-SHA-256-PLUS, SCRAM-SHA-256 or PLAIN, the best the server lists; LOGIN only where it lists none
+    /// of them and no LOGINDISABLED (C11). Ends in [`super::Done::Authenticated`].
+    ///
+    /// `nonce` must be fresh.
+    ///
+    /// # Errors
+    /// See [`AuthenticateError`].
+    pub fn authenticate(
+        &mut self,
+        credentials: &Credentials,
+        nonce: Nonce,
+    ) -> Result<(), AuthenticateError> {
+        let state = &mut self.state;
+        state.may_begin(Session::NotAuthenticated)?;
+        if state.session != Session::NotAuthenticated {
+            return Err(NotNow::Authenticated.into());
+        }
+        let released = credentials.release(&state.facts)?;
+        let listed = state.capabilities.mechanisms().map(str::as_bytes);
+        if let Some(choice) = choose(listed, &state.facts) {
+            let mechanism = choice.mechanism();
+            let (exchange, initial) = Exchange::new(choice, released, nonce)?;
+            let mut command = CommandText::new(&format!("AUTHENTICATE {mechanism}"));
+            let initial = if state.capabilities.has("SASL-IR") {
+                command.text(" ");
+                command.text(&Zeroizing::new(coding::encode_initial(&initial)));
+                None
+            } else {
+                Some(initial)
+            };
+            let task = Task::Authenticate(Box::new(Authentication { exchange, initial }));
+            state.start(command, task);
+        } else if state.capabilities.has("LOGINDISABLED") {
+            return Err(AuthenticateError::NoMechanism);
+        } else {
+            let mut command = CommandText::new("LOGIN ");
+            command.string(released.login().as_bytes())?;
+            command.text(" ");
+            command.string(released.password().expose().as_bytes())?;
+            state.start(command, Task::Login);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// A continuation request in an AUTHENTICATE.
+    pub(super) fn challenge(&mut self, text: &[u8]) -> Result<(), Violation> {
+        let Some(Current {
+            task: Task::Authenticate(authentication),
+            ..
+        }) = &mut self.current
+        else {
+            return Err(Violation::UnexpectedContinuation);
+        };
+        let step = match coding::decode(text) {
+            Err(_) => ClientStep::Failed(Failure::Malformed),
+            Ok(challenge) => match authentication.initial.take() {
+                Some(initial) if challenge.is_empty() => ClientStep::Send(initial),
+                Some(_) => ClientStep::Failed(Failure::UnexpectedChallenge),
+                None => authentication.exchange.step(&challenge),
+            },
+        };
+        match step {
+            ClientStep::Send(message) => {
+                let line = Zeroizing::new(coding::encode(&message));
+                self.out.extend_from_slice(line.as_bytes());
+                self.out.extend_from_slice(b"\r\n");
+                Ok(())
+            }
+            ClientStep::Failed(failure) => {
+                self.out.extend_from_slice(b"*\r\n");
+                Err(Violation::Sasl(failure))
+            }
+        }
+    }
+}

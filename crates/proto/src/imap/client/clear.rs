@@ -1,0 +1,288 @@
+//! [`Client<Clear>`](Client): greeting, CAPABILITY, STARTTLS; anything else ends it.
+
+use std::fmt;
+
+use pillarbox_policy::TlsFacts;
+
+use super::capability::Capabilities;
+use super::command::NotNow;
+use super::violation::{StripSign, Violation};
+use super::{Client, sealed};
+use crate::channel::{Clear, End, Injected, Sealed};
+use crate::imap::framing::FrameError;
+use crate::line::{LineBuffer, LineLimits};
+use crate::machine::{Machine, Step};
+
+/// How many untagged CAPABILITY responses are put up with in the clear.
+const PATIENCE: u8 = 4;
+
+/// Randomness for the tags of the clear phase: an answer that was sent before the question was seen cannot
+/// carry the right tag (C13).
+#[derive(Clone, Copy)]
+pub struct TagSeed([u8; 16]);
+
+impl TagSeed {
+    /// The octets must be fresh and come from a cryptographic source.
+    #[must_use]
+    pub fn from_random(octets: [u8; 16]) -> Self {
+        Self(octets)
+    }
+
+    /// One tag for each of the two commands; neither tells anything about the other.
+    fn tags(self) -> [String; 2] {
+        let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect();
+        let (first, second) = self.0.split_at(8);
+        [hex(first), hex(second)]
+    }
+}
+
+impl fmt::Debug for TagSeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TagSeed(..)")
+    }
+}
+
+/// What happens in the clear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClearEvent {
+    /// The server greeted. Its words are not kept (C10).
+    Greeted,
+    /// The answer to [`Client::ask_capabilities`]. Advice and no more: STARTTLS is sent whatever it says.
+    Capabilities(Capabilities),
+    /// STARTTLS succeeded and not one byte followed: do the handshake, then call [`Client::into_sealed`].
+    ReadyForTls,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Stage {
+    Greeting,
+    Idle,
+    Asked(Option<Capabilities>),
+    StartTls,
+    Ready,
+}
+
+/// What the machine keeps in the clear.
+pub struct State {
+    stage: Stage,
+    lines: LineBuffer,
+    tags: [String; 2],
+    out: Vec<u8>,
+    patience: u8,
+    broken: Option<Violation>,
+}
+
+impl Client<Clear> {
+    /// Waits for the greeting.
+    #[must_use]
+    pub fn new(seed: TagSeed) -> Self {
+        Self {
+            state: State {
+                stage: Stage::Greeting,
+                lines: LineBuffer::new(LineLimits::default()),
+                tags: seed.tags(),
+                out: Vec::new(),
+                patience: PATIENCE,
+                broken: None,
+            },
+        }
+    }
+
+    /// Asks what the server can do, if only for the record (S4-17): nothing depends on the answer. At most
+    /// once.
+    ///
+    /// # Errors
+    /// The greeting has not come, or something was sent already.
+    pub fn ask_capabilities(&mut self) -> Result<(), NotNow> {
+        self.send(0, "CAPABILITY", Stage::Asked(None))
+    }
+
+    /// Asks for TLS, whether the server offers it or not (C4).
+    ///
+    /// # Errors
+    /// The greeting has not come, or a command is under way.
+    pub fn start_tls(&mut self) -> Result<(), NotNow> {
+        self.send(1, "STARTTLS", Stage::StartTls)
+    }
+
+    fn send(&mut self, tag: usize, command: &str, stage: Stage) -> Result<(), NotNow> {
+        let state = &mut self.state;
+        if state.broken.is_some() || state.stage != Stage::Idle {
+            return Err(NotNow::Busy);
+        }
+        let Some(tag) = state.tags.get(tag) else {
+            return Err(NotNow::Busy);
+        };
+        state.out = format!("{tag} {command}\r\n").into_bytes();
+        state.stage = stage;
+        Ok(())
+    }
+
+    /// Goes on inside TLS, with nothing of what was said in the clear. No greeting is read again.
+    ///
+    /// # Errors
+    /// Bytes were read in the clear after the answer to STARTTLS (C1).
+    pub fn into_sealed(self, facts: TlsFacts) -> Result<Client<Sealed>, Injected> {
+        match self.state.lines.len() {
+            0 => Ok(Client {
+                state: sealed::State::after_start_tls(facts),
+            }),
+            bytes => Err(Injected {
+                found_by: End::Client,
+                bytes,
+            }),
+        }
+    }
+}
+
+impl State {
+    fn line(&mut self, line: &[u8]) -> Result<Option<ClearEvent>, Violation> {
+        match &mut self.stage {
+            Stage::Greeting => {
+                greeting(line)?;
+                self.stage = Stage::Idle;
+                Ok(Some(ClearEvent::Greeted))
+            }
+            Stage::Idle | Stage::Ready => Err(Violation::Unsolicited),
+            Stage::Asked(capabilities) => {
+                let Some(tag) = self.tags.first() else {
+                    return Err(Violation::UnknownTag);
+                };
+                match answer(line, tag)? {
+                    Answer::Capabilities(list) => {
+                        self.patience =
+                            self.patience.checked_sub(1).ok_or(Violation::Unsolicited)?;
+                        *capabilities = Some(list);
+                        Ok(None)
+                    }
+                    Answer::Ok => {
+                        let list = capabilities.take().unwrap_or_default();
+                        self.stage = Stage::Idle;
+                        Ok(Some(ClearEvent::Capabilities(list)))
+                    }
+                    Answer::Not(_) => {
+                        Err(Violation::StarttlsStripped(StripSign::CapabilityRefused))
+                    }
+                }
+            }
+            Stage::StartTls => {
+                let [_, tag] = &self.tags;
+                match answer(line, tag)? {
+                    Answer::Capabilities(_) => {
+                        self.patience =
+                            self.patience.checked_sub(1).ok_or(Violation::Unsolicited)?;
+                        Ok(None)
+                    }
+                    Answer::Ok if self.lines.is_empty() => {
+                        self.stage = Stage::Ready;
+                        Ok(Some(ClearEvent::ReadyForTls))
+                    }
+                    Answer::Ok => Err(Injected {
+                        found_by: End::Client,
+                        bytes: self.lines.len(),
+                    }
+                    .into()),
+                    Answer::Not(sign) => Err(Violation::StarttlsStripped(sign)),
+                }
+            }
+        }
+    }
+}
+
+/// A line cut at its first space; the rest is empty where there is none.
+fn cut(line: &[u8]) -> (&[u8], &[u8]) {
+    match memchr::memchr(b' ', line) {
+        Some(at) => {
+            let (word, rest) = line.split_at(at);
+            (word, rest.get(1..).unwrap_or_default())
+        }
+        None => (line, b""),
+    }
+}
+
+/// Accepts exactly `* OK` (C12).
+fn greeting(line: &[u8]) -> Result<(), Violation> {
+    let Some(rest) = line.strip_prefix(b"* ") else {
+        return Err(Violation::BadGreeting);
+    };
+    let (word, _) = cut(rest);
+    if word.eq_ignore_ascii_case(b"OK") {
+        Ok(())
+    } else if word.eq_ignore_ascii_case(b"PREAUTH") {
+        Err(Violation::PreauthInClear)
+    } else if word.eq_ignore_ascii_case(b"BYE") {
+        Err(Violation::Bye { text: None })
+    } else {
+        Err(Violation::BadGreeting)
+    }
+}
+
+enum Answer {
+    Capabilities(Capabilities),
+    Ok,
+    Not(StripSign),
+}
+
+fn answer(line: &[u8], tag: &str) -> Result<Answer, Violation> {
+    let (first, rest) = cut(line);
+    let (word, rest) = cut(rest);
+    match first {
+        b"*" if word.eq_ignore_ascii_case(b"CAPABILITY") => {
+            Ok(Answer::Capabilities(Capabilities::parse(rest)))
+        }
+        b"*" => Err(Violation::Unsolicited),
+        b"+" => Ok(Answer::Not(StripSign::Continuation)),
+        _ if first != tag.as_bytes() => Err(Violation::UnknownTag),
+        _ if word.eq_ignore_ascii_case(b"OK") => Ok(Answer::Ok),
+        _ if word.eq_ignore_ascii_case(b"NO") => Ok(Answer::Not(StripSign::No)),
+        _ if word.eq_ignore_ascii_case(b"BAD") => Ok(Answer::Not(StripSign::Bad)),
+        _ => Ok(Answer::Not(StripSign::OtherAnswer)),
+    }
+}
+
+impl Machine for Client<Clear> {
+    type Event = ClearEvent;
+    type Error = Violation;
+
+    fn input(&mut self, bytes: &[u8]) {
+        if self.state.broken.is_none() {
+            self.state.lines.push(bytes);
+        }
+    }
+
+    fn poll(&mut self) -> Step<ClearEvent, Violation> {
+        let state = &mut self.state;
+        if let Some(violation) = &state.broken {
+            return Step::Err(violation.clone());
+        }
+        let next = if !state.out.is_empty() {
+            if state.lines.is_empty() {
+                return Step::Output(std::mem::take(&mut state.out));
+            }
+            // Whatever stands here was sent before the command was written.
+            Err(Violation::EarlyAnswer)
+        } else if state.stage == Stage::Ready && !state.lines.is_empty() {
+            Err(Violation::Injected(Injected {
+                found_by: End::Client,
+                bytes: state.lines.len(),
+            }))
+        } else {
+            match state.lines.next_line() {
+                Ok(None) => return Step::NeedInput,
+                Ok(Some(line)) => state.line(line.as_bytes()),
+                Err(error) => Err(FrameError::from(error).into()),
+            }
+        };
+        match next {
+            Ok(Some(event)) => Step::Event(event),
+            // A CAPABILITY response: look at the next line.
+            Ok(None) => self.poll(),
+            Err(violation) => {
+                state.out.clear();
+                state.lines = LineBuffer::default();
+                state.broken = Some(violation.clone());
+                Step::Err(violation)
+            }
+        }
+    }
+}
