@@ -63,7 +63,14 @@ impl ServerCertVerifier for Verifier {
             intermediates,
             now,
             self.algorithms.all,
-        )?;
+        )
+        .map_err(|error| match error {
+            // An impostor that goes by a trusted authority's name: no path to it all the same.
+            Error::InvalidCertificate(CertificateError::BadSignature) => {
+                CertificateError::UnknownIssuer.into()
+            }
+            error => error,
+        })?;
         let name = self
             .identity
             .matched_by(end_entity, self.srv_label)
