@@ -212,6 +212,7 @@ impl Served {
                 server.login_decided(match (login.as_str(), password.expose()) {
                     ("ann@example.org", "secret") => LoginAnswer::Accept,
                     ("old@example.org", "secret") => LoginAnswer::PasswordChangeNeeded,
+                    ("tls13@example.org", _) => LoginAnswer::ChannelTooWeak,
                     ("later@example.org", _) => LoginAnswer::Unavailable,
                     _ => LoginAnswer::Refuse,
                 });

@@ -16,8 +16,17 @@ pub(super) enum Fault {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Checker {
     octets: u64,
-    after_cr: bool,
-    bare: bool,
+    seen: Seen,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Seen {
+    #[default]
+    Text,
+    /// A CR, so far without its LF.
+    Cr,
+    /// What may not be; for good.
+    Bare,
 }
 
 impl Checker {
@@ -29,30 +38,26 @@ impl Checker {
     /// Takes the next piece.
     pub(super) fn push(&mut self, piece: &[u8]) {
         self.octets = self.octets.saturating_add(piece.len() as u64);
-        if self.bare {
-            return;
-        }
-        let mut from = 0;
-        if self.after_cr && !piece.is_empty() {
-            self.after_cr = false;
-            self.bare = piece.first() != Some(&b'\n');
-            from = 1;
-        }
-        while let Some(rest) = piece.get(from..) {
-            let Some(at) = memchr::memchr3(b'\r', b'\n', 0, rest) else {
-                return;
+        let mut rest = piece;
+        if self.seen == Seen::Cr
+            && let Some((first, behind)) = piece.split_first()
+        {
+            self.seen = if *first == b'\n' {
+                Seen::Text
+            } else {
+                Seen::Bare
             };
-            match (rest.get(at), rest.get(at + 1)) {
-                (Some(b'\r'), Some(b'\n')) => from += at + 2,
-                (Some(b'\r'), None) => {
-                    self.after_cr = true;
-                    return;
-                }
-                _ => {
-                    self.bare = true;
-                    return;
-                }
-            }
+            rest = behind;
+        }
+        while self.seen == Seen::Text
+            && let Some(at) = memchr::memchr3(b'\r', b'\n', 0, rest)
+        {
+            self.seen = match (rest.get(at), rest.get(at + 1)) {
+                (Some(b'\r'), Some(b'\n')) => Seen::Text,
+                (Some(b'\r'), None) => Seen::Cr,
+                _ => Seen::Bare,
+            };
+            rest = rest.get(at + 2..).unwrap_or_default();
         }
     }
 
@@ -61,7 +66,7 @@ impl Checker {
         if self.octets > limit {
             return Err(Fault::TooLarge);
         }
-        if self.bare || self.after_cr {
+        if self.seen != Seen::Text {
             return Err(Fault::BareLineEnd);
         }
         Ok(())
@@ -162,37 +167,33 @@ fn after(octet: u8, before: Dots) -> Dots {
 }
 
 /// Does dot-stuffing. Content given to it has CRLF line ends.
-#[derive(Debug, Clone)]
-pub(super) struct DotEncoder {
-    at_line_start: bool,
-    after_cr: bool,
-}
-
-impl Default for DotEncoder {
-    fn default() -> Self {
-        Self {
-            at_line_start: true,
-            after_cr: false,
-        }
-    }
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum DotEncoder {
+    #[default]
+    LineStart,
+    Inside,
+    AfterCr,
 }
 
 impl DotEncoder {
-    /// Encodes a piece into `out`, which grows by at most half again the piece's length.
+    /// Encodes a piece into `out`, which at most doubles its length.
     pub(super) fn encode(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         for &octet in piece {
-            if self.at_line_start && octet == b'.' {
+            if matches!(self, Self::LineStart) && octet == b'.' {
                 out.push(b'.');
             }
             out.push(octet);
-            self.at_line_start = self.after_cr && octet == b'\n';
-            self.after_cr = octet == b'\r';
+            *self = match (&self, octet) {
+                (_, b'\r') => Self::AfterCr,
+                (Self::AfterCr, b'\n') => Self::LineStart,
+                _ => Self::Inside,
+            };
         }
     }
 
     /// Ends the content: with a CRLF where its last line has none, then the final dot.
     pub(super) fn finish(self, out: &mut Vec<u8>) {
-        if !self.at_line_start {
+        if !matches!(self, Self::LineStart) {
             out.extend_from_slice(b"\r\n");
         }
         out.extend_from_slice(b".\r\n");

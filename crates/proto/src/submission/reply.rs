@@ -94,6 +94,11 @@ pub(super) const CHUNKS_BEGUN: Reply = reply(
 pub(super) const UNKNOWN_MECHANISM: Reply = reply(504, "5.5.4", "Mechanism not supported");
 pub(super) const STARTTLS_FIRST: Reply = reply(530, "5.7.0", "Must issue a STARTTLS command first");
 pub(super) const AUTHENTICATION_REQUIRED: Reply = reply(530, "5.7.0", "Authentication required");
+pub(super) const CHANNEL_TOO_WEAK: Reply = reply(
+    534,
+    "5.7.9",
+    "This account needs a better protected connection; use port 465",
+);
 pub(super) const BAD_CREDENTIALS: Reply = reply(535, "5.7.8", "Authentication credentials invalid");
 pub(super) const ENCRYPTION_REQUIRED: Reply = reply(
     538,

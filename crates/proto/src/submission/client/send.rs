@@ -288,7 +288,7 @@ impl Dialogue {
             self.fail(Failure::Content(error));
             return Err(error);
         }
-        let encoder = encoder.clone();
+        let encoder = *encoder;
         encoder.finish(&mut self.out);
         if let State::Sending(sending) = &mut self.state {
             sending.at = At::End;

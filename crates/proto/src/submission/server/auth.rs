@@ -51,7 +51,8 @@ impl Core {
         match coding::client_line(line) {
             Ok(ClientLine::Message(message)) => {
                 let step = exchange.step(&message);
-                self.go_on(exchange, step, reply::BAD_CREDENTIALS)
+                let refusal = self.login_refusal(LoginAnswer::Refuse);
+                self.go_on(exchange, step, refusal)
             }
             Ok(ClientLine::Cancelled) => self.login_failed(reply::CANCELLED),
             Err(_) => self.login_failed(reply::BAD_BASE64),
@@ -64,6 +65,7 @@ impl Core {
         };
         let (mechanism, initial) = (*mechanism, initial.take());
         self.state = State::Command;
+        let refusal = self.login_refusal(LoginAnswer::Refuse);
         let exchange = self
             .offer
             .as_mut()
@@ -71,19 +73,20 @@ impl Core {
         let work = match exchange {
             Some(mut exchange) => {
                 let step = exchange.begin(initial.as_deref().map(Vec::as_slice));
-                self.go_on(Box::new(exchange), step, reply::BAD_CREDENTIALS)
+                self.go_on(Box::new(exchange), step, refusal)
             }
             // The binding of this connection was used before (R9266-1).
-            None => self.login_failed(reply::BAD_CREDENTIALS),
+            None => self.login_failed(refusal),
         };
         self.hold(work);
     }
 
     pub(super) fn scram_keys(&mut self, keys: ScramKeys) {
+        let refusal = self.login_refusal(LoginAnswer::Refuse);
         match std::mem::replace(&mut self.state, State::Command) {
             State::Await(Await::Keys(mut exchange)) => {
                 let step = exchange.scram_keys(keys);
-                let work = self.go_on(exchange, step, reply::BAD_CREDENTIALS);
+                let work = self.go_on(exchange, step, refusal);
                 self.hold(work);
             }
             other => self.state = other,
@@ -91,26 +94,34 @@ impl Core {
     }
 
     pub(super) fn login_decided(&mut self, answer: LoginAnswer) {
+        let refusal = self.login_refusal(answer);
+        let decision = match answer {
+            LoginAnswer::Accept => Decision::Accept,
+            _ => Decision::Refuse,
+        };
         match std::mem::replace(&mut self.state, State::Command) {
             State::Await(Await::Login(mut exchange)) => {
-                let clear = matches!(self.channel, Channel::Clear(_));
-                let (decision, refusal) = match answer {
-                    LoginAnswer::Accept => (Decision::Accept, reply::BAD_CREDENTIALS),
-                    LoginAnswer::PasswordChangeNeeded if !clear => {
-                        (Decision::Refuse, reply::PASSWORD_CHANGE_NEEDED)
-                    }
-                    LoginAnswer::Unavailable => {
-                        (Decision::Refuse, reply::AUTHENTICATION_UNAVAILABLE)
-                    }
-                    LoginAnswer::Refuse | LoginAnswer::PasswordChangeNeeded => {
-                        (Decision::Refuse, reply::BAD_CREDENTIALS)
-                    }
-                };
                 let step = exchange.decided(decision);
                 let work = self.go_on(exchange, step, refusal);
                 self.hold(work);
             }
+            State::Await(Await::Keys(_)) => {
+                self.login_failed(refusal);
+            }
             other => self.state = other,
+        }
+    }
+
+    /// The reply to a login that fails so. In the clear there is only one (S4.1-4).
+    fn login_refusal(&self, answer: LoginAnswer) -> Reply {
+        if matches!(self.channel, Channel::Clear(_)) {
+            return self.tls_first(reply::ENCRYPTION_REQUIRED);
+        }
+        match answer {
+            LoginAnswer::Accept | LoginAnswer::Refuse => reply::BAD_CREDENTIALS,
+            LoginAnswer::ChannelTooWeak => reply::CHANNEL_TOO_WEAK,
+            LoginAnswer::PasswordChangeNeeded => reply::PASSWORD_CHANGE_NEEDED,
+            LoginAnswer::Unavailable => reply::AUTHENTICATION_UNAVAILABLE,
         }
     }
 

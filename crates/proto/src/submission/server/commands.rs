@@ -40,39 +40,47 @@ impl Core {
                     _ => self.plain(rest, Self::data),
                 },
             },
-            Verb::Rset | Verb::Vrfy | Verb::Help => match self
-                .before_tls(reply::AUTHENTICATION_REQUIRED)
-            {
-                Some(refusal) => self.say(refusal),
-                None => match verb {
-                    Verb::Rset => self.plain(rest, |core| {
-                        core.say(reply::OK);
-                        core.abandon()
-                    }),
-                    Verb::Vrfy => self.say(reply::CANNOT_VERIFY),
-                    _ => self.say(reply::HELP),
-                },
-            },
+            Verb::Rset | Verb::Vrfy | Verb::Help => {
+                match self.before_tls(reply::AUTHENTICATION_REQUIRED) {
+                    Some(refusal) => self.say(refusal),
+                    None => match verb {
+                        Verb::Rset => self.plain(rest, |core| {
+                            core.say(reply::OK);
+                            core.abandon()
+                        }),
+                        Verb::Vrfy => self.say(reply::CANNOT_VERIFY),
+                        _ => self.say(reply::HELP),
+                    },
+                }
+            }
         }
     }
 
     /// The refusal on a cleartext channel where nothing but TLS comes next (R3207-3, R4954-1), and where
     /// there is none to come, `without_tls`. It does not depend on anything but the listener and the verb.
     fn before_tls(&self, without_tls: Reply) -> Option<Reply> {
-        match (self.permit(), self.config.starttls) {
-            (Some(_), _) => None,
-            (None, StartTlsOffer::Offered) => Some(reply::STARTTLS_FIRST),
-            (None, StartTlsOffer::Unavailable) => Some(without_tls),
+        match self.permit() {
+            Some(_) => None,
+            None => Some(self.tls_first(without_tls)),
+        }
+    }
+
+    /// TLS has to come first; `without_tls` where there is none to come.
+    pub(super) fn tls_first(&self, without_tls: Reply) -> Reply {
+        match self.config.starttls {
+            StartTlsOffer::Offered => reply::STARTTLS_FIRST,
+            StartTlsOffer::Unavailable => without_tls,
         }
     }
 
     /// The refusal of a mail command from a client that has not come so far (R6409-1).
     fn not_yet(&self) -> Option<Reply> {
-        self.before_tls(reply::AUTHENTICATION_REQUIRED).or(match (&self.greeted, &self.login) {
-            (None, _) => Some(reply::EHLO_FIRST),
-            (Some(_), None) => Some(reply::AUTHENTICATION_REQUIRED),
-            (Some(_), Some(_)) => None,
-        })
+        self.before_tls(reply::AUTHENTICATION_REQUIRED)
+            .or(match (&self.greeted, &self.login) {
+                (None, _) => Some(reply::EHLO_FIRST),
+                (Some(_), None) => Some(reply::AUTHENTICATION_REQUIRED),
+                (Some(_), Some(_)) => None,
+            })
     }
 
     /// Goes on if a command without arguments has none.

@@ -104,15 +104,18 @@ impl Violation {
     }
 }
 
-/// The owner's decision about a login.
+/// The owner's decision about a login. In the clear every answer but the first looks the same, and the same
+/// as AUTH without a window (S4.1-5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoginAnswer {
     /// Let it in. Without effect where a SCRAM proof was refuted.
     Accept,
-    /// Do not: wrong, unknown, or not admitted on this channel. All look the same (S4.1-5).
+    /// Do not: wrong or unknown; which is not told.
     Refuse,
-    /// Right, but the password has to be changed first (S4.1-6). In the clear it looks like a refusal.
+    /// The account needs a better channel than this one; its password was not looked at (534).
+    ChannelTooWeak,
+    /// Right, but the password has to be changed first (S4.1-6, 432).
     PasswordChangeNeeded,
-    /// It cannot be told now.
+    /// It cannot be told now (454).
     Unavailable,
 }

@@ -92,7 +92,7 @@ impl<C> Server<C> {
         self.core.nonce(nonce);
     }
 
-    /// Answers [`Event::NeedScramKeys`].
+    /// Answers [`Event::NeedScramKeys`]; [`Server::login_decided`] does too, where there are none to be had.
     pub fn scram_keys(&mut self, keys: ScramKeys) {
         self.core.scram_keys(keys);
     }
