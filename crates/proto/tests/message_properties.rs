@@ -59,8 +59,8 @@ fn check(limits: IndexLimits, message: &[u8]) -> Index {
     assert_eq!(check_part(&index, 0, message), index.parts().len());
     assert!(index.parts().len() <= limits.parts);
     assert_eq!(Index::from_bytes(&index.to_bytes()).as_ref(), Ok(&index));
-    index.envelope();
-    index.body_structure();
+    let _ = index.envelope();
+    let _ = index.body_structure();
     index
 }
 
@@ -145,8 +145,8 @@ proptest! {
         let at = at.index(bytes.len());
         bytes[at] = octet;
         if let Ok(index) = Index::from_bytes(&bytes) {
-            index.envelope();
-            index.body_structure();
+            let _ = index.envelope();
+            let _ = index.body_structure();
             prop_assert_eq!(index.to_bytes(), bytes);
         }
     }
