@@ -26,6 +26,7 @@ pub mod imap;
 pub mod line;
 pub mod machine;
 pub mod message;
+pub mod pop3;
 pub mod sasl;
 pub mod submission;
 

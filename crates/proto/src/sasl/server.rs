@@ -5,7 +5,7 @@
 //! | step | the owner answers with |
 //! |---|---|
 //! | [`ServerStep::Challenge`] | the client's next message, by [`Exchange::step`] |
-//! | [`ServerStep::NeedScramKeys`] | [`Exchange::scram_keys`] (plausible and stable ones for unknown logins) |
+//! | [`ServerStep::NeedScramKeys`] | [`Exchange::scram_keys`] (plausible and stable ones for unknown logins), or a refusal by [`Exchange::decided`] |
 //! | [`ServerStep::CheckPassword`], [`ServerStep::CheckScram`] | [`Exchange::decided`] |
 //! | [`ServerStep::Done`], [`ServerStep::Failed`] | nothing, the exchange is over |
 //!
@@ -273,7 +273,8 @@ impl Exchange {
         self.go_on(next)
     }
 
-    /// Answers [`ServerStep::CheckPassword`] and [`ServerStep::CheckScram`].
+    /// Answers [`ServerStep::CheckPassword`] and [`ServerStep::CheckScram`]; a refusal answers
+    /// [`ServerStep::NeedScramKeys`], too.
     pub fn decided(&mut self, decision: Decision) -> ServerStep {
         let next = match (std::mem::replace(&mut self.state, State::Over), decision) {
             (State::Password { login }, Decision::Accept) => {
@@ -290,7 +291,8 @@ impl Exchange {
                 State::Acknowledge { login },
                 ServerStep::Challenge(server_final),
             )),
-            (State::Password { .. } | State::Scram { .. }, _) => Err(Failure::Refused),
+            (State::Password { .. } | State::Scram { .. }, _)
+            | (State::ScramKeys(_), Decision::Refuse) => Err(Failure::Refused),
             _ => Err(Failure::OutOfTurn),
         };
         self.go_on(next)

@@ -1,0 +1,480 @@
+//! The server's machine.
+//!
+//! ```
+//! use pillarbox_proto::{Machine, Sealed, Step};
+//! use pillarbox_proto::pop3::server::{Limits, Server};
+//!
+//! let mut server = Server::<Sealed>::new(pillarbox_testkit::facts(), Limits::default());
+//! server.input(b"NOOP\r\n");
+//! assert_eq!(server.poll(), Step::Output(b"+OK Pillarbox ready\r\n".to_vec()));
+//! assert_eq!(server.poll(), Step::Output(b"-ERR log in first\r\n".to_vec()));
+//! assert_eq!(server.poll(), Step::NeedInput);
+//! ```
+//!
+//! The owner answers an [`Event`] by the method its documentation names; until then the machine says
+//! [`Step::NeedReply`]. An answer that nobody asked for changes nothing.
+
+mod authorization;
+mod transaction;
+
+use std::num::NonZeroU32;
+
+use pillarbox_policy::{
+    Channel, LadderRefusal, LegacyWindow, MayAuthenticate, NoTls, Secret, TlsFacts,
+    may_authenticate,
+};
+use zeroize::Zeroizing;
+
+use super::maildrop::{Entry, Maildrop};
+use super::stuffing::Stuffer;
+use crate::channel::End;
+use crate::line::{LineBuffer, LineError, LineLimits};
+use crate::machine::MAX_OUTPUT;
+use crate::sasl::server::{Exchange, Offer, ScramOutcome};
+use crate::sasl::{MAX_LINE, Mechanism};
+use crate::{Clear, Injected, Machine, Sealed, Step};
+
+/// Limits of a session. Each has a default that suits the open Internet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// The longest command, in octets with its CRLF (RFC 2449 §4). Lines of an AUTH exchange have their own
+    /// limit, [`MAX_LINE`] (R5034-2).
+    pub command_line: usize,
+    /// Lines that are no command, or not in this state, before the session ends (S6).
+    pub errors: u32,
+    /// Failed logins before the session ends.
+    pub failed_logins: u32,
+    /// Commands of all kinds before login.
+    pub commands_before_login: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            command_line: 255,
+            errors: 10,
+            failed_logins: 5,
+            commands_before_login: 50,
+        }
+    }
+}
+
+/// Whether a cleartext session may be upgraded: a listener without a usable certificate may not (S3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stls {
+    /// STLS is listed and taken.
+    Available,
+    /// It is neither.
+    Unavailable,
+}
+
+/// What the owner has to know or answer.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Event {
+    /// The reply to STLS is put out: flush, do the handshake, then [`Server::into_sealed`].
+    StartTls,
+    /// An exchange needs randomness. Answer with [`Server::nonce`].
+    NeedNonce,
+    /// Is this the password, and may it be used here? Answer with [`Server::admit`] or [`Server::refuse`].
+    CheckPassword {
+        /// How it came: `USER` or the name of a SASL mechanism, for the login record.
+        mechanism: &'static str,
+        /// The login, prepared.
+        login: String,
+        /// The password, prepared.
+        password: Secret,
+    },
+    /// Which SCRAM keys does this login have? Answer with [`Server::scram_keys`] or [`Server::refuse`].
+    NeedScramKeys {
+        /// The SASL mechanism, for the login record.
+        mechanism: &'static str,
+        /// The login, prepared.
+        login: String,
+    },
+    /// A SCRAM proof was looked at. Answer with [`Server::admit`] or [`Server::refuse`].
+    CheckScram {
+        /// The SASL mechanism, for the login record.
+        mechanism: &'static str,
+        /// The login, prepared.
+        login: String,
+        /// Whether the client knew the password.
+        outcome: ScramOutcome,
+    },
+    /// The client has logged in. Answer with [`Server::open`] or [`Server::cannot_open`].
+    OpenMaildrop {
+        /// The login, prepared.
+        login: String,
+    },
+    /// RETR or TOP. Answer with [`Server::message_begins`], then [`Server::message_piece`] as often as it
+    /// takes, then [`Server::message_ends`]; or with [`Server::message_missing`].
+    Retrieve {
+        /// The message as the maildrop has it.
+        entry: Entry,
+    },
+    /// QUIT: remove the messages marked deleted (RFC 1939 §6). Answer with [`Server::updated`].
+    Update {
+        /// What to remove.
+        entries: Vec<Entry>,
+    },
+}
+
+/// Why a login is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginRefusal {
+    /// The login or its proof is wrong.
+    Credentials,
+    /// Not before TLS. On a cleartext channel every refusal is answered like this one (S4.1-5).
+    PrivacyRequired,
+    /// Inside TLS: the account has climbed past this channel.
+    Ladder(LadderRefusal),
+    /// The server cannot tell now.
+    Unavailable,
+}
+
+/// Why the maildrop cannot be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CannotOpen {
+    /// Another session has it (RFC 2449 §8.1.2).
+    InUse,
+    /// The store cannot give it now.
+    Unavailable,
+}
+
+/// What became of the messages marked deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Updated {
+    /// They are gone.
+    Removed,
+    /// Some are still there (RFC 1939 §6).
+    SomeNotRemoved,
+}
+
+/// How a client can break the protocol beyond repair. Whatever reply it is owed was put out before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Violation {
+    /// Bytes followed STLS (S1).
+    #[error("{0}")]
+    Injected(Injected),
+    /// Lines cannot be told apart any more (S8).
+    #[error("{0}")]
+    Line(LineError),
+    /// More wrong commands than [`Limits::errors`].
+    #[error("too many wrong commands")]
+    TooManyErrors,
+    /// More failed logins than [`Limits::failed_logins`].
+    #[error("too many failed logins")]
+    TooManyFailedLogins,
+    /// More commands without a login than [`Limits::commands_before_login`].
+    #[error("too many commands before login")]
+    TooManyCommands,
+}
+
+/// The server's machine: over [`Clear`] or over [`Sealed`].
+///
+/// Nothing of a cleartext session survives STLS (S1, S2): a sealed one is made anew, from facts.
+#[derive(Debug)]
+pub struct Server<C> {
+    core: Core,
+    channel: C,
+}
+
+impl Server<Clear> {
+    /// A session on a cleartext port, with its greeting. Credentials are taken only where there is a window.
+    #[must_use]
+    pub fn new(limits: Limits, stls: Stls, window: Option<&LegacyWindow>) -> Self {
+        let channel = Channel::Clear(NoTls::NotOffered);
+        let mut core = Core::new(&channel, limits, stls, window);
+        core.say("+OK Pillarbox ready");
+        Self {
+            core,
+            channel: Clear::new(),
+        }
+    }
+
+    /// The handshake that followed [`Event::StartTls`] has finished. No greeting follows (RFC 2595 §4).
+    ///
+    /// # Errors
+    /// Bytes came in between the reply and the handshake.
+    pub fn into_sealed(self, facts: TlsFacts) -> Result<Server<Sealed>, Injected> {
+        if self.core.lines.is_empty() {
+            return Ok(Server::<Sealed>::without_greeting(facts, self.core.limits));
+        }
+        Err(Injected {
+            found_by: End::Server,
+            bytes: self.core.lines.len(),
+        })
+    }
+}
+
+impl Server<Sealed> {
+    /// A session on an implicit-TLS port, with its greeting. A client certificate changes nothing: the state
+    /// is AUTHORIZATION (S3.1-4).
+    #[must_use]
+    pub fn new(facts: TlsFacts, limits: Limits) -> Self {
+        let mut server = Self::without_greeting(facts, limits);
+        server.core.say("+OK Pillarbox ready");
+        server
+    }
+
+    fn without_greeting(facts: TlsFacts, limits: Limits) -> Self {
+        let channel = Channel::Sealed(facts.clone());
+        Self {
+            core: Core::new(&channel, limits, Stls::Unavailable, None),
+            channel: Sealed::new(facts),
+        }
+    }
+
+    /// The facts of the handshake.
+    #[must_use]
+    pub fn facts(&self) -> &TlsFacts {
+        self.channel.facts()
+    }
+}
+
+impl<C> Server<C> {
+    /// Ends the session from our side: says why, unless a message is on its way, and closes. Messages marked
+    /// deleted stay (RFC 1939 §6).
+    pub fn shut_down(&mut self) {
+        if !matches!(
+            self.core.state,
+            State::Sending(_) | State::Listing { .. } | State::Upgrading | State::Over(_)
+        ) {
+            self.core
+                .say("-ERR [SYS/TEMP] the server is going down; come back in a moment");
+        }
+        self.core.event = None;
+        self.core.state = State::Over(None);
+    }
+
+    /// Whether the client has logged in and the maildrop is open.
+    #[must_use]
+    pub fn is_in_transaction(&self) -> bool {
+        matches!(
+            self.core.state,
+            State::Transaction
+                | State::Listing { .. }
+                | State::Retrieving { .. }
+                | State::Sending(_)
+                | State::Updating
+        )
+    }
+}
+
+impl<C> Machine for Server<C> {
+    type Event = Event;
+    type Error = Violation;
+
+    fn input(&mut self, bytes: &[u8]) {
+        if !matches!(self.core.state, State::Over(_)) {
+            self.core.lines.push(bytes);
+        }
+    }
+
+    fn poll(&mut self) -> Step<Event, Violation> {
+        self.core.poll()
+    }
+}
+
+/// What both channels share.
+#[derive(Debug)]
+struct Core {
+    limits: Limits,
+    lines: LineBuffer,
+    out: Vec<u8>,
+    event: Option<Event>,
+    state: State,
+    /// Present where credentials may be taken.
+    offer: Option<Offer>,
+    stls: Stls,
+    /// How a refused login is answered: on a cleartext channel always in the same words.
+    refusals: Refusals,
+    maildrop: Maildrop,
+    errors: u32,
+    failed_logins: u32,
+    commands: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refusals {
+    AllAlike,
+    Told,
+}
+
+#[derive(Debug)]
+enum State {
+    /// AUTHORIZATION. Holds the login that USER gave in the command just before.
+    Authorization {
+        user: Option<Zeroizing<Vec<u8>>>,
+    },
+    /// AUTH was read; a nonce has to come.
+    AwaitNonce {
+        mechanism: Mechanism,
+        initial: Option<Zeroizing<Vec<u8>>>,
+    },
+    /// The client owes the next line of an exchange.
+    Exchange(Exchange),
+    /// The owner owes an answer to an exchange.
+    ExchangeAsks(Exchange),
+    /// The owner decides on USER and PASS.
+    AwaitVerdict {
+        login: String,
+    },
+    AwaitMaildrop,
+    Transaction,
+    Listing {
+        what: Column,
+        next: u32,
+    },
+    Retrieving {
+        lines: Option<u32>,
+    },
+    Sending(Stuffer),
+    Updating,
+    Upgrading,
+    /// Over, in order or by a violation.
+    Over(Option<Violation>),
+}
+
+/// What a listing tells of each message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Octets,
+    UniqueId,
+}
+
+impl Column {
+    fn line(self, number: u32, entry: Entry) -> String {
+        match self {
+            Self::Octets => format!("{number} {}", entry.octets),
+            Self::UniqueId => format!("{number} {}", entry.id),
+        }
+    }
+}
+
+impl Core {
+    fn new(channel: &Channel, limits: Limits, stls: Stls, window: Option<&LegacyWindow>) -> Self {
+        let offer = match may_authenticate(channel, window) {
+            MayAuthenticate::Yes(permit) => Some(Offer::new(channel, permit)),
+            MayAuthenticate::NotBeforeTls => None,
+        };
+        Self {
+            limits,
+            lines: LineBuffer::new(command_lines(limits)),
+            out: Vec::new(),
+            event: None,
+            state: State::Authorization { user: None },
+            offer,
+            stls,
+            refusals: match channel {
+                Channel::Clear(_) => Refusals::AllAlike,
+                Channel::Sealed(_) => Refusals::Told,
+            },
+            maildrop: Maildrop::default(),
+            errors: 0,
+            failed_logins: 0,
+            commands: 0,
+        }
+    }
+
+    fn poll(&mut self) -> Step<Event, Violation> {
+        loop {
+            if !self.out.is_empty() {
+                return Step::Output(self.take_output());
+            }
+            if let Some(event) = self.event.take() {
+                return Step::Event(event);
+            }
+            match self.state {
+                State::Authorization { .. } | State::Transaction | State::Exchange(_) => {
+                    match self.lines.next_line() {
+                        Ok(Some(line)) => self.line(line.as_bytes()),
+                        Ok(None) => return Step::NeedInput,
+                        Err(error) => self.line_fault(error),
+                    }
+                }
+                State::Listing { what, next } => self.list_on(what, next),
+                State::AwaitNonce { .. }
+                | State::ExchangeAsks(_)
+                | State::AwaitVerdict { .. }
+                | State::AwaitMaildrop
+                | State::Retrieving { .. }
+                | State::Sending(_)
+                | State::Updating
+                | State::Upgrading => return Step::NeedReply,
+                State::Over(None) => return Step::Close,
+                State::Over(Some(violation)) => return Step::Err(violation),
+            }
+        }
+    }
+
+    /// At most [`MAX_OUTPUT`] octets; a piece of a message may have grown beyond by doubled dots.
+    fn take_output(&mut self) -> Vec<u8> {
+        if self.out.len() <= MAX_OUTPUT {
+            return std::mem::take(&mut self.out);
+        }
+        let rest = self.out.split_off(MAX_OUTPUT);
+        std::mem::replace(&mut self.out, rest)
+    }
+
+    fn line(&mut self, line: &[u8]) {
+        match std::mem::replace(&mut self.state, State::Transaction) {
+            State::Exchange(exchange) => self.exchange_line(exchange, line),
+            State::Authorization { user } => self.authorization_line(user, line),
+            _ => self.transaction_line(line),
+        }
+    }
+
+    fn line_fault(&mut self, error: LineError) {
+        if error.is_fatal() {
+            self.say(&format!("-ERR {error}; lines end in CRLF"));
+            self.state = State::Over(Some(Violation::Line(error)));
+            return;
+        }
+        if matches!(self.state, State::Exchange(_)) {
+            self.end_exchange();
+        }
+        if let State::Authorization { user } = &mut self.state {
+            *user = None;
+        }
+        self.error(&format!("-ERR {error}"));
+    }
+
+    fn say(&mut self, line: &str) {
+        self.out.extend_from_slice(line.as_bytes());
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// Answers a line that is wrong, and ends the session after too many of them.
+    fn error(&mut self, line: &str) {
+        self.say(line);
+        self.errors += 1;
+        if self.errors > self.limits.errors {
+            self.state = State::Over(Some(Violation::TooManyErrors));
+        }
+    }
+
+    /// Back to commands, with their shorter lines.
+    fn end_exchange(&mut self) {
+        self.lines.set_limits(command_lines(self.limits));
+        self.state = State::Authorization { user: None };
+    }
+
+    fn entry(&self, number: NonZeroU32) -> Option<Entry> {
+        self.maildrop.get(number)
+    }
+}
+
+fn command_lines(limits: Limits) -> LineLimits {
+    LineLimits {
+        line: limits.command_line.saturating_sub(2),
+        ..LineLimits::default()
+    }
+}
+
+fn exchange_lines() -> LineLimits {
+    LineLimits {
+        line: MAX_LINE,
+        ..LineLimits::default()
+    }
+}

@@ -1,0 +1,166 @@
+//! The TRANSACTION and UPDATE states (RFC 1939 §5, §6).
+
+use std::num::NonZeroU32;
+
+use super::{Column, Core, Event, Server, State, Updated};
+use crate::machine::MAX_OUTPUT;
+use crate::pop3::command::Command;
+use crate::pop3::stuffing::{Stuffer, Wanted};
+
+/// Said of a number that no message has, or one marked deleted.
+const NO_SUCH_MESSAGE: &str = "-ERR no such message";
+
+/// The longest line of a listing, in octets: two numbers of ten digits, one of twenty, and what is between.
+const LISTING_LINE: usize = 48;
+
+impl Core {
+    pub(super) fn transaction_line(&mut self, line: &[u8]) {
+        self.state = State::Transaction;
+        match Command::parse(line) {
+            Ok(Command::Stat) => {
+                let (messages, octets) = self.maildrop.totals();
+                self.say(&format!("+OK {messages} {octets}"));
+            }
+            Ok(Command::List(number)) => self.list(Column::Octets, number),
+            Ok(Command::Uidl(number)) => self.list(Column::UniqueId, number),
+            Ok(Command::Retr(number)) => self.retrieve(number, None),
+            Ok(Command::Top(number, lines)) => self.retrieve(number, Some(lines)),
+            Ok(Command::Dele(number)) => {
+                if self.maildrop.delete(number) {
+                    self.say("+OK marked deleted");
+                } else {
+                    self.error(NO_SUCH_MESSAGE);
+                }
+            }
+            Ok(Command::Noop) => self.say("+OK"),
+            Ok(Command::Rset) => {
+                self.maildrop.reset();
+                self.say("+OK nothing is marked deleted");
+            }
+            Ok(Command::Capa) => self.list_capabilities(),
+            Ok(Command::Quit) => self.quit(),
+            // STLS after login would be session fixation (S2), a second login no better (R5034-2).
+            Ok(
+                Command::Stls
+                | Command::User(_)
+                | Command::Pass(_)
+                | Command::Auth { .. }
+                | Command::Apop,
+            ) => self.error("-ERR not after login"),
+            Err(fault) => self.fault(fault),
+        }
+    }
+
+    fn list(&mut self, what: Column, number: Option<NonZeroU32>) {
+        match number {
+            Some(number) => match self.entry(number) {
+                Some(entry) => {
+                    let line = what.line(number.get(), entry);
+                    self.say(&format!("+OK {line}"));
+                }
+                None => self.error(NO_SUCH_MESSAGE),
+            },
+            None => {
+                let (messages, octets) = self.maildrop.totals();
+                self.say(&format!("+OK {messages} messages ({octets} octets)"));
+                self.state = State::Listing { what, next: 1 };
+            }
+        }
+    }
+
+    /// Puts out as much of a listing as fits into one output.
+    pub(super) fn list_on(&mut self, what: Column, mut next: u32) {
+        while self.out.len() + LISTING_LINE <= MAX_OUTPUT {
+            let Some((number, entry)) = self.maildrop.next_from(next) else {
+                self.say(".");
+                self.state = State::Transaction;
+                return;
+            };
+            let line = what.line(number, entry);
+            self.say(&line);
+            next = number.saturating_add(1);
+        }
+        self.state = State::Listing { what, next };
+    }
+
+    fn retrieve(&mut self, number: NonZeroU32, lines: Option<u32>) {
+        match self.entry(number) {
+            Some(entry) => {
+                self.event = Some(Event::Retrieve { entry });
+                self.state = State::Retrieving { lines };
+            }
+            None => self.error(NO_SUCH_MESSAGE),
+        }
+    }
+
+    fn quit(&mut self) {
+        let entries = self.maildrop.deleted();
+        if entries.is_empty() {
+            self.say("+OK goodbye");
+            self.state = State::Over(None);
+            return;
+        }
+        self.event = Some(Event::Update { entries });
+        self.state = State::Updating;
+    }
+}
+
+/// Answers of the owner in the TRANSACTION and UPDATE states.
+impl<C> Server<C> {
+    /// Answers [`Event::Retrieve`]: the message is there, and so long.
+    pub fn message_begins(&mut self, octets: u64) {
+        if let State::Retrieving { lines } = self.core.state {
+            match lines {
+                None => self.core.say(&format!("+OK {octets} octets")),
+                Some(_) => self.core.say("+OK the top of it"),
+            }
+            self.core.state = State::Sending(lines.map_or_else(Stuffer::whole, Stuffer::top));
+        }
+    }
+
+    /// Gives the next octets of the message, at most 16 KiB; then wait for `NeedReply`. After
+    /// [`Wanted::NoMore`] say [`Server::message_ends`].
+    pub fn message_piece(&mut self, piece: &[u8]) -> Wanted {
+        match &mut self.core.state {
+            State::Sending(stuffer) => stuffer.push(piece, &mut self.core.out),
+            _ => Wanted::NoMore,
+        }
+    }
+
+    /// The message has been given, as far as it was wanted.
+    pub fn message_ends(&mut self) {
+        match std::mem::replace(&mut self.core.state, State::Transaction) {
+            State::Sending(stuffer) => stuffer.finish(&mut self.core.out),
+            other => self.core.state = other,
+        }
+    }
+
+    /// The rest of a message that had begun cannot be read. There is no way to say so in the protocol, so the
+    /// session ends without the end mark: the client knows that it does not have the message.
+    pub fn message_fails(&mut self) {
+        if matches!(self.core.state, State::Sending(_)) {
+            self.core.state = State::Over(None);
+        }
+    }
+
+    /// Answers [`Event::Retrieve`]: the message cannot be read, or another client has removed it.
+    pub fn message_missing(&mut self) {
+        if matches!(self.core.state, State::Retrieving { .. }) {
+            self.core.state = State::Transaction;
+            self.core.say(
+                "-ERR [SYS/TEMP] the message cannot be read; another client may have removed it",
+            );
+        }
+    }
+
+    /// Answers [`Event::Update`]; the session is over.
+    pub fn updated(&mut self, updated: Updated) {
+        if matches!(self.core.state, State::Updating) {
+            self.core.say(match updated {
+                Updated::Removed => "+OK goodbye",
+                Updated::SomeNotRemoved => "-ERR [SYS/TEMP] some deleted messages not removed",
+            });
+            self.core.state = State::Over(None);
+        }
+    }
+}
