@@ -175,7 +175,7 @@ mod tests {
     fn settings() -> Settings {
         crate::config::parse(
             "hostname = \"mail.example.org\"\ndomains = [\"example.org\", \"example.net\"]\n\
-             [[certificates]]\ncertificate = \"c\"\nkey = \"k\"\n",
+             [[certificates]]\nchain = \"c\"\nkey = \"k\"\n",
             Path::new("p.toml"),
         )
         .unwrap()

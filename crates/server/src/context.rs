@@ -1,11 +1,11 @@
 //! What every session is given: [`Context`], the same for all, and [`ListenerInfo`], where it came in.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use pillarbox_policy::LegacyWindow;
 use pillarbox_store::Store;
+use pillarbox_transport::{Acceptor, Service};
 
 use crate::auth::{Authenticator, HashingError, LoginSecret};
 use crate::config::Settings;
@@ -51,32 +51,6 @@ impl Context {
     }
 }
 
-/// The protocol a listener speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Service {
-    /// IMAP4rev2 (RFC 9051).
-    Imap,
-    /// POP3 (RFC 1939).
-    Pop3,
-    /// Message submission (RFC 6409).
-    Submission,
-}
-
-impl Service {
-    /// Every service.
-    pub const ALL: [Self; 3] = [Self::Imap, Self::Pop3, Self::Submission];
-}
-
-impl fmt::Display for Service {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Imap => "IMAP",
-            Self::Pop3 => "POP3",
-            Self::Submission => "submission",
-        })
-    }
-}
-
 /// How TLS begins on a listener. There is no third way (S1-1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Opening {
@@ -87,7 +61,7 @@ pub enum Opening {
 }
 
 /// The listener a connection came in by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ListenerInfo {
     /// `imaps`, `pop3s`, `submissions`, `imap`, `pop3` or `submission`: its name in the configuration, logs
     /// and login records.
@@ -96,6 +70,9 @@ pub struct ListenerInfo {
     pub service: Service,
     /// How TLS begins on it.
     pub opening: Opening,
+    /// Does the handshake, after STARTTLS where that is how TLS begins. To hold it is proof that there is a
+    /// certificate, so STARTTLS may be offered (S4-6).
+    pub acceptor: Acceptor,
     /// The operator's dated exception for cleartext on it, where there is one (S4.1-12). What a session
     /// gives to its machine.
     pub legacy_window: Option<LegacyWindow>,

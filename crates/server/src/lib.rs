@@ -6,16 +6,25 @@
 //! log in through the one [`auth::Authenticator`].
 
 pub mod accounts;
+pub mod admin;
 pub mod auth;
+pub mod certificates;
 pub mod clock;
 pub mod config;
 pub mod context;
 mod domain;
+pub mod lifecycle;
+mod listeners;
 mod login_record;
 mod private_file;
 pub mod shutdown;
+pub mod storage;
+#[cfg(test)]
+mod toy_store;
 
 pub use auth::{AccountHandle, Attempt, Authenticator, Denied};
 pub use config::Settings;
-pub use context::{Context, ListenerInfo, Opening, Service};
+pub use context::{Context, ListenerInfo, Opening};
+pub use lifecycle::{Server, StartError};
+pub use listeners::ListenError;
 pub use shutdown::{Shutdown, ShutdownTrigger};

@@ -11,6 +11,9 @@ mod remembered;
 mod secret;
 mod throttle;
 
+#[cfg(test)]
+mod tests;
+
 pub use authenticator::{Attempt, Authenticator};
 pub use handle::{AccountHandle, Denied};
 pub use hashing::{HashingError, hash};

@@ -5,13 +5,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pillarbox_transport::CertificateFiles;
 use toml::Spanned;
 
 use super::entered::{Entered, EnteredCertificate};
 use super::problem::Problems;
 use super::settings::{
-    CertificateFiles, LISTENERS, Limits, ListenerSettings, ListenerSpec, LogFormat, LogLevel,
-    LogSettings, Settings, StoreSettings,
+    LISTENERS, Limits, ListenerSettings, ListenerSpec, LogFormat, LogLevel, LogSettings, Settings,
+    StoreSettings,
 };
 use crate::domain;
 
@@ -183,14 +184,14 @@ fn certificates(
     if entered.is_empty() {
         problems.whole(
             "there is no certificate, and nothing is served without one",
-            "add a section: [[certificates]] with certificate = \"chain.pem\" and key = \"key.pem\"",
+            "add a section: [[certificates]] with chain = \"chain.pem\" and key = \"key.pem\"",
         );
     }
     let mut certificates = Vec::new();
     for entered in entered {
         let span = entered.span();
-        let EnteredCertificate { certificate, key } = entered.into_inner();
-        for (name, value) in [("certificate", &certificate), ("key", &key)] {
+        let EnteredCertificate { chain, key } = entered.into_inner();
+        for (name, value) in [("chain", &chain), ("key", &key)] {
             if value.is_none() {
                 problems.at(
                     span.clone(),
@@ -199,10 +200,10 @@ fn certificates(
                 );
             }
         }
-        let certificate = path(certificate, "certificates.certificate", folder, problems);
+        let chain = path(chain, "certificates.chain", folder, problems);
         let key = path(key, "certificates.key", folder, problems);
-        if let (Some(certificate), Some(key)) = (certificate, key) {
-            certificates.push(CertificateFiles { certificate, key });
+        if let (Some(chain), Some(key)) = (chain, key) {
+            certificates.push(CertificateFiles { chain, key });
         }
     }
     certificates

@@ -29,7 +29,7 @@ pub(super) struct Entered {
 /// One `[[certificates]]`.
 #[derive(Debug)]
 pub(super) struct EnteredCertificate {
-    pub certificate: Option<Spanned<String>>,
+    pub chain: Option<Spanned<String>>,
     pub key: Option<Spanned<String>>,
 }
 
@@ -50,13 +50,13 @@ impl Entered {
             certificates.push(Spanned::new(
                 span,
                 EnteredCertificate {
-                    certificate: section.text("certificate", problems),
+                    chain: section.text("chain", problems),
                     key: section.text("key", problems),
                 },
             ));
             section.end(problems);
         }
-        keys.extend(["certificates.certificate", "certificates.key"].map(str::to_owned));
+        keys.extend(["certificates.chain", "certificates.key"].map(str::to_owned));
 
         let mut section = file.section("listeners", "listeners.", problems);
         let listeners = super::settings::LISTENERS

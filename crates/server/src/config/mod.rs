@@ -28,8 +28,7 @@ use self::entered::Entered;
 use self::problem::Problems;
 pub use self::problem::{ConfigError, Place, Problem};
 pub use self::settings::{
-    CertificateFiles, Limits, ListenerSettings, LogFormat, LogLevel, LogSettings, Settings,
-    StoreSettings,
+    Limits, ListenerSettings, LogFormat, LogLevel, LogSettings, Settings, StoreSettings,
 };
 
 /// Reads and checks a configuration file.

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::context::{Opening, Service};
+use pillarbox_transport::{CertificateFiles, Service};
+
+use crate::context::Opening;
 
 /// A configuration in which everything was checked that can be checked without opening anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +57,9 @@ impl Settings {
         if self.limits.connections_per_address != new.limits.connections_per_address {
             keys.push("limits.connections_per_address");
         }
+        if self.limits.shutdown != new.limits.shutdown {
+            keys.push("limits.shutdown_seconds");
+        }
         if self.log.format != new.log.format {
             keys.push("log.format");
         }
@@ -62,6 +67,19 @@ impl Settings {
             keys.push("store.shards");
         }
         keys
+    }
+
+    /// These settings, except that the keys of [`Settings::needs_restart`] are as they were in `old`.
+    #[must_use]
+    pub(crate) fn until_restart(mut self, old: &Self) -> Self {
+        self.data.clone_from(&old.data);
+        self.listeners.clone_from(&old.listeners);
+        self.limits.connections = old.limits.connections;
+        self.limits.connections_per_address = old.limits.connections_per_address;
+        self.limits.shutdown = old.limits.shutdown;
+        self.log.format = old.log.format;
+        self.store = old.store;
+        self
     }
 
     /// What can be used but should be otherwise.
@@ -78,7 +96,7 @@ impl Settings {
                 .find(|spec| spec.service == service && spec.opening == opening)
                 .map_or("", |spec| spec.key)
         };
-        Service::ALL
+        [Service::Imap, Service::Pop3, Service::Submission]
             .into_iter()
             .filter(|service| {
                 is_on(*service, Opening::StartTls) && !is_on(*service, Opening::Implicit)
@@ -98,15 +116,6 @@ impl Settings {
     pub fn listener(&self, name: &str) -> Option<&ListenerSettings> {
         self.listeners.iter().find(|listener| listener.name == name)
     }
-}
-
-/// A certificate chain and its key, both PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CertificateFiles {
-    /// The chain, leaf first.
-    pub certificate: PathBuf,
-    /// The private key.
-    pub key: PathBuf,
 }
 
 /// A listener there can be.
@@ -183,9 +192,9 @@ pub struct ListenerSettings {
 pub struct Limits {
     /// Octets of the largest message taken, by APPEND or submission (RFC 1870 SIZE).
     pub message_size: u64,
-    /// Connections at once, over all listeners.
+    /// Connections at once, on each address that is listened on.
     pub connections: usize,
-    /// Connections at once from one address (an IPv6 /64 counts as one).
+    /// Of these, connections from one client address (an IPv6 /64 counts as one).
     pub connections_per_address: usize,
     /// How long sessions may take to end when the server shuts down.
     pub shutdown: Duration,

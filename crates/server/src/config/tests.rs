@@ -3,16 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{
-    CertificateFiles, LogFormat, LogLevel, Settings, StoreSettings, config_keys, load, parse,
-};
+use pillarbox_transport::CertificateFiles;
+
+use super::{LogFormat, LogLevel, Settings, StoreSettings, config_keys, load, parse};
 use crate::context::Opening;
 
 const SMALLEST: &str = r#"
 hostname = "mail.example.org"
 domains = ["example.org"]
 [[certificates]]
-certificate = "chain.pem"
+chain = "chain.pem"
 key = "/keys/key.pem"
 "#;
 
@@ -60,7 +60,7 @@ fn the_smallest_configuration_listens_everywhere_implicit_first() {
     assert_eq!(
         settings.certificates,
         [CertificateFiles {
-            certificate: "/etc/pillarbox/chain.pem".into(),
+            chain: "/etc/pillarbox/chain.pem".into(),
             key: "/keys/key.pem".into()
         }]
     );
@@ -119,7 +119,7 @@ fn every_key_is_listed() {
             "hostname",
             "domains",
             "data",
-            "certificates.certificate",
+            "certificates.chain",
             "certificates.key",
             "listeners.imaps",
             "listeners.pop3s",
@@ -161,7 +161,7 @@ data = 7
 tls = false
 
 [[certificates]]
-certificate = "chain.pem"
+chain = "chain.pem"
 
 [listeners]
 imaps = "[::]:993"
@@ -227,7 +227,7 @@ fn an_empty_file_says_what_is_needed() {
 p.toml: domains is missing
   hint: list what stands behind the @ in your addresses: domains = ["example.org"]
 p.toml: there is no certificate, and nothing is served without one
-  hint: add a section: [[certificates]] with certificate = "chain.pem" and key = "key.pem""#
+  hint: add a section: [[certificates]] with chain = "chain.pem" and key = "key.pem""#
     );
 }
 
@@ -291,6 +291,11 @@ fn a_change_knows_what_it_needs() {
     assert_eq!(
         old.needs_restart(&cold),
         ["data", "listeners.imap", "log.format", "store.shards"]
+    );
+    assert!(
+        old.needs_restart(&cold.clone().until_restart(&old))
+            .is_empty(),
+        "what needs a restart stays as it was until then"
     );
 }
 

@@ -1,0 +1,117 @@
+//! The command's end: [`Operator`].
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use pillarbox_store::{Store, StoreError};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+
+use super::{Answer, LONGEST_ANSWER, Request, SOCKET, perform::perform};
+use crate::config::Settings;
+use crate::storage;
+
+/// Asks the running server, or does it itself where none runs.
+#[derive(Debug)]
+pub struct Operator {
+    settings: Settings,
+    owner: Owner,
+}
+
+#[derive(Debug)]
+enum Owner {
+    /// A server runs and listens here.
+    Server(PathBuf),
+    /// Nobody else has the store.
+    Ourselves(Arc<dyn Store>),
+}
+
+/// Why a request got no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperatorError {
+    /// The store could not be opened, and no server answers.
+    #[error("{0}; no server answers on {1} either")]
+    Store(StoreError, PathBuf),
+    /// The running server did not answer.
+    #[error("the running server did not answer on {path}: {source}")]
+    Server {
+        /// The socket.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// It was understood and refused; the message says why.
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl Operator {
+    /// Finds out who has the store.
+    ///
+    /// # Errors
+    /// Nobody who answers, and it cannot be opened.
+    pub async fn open(settings: Settings) -> Result<Self, OperatorError> {
+        let path = settings.data.join(SOCKET);
+        let owner = match UnixStream::connect(&path).await {
+            Ok(_) => Owner::Server(path),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                return Err(OperatorError::Server {
+                    path,
+                    source: error,
+                });
+            }
+            Err(_) => Owner::Ourselves(
+                storage::open(&settings)
+                    .await
+                    .map_err(|error| OperatorError::Store(error, path))?,
+            ),
+        };
+        Ok(Self { settings, owner })
+    }
+
+    /// Asks for one thing.
+    ///
+    /// # Errors
+    /// See [`OperatorError`]; a refusal is one.
+    pub async fn ask(&self, request: Request) -> Result<Answer, OperatorError> {
+        let answer = match &self.owner {
+            Owner::Server(path) => {
+                ask_server(path, &request)
+                    .await
+                    .map_err(|source| OperatorError::Server {
+                        path: path.clone(),
+                        source,
+                    })?
+            }
+            Owner::Ourselves(store) => perform(&**store, &self.settings, request).await,
+        };
+        match answer {
+            Answer::Refused { message } => Err(OperatorError::Refused(message)),
+            answer => Ok(answer),
+        }
+    }
+
+    /// Lets go of the store, where it was ours.
+    pub async fn close(self) {
+        if let Owner::Ourselves(store) = self.owner {
+            store.close().await;
+        }
+    }
+}
+
+async fn ask_server(path: &PathBuf, request: &Request) -> io::Result<Answer> {
+    let mut stream = UnixStream::connect(path).await?;
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line).await?;
+    let mut answer = Vec::new();
+    BufReader::new(stream.take(LONGEST_ANSWER))
+        .read_until(b'\n', &mut answer)
+        .await?;
+    if answer.is_empty() {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(serde_json::from_slice(&answer)?)
+}

@@ -1,0 +1,109 @@
+//! Does what an operator asks for.
+
+use pillarbox_policy::Rung;
+use pillarbox_store::{Account, AccountId, Store, StoreError};
+
+use super::{AccountSummary, Answer, MOST_LOGINS, Request};
+use crate::accounts;
+use crate::clock::{self, Rfc3339};
+use crate::config::Settings;
+
+/// Does it, and answers.
+pub(super) async fn perform(store: &dyn Store, settings: &Settings, request: Request) -> Answer {
+    match attempt(store, settings, request).await {
+        Ok(answer) => answer,
+        Err(message) => Answer::Refused { message },
+    }
+}
+
+async fn attempt(
+    store: &dyn Store,
+    settings: &Settings,
+    request: Request,
+) -> Result<Answer, String> {
+    match request {
+        Request::AddAccount { address, verifiers } => {
+            let address =
+                accounts::address(&address, settings).map_err(|error| error.to_string())?;
+            let now = clock::now();
+            let account = accounts::new_account(address.clone(), verifiers.into(), now);
+            match store.create_account(account, now).await {
+                Ok(_) => Ok(Answer::Done { address }),
+                Err(StoreError::Exists { .. }) => Err(format!(
+                    "there is an account {address} already; \"pillarboxd account passwd {address}\" sets its password"
+                )),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        Request::ListAccounts => {
+            let accounts = store.accounts().await.map_err(|error| error.to_string())?;
+            Ok(Answer::Accounts {
+                accounts: accounts.iter().map(summary).collect(),
+            })
+        }
+        Request::SetPassword { address, verifiers } => {
+            let account = find(store, &address).await?;
+            store
+                .set_verifiers(account.id, verifiers.into())
+                .await
+                .map_err(|error| error.to_string())?;
+            tracing::info!(account = account.address, "password set by the operator");
+            Ok(Answer::Done {
+                address: account.address,
+            })
+        }
+        Request::RemoveAccount { address } => {
+            let account = find(store, &address).await?;
+            store
+                .delete_account(account.id)
+                .await
+                .map_err(|error| error.to_string())?;
+            tracing::info!(account = account.address, "account removed by the operator");
+            Ok(Answer::Done {
+                address: account.address,
+            })
+        }
+        Request::ListLogins { account, limit } => {
+            let account: Option<AccountId> = match account {
+                Some(address) => Some(find(store, &address).await?.id),
+                None => None,
+            };
+            let records = store
+                .login_records(account, limit.min(MOST_LOGINS))
+                .await
+                .map_err(|error| error.to_string())?;
+            Ok(Answer::Logins {
+                logins: records.into_iter().map(Into::into).collect(),
+            })
+        }
+    }
+}
+
+async fn find(store: &dyn Store, address: &str) -> Result<Account, String> {
+    store
+        .account(address)
+        .await
+        .map_err(|error| error.to_string())?
+        .ok_or_else(|| {
+            format!(
+                "there is no account {address}; \"pillarboxd account list\" shows those there are"
+            )
+        })
+}
+
+fn summary(account: &Account) -> AccountSummary {
+    let (least, cleartext_until) = match account.ladder.rung() {
+        Rung::Cleartext { until } if clock::now() < until => ("cleartext", Some(until)),
+        Rung::Cleartext { .. } | Rung::StartTls => ("starttls", None),
+        Rung::ImplicitTls => ("implicit", None),
+    };
+    let written = |at| Rfc3339(at).to_string();
+    AccountSummary {
+        address: account.address.clone(),
+        created: written(account.created),
+        least: least.to_owned(),
+        cleartext_until: cleartext_until.map(written),
+        least_tls: account.ladder.least_version().to_string(),
+        password_exposed: account.password_exposed.map(written),
+    }
+}

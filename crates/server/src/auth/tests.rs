@@ -1,0 +1,497 @@
+//! The authenticator as a whole: what is answered, what goes on record, how long it takes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use pillarbox_policy::{
+    Channel, Grant, How, Ladder, LadderRefusal, NoTls, Rung, Secret, Timestamp, TlsVersion,
+};
+use pillarbox_proto::sasl::ScramKeys;
+use pillarbox_proto::sasl::server::ScramOutcome;
+use pillarbox_store::{Store, StoreError};
+use pillarbox_testkit::{facts, facts_with};
+use tokio::time::Instant;
+
+use super::{Attempt, Denied, LoginSecret};
+use crate::accounts::{NewPassword, SCRAM_ITERATIONS, SCRAM_SALT, new_account};
+use crate::clock;
+use crate::config;
+use crate::context::Context;
+use crate::toy_store::ToyStore;
+
+const ALICE: &str = "alice@example.org";
+const BOB: &str = "bob@example.org";
+const PASSWORD: &str = "correct horse";
+
+struct House {
+    store: Arc<ToyStore>,
+    cx: Context,
+}
+
+impl House {
+    /// Alice has a new account; Bob may use cleartext for another day.
+    async fn new() -> Self {
+        let store = Arc::new(ToyStore::default());
+        let verifiers = NewPassword::new(&Secret::from(PASSWORD))
+            .unwrap()
+            .verifiers()
+            .unwrap();
+        let now = clock::now();
+        for address in [ALICE, BOB] {
+            let account = new_account(address.to_owned(), verifiers.clone(), now);
+            store.create_account(account, now).await.unwrap();
+        }
+        let house = Self {
+            cx: Context::new(
+                Arc::<ToyStore>::clone(&store),
+                LoginSecret::ephemeral().unwrap(),
+                config::parse(
+                    "hostname = \"mail.example.org\"\ndomains = [\"example.org\"]\n[[certificates]]\nchain = \"c\"\nkey = \"k\"\n",
+                    Path::new("p.toml"),
+                )
+                .unwrap(),
+            )
+            .unwrap(),
+            store,
+        };
+        house.set_ladder(BOB, |ladder| {
+            ladder.grant(&Grant {
+                rung: Rung::Cleartext {
+                    until: now.plus_days(1),
+                },
+                least_version: TlsVersion::Tls12,
+                reason: "a fax machine".to_owned(),
+                at: now,
+            });
+        });
+        house
+    }
+
+    fn set_ladder(&self, address: &str, change: impl FnOnce(&mut Ladder)) {
+        let mut accounts = self.store.accounts.lock().unwrap();
+        let account = accounts
+            .iter_mut()
+            .find(|account| account.address == address);
+        change(&mut account.unwrap().ladder);
+    }
+
+    async fn password(
+        &self,
+        channel: &Channel,
+        login: &str,
+        password: &str,
+    ) -> Result<String, Denied> {
+        self.cx
+            .authenticator
+            .password(&attempt(channel), login, Secret::from(password))
+            .await
+            .map(|handle| handle.address)
+    }
+
+    fn outcomes(&self) -> Vec<String> {
+        let logins = self.store.logins.lock().unwrap();
+        logins.iter().map(|record| record.outcome.clone()).collect()
+    }
+}
+
+fn attempt(channel: &Channel) -> Attempt<'_> {
+    Attempt {
+        listener: "imaps",
+        remote: "192.0.2.7:40000".parse().unwrap(),
+        channel,
+        mechanism: "PLAIN",
+        client: Some("tests"),
+    }
+}
+
+fn parts(keys: &ScramKeys) -> (&[u8], u32, [u8; 32], [u8; 32]) {
+    (
+        &keys.salt,
+        keys.iterations,
+        keys.stored_key,
+        keys.server_key,
+    )
+}
+
+fn sealed() -> Channel {
+    Channel::Sealed(facts())
+}
+
+fn by_starttls() -> Channel {
+    Channel::Sealed(facts_with(|facts| facts.how = How::StartTls))
+}
+
+fn clear() -> Channel {
+    Channel::Clear(NoTls::NotOffered)
+}
+
+#[tokio::test]
+async fn the_right_password_logs_in_by_address_or_local_part() {
+    let house = House::new().await;
+    for login in [ALICE, "ALICE@Example.org", "alice"] {
+        assert_eq!(
+            house.password(&sealed(), login, PASSWORD).await,
+            Ok(ALICE.to_owned()),
+            "{login}"
+        );
+    }
+    assert_eq!(house.outcomes(), ["ok", "ok", "ok"]);
+}
+
+#[tokio::test]
+async fn passwords_are_compared_in_their_prepared_form() {
+    let house = House::new().await;
+    let soft_hyphen = "cor\u{ad}rect horse";
+    assert!(house.password(&sealed(), ALICE, soft_hyphen).await.is_ok());
+    for unusable in ["", "correct\0horse", &"x".repeat(5000)] {
+        assert_eq!(
+            house.password(&sealed(), ALICE, unusable).await,
+            Err(Denied::Credentials)
+        );
+    }
+}
+
+#[tokio::test]
+async fn wrong_password_and_unknown_name_are_refused_alike() {
+    let house = House::new().await;
+    assert_eq!(
+        house.password(&sealed(), ALICE, "wrong").await,
+        Err(Denied::Credentials)
+    );
+    assert_eq!(
+        house
+            .password(&sealed(), "nobody@example.org", PASSWORD)
+            .await,
+        Err(Denied::Credentials)
+    );
+    assert_eq!(house.outcomes(), ["bad-credentials", "bad-credentials"]);
+    let logins = house.store.logins.lock().unwrap();
+    assert!(logins[0].account.is_some());
+    assert_eq!(logins[1].account, None);
+}
+
+#[tokio::test]
+async fn a_second_login_costs_no_hash_until_the_password_changes() {
+    let house = House::new().await;
+    assert!(house.password(&sealed(), ALICE, PASSWORD).await.is_ok());
+    let begun = Instant::now();
+    for _ in 0..100 {
+        assert!(house.password(&sealed(), ALICE, PASSWORD).await.is_ok());
+    }
+    assert!(
+        begun.elapsed() < Duration::from_millis(500),
+        "100 remembered logins took {:?}",
+        begun.elapsed()
+    );
+
+    let verifiers = NewPassword::new(&Secret::from("battery staple"))
+        .unwrap()
+        .verifiers()
+        .unwrap();
+    let id = house.store.account(ALICE).await.unwrap().unwrap().id;
+    house.store.set_verifiers(id, verifiers).await.unwrap();
+    assert_eq!(
+        house.password(&sealed(), ALICE, PASSWORD).await,
+        Err(Denied::Credentials)
+    );
+    assert!(
+        house
+            .password(&sealed(), ALICE, "battery staple")
+            .await
+            .is_ok()
+    );
+}
+
+/// S4.1-4, S4.1-5: on a cleartext channel nothing that a peer can see depends on the credentials, the
+/// account, or whether there is one.
+#[tokio::test(start_paused = true)]
+async fn every_refusal_in_the_clear_is_the_same_at_the_same_time() {
+    let house = House::new().await;
+    let mut times = Vec::new();
+    for (login, password) in [
+        (ALICE, PASSWORD),
+        (ALICE, "wrong"),
+        ("nobody@example.org", PASSWORD),
+        ("nobody", ""),
+        (BOB, "wrong"),
+    ] {
+        let begun = Instant::now();
+        assert_eq!(
+            house.password(&clear(), login, password).await,
+            Err(Denied::PrivacyRequired),
+            "{login} {password}"
+        );
+        times.push(begun.elapsed().as_millis().div_ceil(1000));
+    }
+    assert_eq!(times, [1; 5], "seconds, whatever was done");
+    assert_eq!(
+        house.outcomes(),
+        [
+            "PRIVACY_REQUIRED",
+            "PRIVACY_REQUIRED",
+            "PRIVACY_REQUIRED",
+            "PRIVACY_REQUIRED",
+            "bad-credentials"
+        ],
+        "only the record may tell"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_granted_account_logs_in_in_the_clear_until_the_day() {
+    let house = House::new().await;
+    assert_eq!(
+        house.password(&clear(), BOB, PASSWORD).await,
+        Ok(BOB.to_owned())
+    );
+    house.set_ladder(BOB, |ladder| {
+        let now = clock::now();
+        ladder.grant(&Grant {
+            rung: Rung::Cleartext { until: now },
+            least_version: TlsVersion::Tls12,
+            reason: "over".to_owned(),
+            at: now,
+        });
+    });
+    assert_eq!(
+        house.password(&clear(), BOB, PASSWORD).await,
+        Err(Denied::PrivacyRequired)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_in_the_clear_looks_like_any_refusal() {
+    let house = House::new().await;
+    for _ in 0..12 {
+        let begun = Instant::now();
+        assert_eq!(
+            house.password(&clear(), ALICE, PASSWORD).await,
+            Err(Denied::PrivacyRequired)
+        );
+        assert_eq!(begun.elapsed().as_millis().div_ceil(1000), 1);
+    }
+    assert_eq!(house.outcomes()[11], "too-many-failures");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_climbed_is_told_where_to_go_whatever_the_password() {
+    let house = House::new().await;
+    let now = clock::now();
+    house.set_ladder(ALICE, |ladder| {
+        ladder.climb(Rung::ImplicitTls, TlsVersion::Tls12, now);
+    });
+    for password in [PASSWORD, "wrong"] {
+        assert_eq!(
+            house.password(&by_starttls(), ALICE, password).await,
+            Err(Denied::Ladder(LadderRefusal::NeedsImplicitTls))
+        );
+    }
+    assert!(house.password(&sealed(), ALICE, PASSWORD).await.is_ok());
+    house.set_ladder(ALICE, |ladder| {
+        ladder.climb(Rung::ImplicitTls, TlsVersion::Tls13, now);
+    });
+    let old = Channel::Sealed(facts_with(|facts| facts.version = TlsVersion::Tls12));
+    assert_eq!(
+        house.password(&old, ALICE, PASSWORD).await,
+        Err(Denied::Ladder(LadderRefusal::NeedsVersion(
+            TlsVersion::Tls13
+        )))
+    );
+    assert_eq!(
+        house.outcomes(),
+        ["LADDER_RUNG", "LADDER_RUNG", "ok", "LEVEL_TLS_VERSION"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_failures_are_turned_away_without_a_look() {
+    let house = House::new().await;
+    for _ in 0..10 {
+        assert_eq!(
+            house.password(&sealed(), ALICE, "wrong").await,
+            Err(Denied::Credentials)
+        );
+    }
+    assert_eq!(
+        house.password(&sealed(), ALICE, PASSWORD).await,
+        Err(Denied::TooManyFailures)
+    );
+    assert_eq!(
+        house
+            .cx
+            .authenticator
+            .scram_keys(&attempt(&sealed()), ALICE)
+            .await
+            .unwrap_err(),
+        Denied::TooManyFailures
+    );
+    assert!(house.password(&sealed(), BOB, PASSWORD).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_fails_is_not_a_wrong_password() {
+    let house = House::new().await;
+    *house.store.broken.lock().unwrap() = Some(StoreError::Closed);
+    assert_eq!(
+        house.password(&sealed(), ALICE, PASSWORD).await,
+        Err(Denied::Unavailable)
+    );
+    assert_eq!(
+        house.password(&clear(), ALICE, PASSWORD).await,
+        Err(Denied::PrivacyRequired)
+    );
+}
+
+/// S4-17.
+#[tokio::test]
+async fn a_record_holds_all_tls_facts_and_no_password() {
+    let house = House::new().await;
+    let channel = Channel::Sealed(facts_with(|facts| facts.alpn = Some("imap".to_owned())));
+    assert!(house.password(&channel, ALICE, PASSWORD).await.is_ok());
+    assert_eq!(
+        house
+            .password(&clear(), "x".repeat(300).as_str(), "hunter2hunter2")
+            .await,
+        Err(Denied::PrivacyRequired)
+    );
+    let logins = house.store.logins.lock().unwrap();
+    let record = &logins[0];
+    assert_eq!(record.outcome, "ok");
+    assert_eq!(record.listener, "imaps");
+    assert_eq!(record.remote, "192.0.2.7:40000");
+    assert_eq!(record.how.as_deref(), Some("implicit"));
+    assert_eq!(record.tls_version.as_deref(), Some("TLSv1.3"));
+    assert_eq!(
+        record.cipher_suite.as_deref(),
+        Some("TLS_AES_256_GCM_SHA384")
+    );
+    assert_eq!(record.group.as_deref(), Some("X25519MLKEM768"));
+    assert_eq!(record.sni.as_deref(), Some("mail.example.org"));
+    assert_eq!(record.alpn.as_deref(), Some("imap"));
+    assert_eq!(record.mechanism, "PLAIN");
+    assert_eq!(record.client.as_deref(), Some("tests"));
+    let record = &logins[1];
+    assert_eq!(record.tls_version, None);
+    assert_eq!(record.how, None);
+    assert_eq!(record.login.len(), 255);
+    assert!(!format!("{logins:?}").contains("hunter2"));
+    assert!(!format!("{logins:?}").contains(PASSWORD));
+}
+
+#[tokio::test]
+async fn scram_keys_are_those_of_the_account() {
+    let house = House::new().await;
+    let keys = |login: &'static str| {
+        let house = &house;
+        async move {
+            let channel = sealed();
+            house
+                .cx
+                .authenticator
+                .scram_keys(&attempt(&channel), login)
+                .await
+                .unwrap()
+        }
+    };
+    let alice = house.store.account(ALICE).await.unwrap().unwrap();
+    assert_eq!(keys(ALICE).await.salt, alice.verifiers.scram_sha256.salt);
+    assert_eq!(keys("alice").await.salt, alice.verifiers.scram_sha256.salt);
+
+    let nobody = keys("nobody@example.org").await;
+    for other in ["NOBODY@example.org", "nobody"] {
+        assert_eq!(parts(&nobody), parts(&keys(other).await), "always the same");
+    }
+    assert_ne!(nobody.salt, keys("somebody@example.org").await.salt);
+    assert_eq!(nobody.salt.len(), SCRAM_SALT, "shaped like a real one");
+    assert_eq!(nobody.iterations, SCRAM_ITERATIONS);
+}
+
+#[tokio::test]
+async fn decoys_survive_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let decoy = LoginSecret::open(folder.path())
+        .unwrap()
+        .decoy("nobody@example.org");
+    let again = LoginSecret::open(folder.path())
+        .unwrap()
+        .decoy("nobody@example.org");
+    assert_eq!(parts(&decoy), parts(&again));
+    let other = LoginSecret::ephemeral()
+        .unwrap()
+        .decoy("nobody@example.org");
+    assert_ne!(parts(&decoy), parts(&other));
+    let file = folder.path().join("login.secret");
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    std::fs::write(&file, b"short").unwrap();
+    assert!(
+        LoginSecret::open(folder.path())
+            .unwrap_err()
+            .to_string()
+            .ends_with("should hold 32 bytes and holds 5; remove it to have a new one made")
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn in_the_clear_keys_of_an_account_that_may_not_are_decoys() {
+    let house = House::new().await;
+    let channel = clear();
+    let keys = house
+        .cx
+        .authenticator
+        .scram_keys(&attempt(&channel), ALICE)
+        .await
+        .unwrap();
+    let alice = house.store.account(ALICE).await.unwrap().unwrap();
+    assert_ne!(keys.salt, alice.verifiers.scram_sha256.salt);
+    let denied = house
+        .cx
+        .authenticator
+        .scram_finished(&attempt(&channel), ALICE, &ScramOutcome::Refuted)
+        .await;
+    assert_eq!(denied, Err(Denied::PrivacyRequired));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refuted_scram_proof_is_a_wrong_password() {
+    let house = House::new().await;
+    let channel = sealed();
+    let denied = house
+        .cx
+        .authenticator
+        .scram_finished(&attempt(&channel), ALICE, &ScramOutcome::Refuted)
+        .await;
+    assert_eq!(denied, Err(Denied::Credentials));
+    assert_eq!(house.outcomes(), ["bad-credentials"]);
+}
+
+#[tokio::test]
+async fn weaker_use_is_noted_once_an_hour_and_implicit_tls_never() {
+    let house = House::new().await;
+    let writes = || house.store.ladder_writes.load(Ordering::Relaxed);
+    assert!(house.password(&sealed(), ALICE, PASSWORD).await.is_ok());
+    assert_eq!(writes(), 0);
+    for _ in 0..3 {
+        assert!(
+            house
+                .password(&by_starttls(), ALICE, PASSWORD)
+                .await
+                .is_ok()
+        );
+    }
+    assert_eq!(writes(), 1);
+    let long_ago = Timestamp(clock::now().0 - 3601);
+    house.set_ladder(ALICE, |ladder| ladder.used(&by_starttls(), long_ago));
+    assert!(
+        house
+            .password(&by_starttls(), ALICE, PASSWORD)
+            .await
+            .is_ok()
+    );
+    assert_eq!(writes(), 2);
+    let ladder = house.store.account(ALICE).await.unwrap().unwrap().ladder;
+    assert!(ladder.weaker_use().is_some_and(|at| at > long_ago));
+}
