@@ -49,10 +49,8 @@ pub enum Login {
 pub enum Denial {
     /// Wrong login or password; which of both is never said.
     Credentials,
-    /// Right, but policy does not let this account in on this channel: it has climbed past it.
-    Policy,
-    /// Right, but the password crossed a wire in clear and has to be changed first (S4.1-6).
-    Expired,
+    /// The account has climbed past this channel; the password was not looked at.
+    Ladder,
     /// Too many attempts of late, or the server cannot look now.
     Unavailable,
 }
@@ -285,13 +283,9 @@ impl Dialogue {
         } else {
             let (code, text) = match denial {
                 Denial::Credentials => (Code::AuthenticationFailed, "Wrong login or password"),
-                Denial::Policy => (
-                    Code::AuthorizationFailed,
+                Denial::Ladder => (
+                    Code::PrivacyRequired,
                     "This account needs better encryption than this connection has",
-                ),
-                Denial::Expired => (
-                    Code::Expired,
-                    "The password was sent without encryption once and has to be changed",
                 ),
                 Denial::Unavailable => (Code::Unavailable, "Try again later"),
             };

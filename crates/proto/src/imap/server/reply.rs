@@ -41,8 +41,6 @@ pub enum Code {
     },
     /// RFC 5530: wrong name or password; which of both is never said.
     AuthenticationFailed,
-    /// RFC 5530: the login is right but policy does not let it in here.
-    AuthorizationFailed,
     /// RFC 3501: the charset is not known; these are.
     BadCharset,
     /// RFC 5530: this can never work.
@@ -56,10 +54,8 @@ pub enum Code {
         /// UIDs in the destination.
         to: SequenceSet,
     },
-    /// RFC 5530: the password has to be changed (S4.1-6).
-    Expired,
-    /// RFC 7162 §3.1.2.1: the mailbox's highest modification sequence.
-    HighestModseq(u64),
+    /// RFC 5530: some of the messages are gone, which will be told when it may be.
+    ExpungeIssued,
     /// RFC 5530: over a limit of the server.
     Limit,
     /// RFC 7162 §3.1.3: these were changed by somebody else and left alone.
@@ -90,12 +86,10 @@ impl fmt::Display for Code {
             Self::AlreadyExists => f.write_str("ALREADYEXISTS"),
             Self::AppendUid { validity, uids } => write!(f, "APPENDUID {validity} {uids}"),
             Self::AuthenticationFailed => f.write_str("AUTHENTICATIONFAILED"),
-            Self::AuthorizationFailed => f.write_str("AUTHORIZATIONFAILED"),
             Self::BadCharset => f.write_str("BADCHARSET (US-ASCII UTF-8)"),
             Self::Cannot => f.write_str("CANNOT"),
             Self::CopyUid { validity, from, to } => write!(f, "COPYUID {validity} {from} {to}"),
-            Self::Expired => f.write_str("EXPIRED"),
-            Self::HighestModseq(modseq) => write!(f, "HIGHESTMODSEQ {modseq}"),
+            Self::ExpungeIssued => f.write_str("EXPUNGEISSUED"),
             Self::Limit => f.write_str("LIMIT"),
             Self::Modified(set) => write!(f, "MODIFIED {set}"),
             Self::Nonexistent => f.write_str("NONEXISTENT"),
