@@ -12,13 +12,17 @@ pub mod certificates;
 pub mod clock;
 pub mod config;
 pub mod context;
+pub mod delivery;
 mod domain;
+pub mod imap;
 pub mod lifecycle;
 mod listeners;
 mod login_record;
 mod private_file;
+pub mod received;
 pub mod shutdown;
 pub mod storage;
+pub mod submission;
 #[cfg(test)]
 mod toy_store;
 

@@ -1,0 +1,109 @@
+//! APPEND: the message streams into the store while its structure is found in the same pass.
+
+use pillarbox_policy::Timestamp;
+use pillarbox_proto::imap::grammar::SequenceSet;
+use pillarbox_proto::imap::server::{AppendHead, Code, Completion};
+use pillarbox_proto::message::{IndexLimits, Indexer};
+use pillarbox_store::{Flags, MailboxId, NewMessage, Spool, StoreError};
+
+use super::session::{Ended, Handled, INTERNAL, Session, failed};
+use crate::clock;
+
+/// A message on its way in.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    head: AppendHead,
+    mailbox: MailboxId,
+    spool: Box<dyn Spool>,
+    indexer: Indexer,
+}
+
+const NOT_STORED: &str = "The message could not be stored; try again later";
+
+impl Session {
+    pub(super) async fn append_begin(&mut self, head: AppendHead) -> Result<(), Ended> {
+        match self.prepare(&head).await {
+            Ok((mailbox, spool)) => {
+                self.incoming = Some(Box::new(Incoming {
+                    head,
+                    mailbox,
+                    spool,
+                    indexer: Indexer::new(IndexLimits::default()),
+                }));
+                self.dialogue.append_accept();
+            }
+            Err(StoreError::NotFound { .. }) => self
+                .dialogue
+                .append_refuse(Code::TryCreate, "There is no such mailbox"),
+            Err(error) => {
+                tracing::error!(%error, "a message cannot be taken");
+                self.dialogue.append_refuse(Code::Unavailable, NOT_STORED);
+            }
+        }
+        Ok(())
+    }
+
+    async fn prepare(&self, head: &AppendHead) -> Result<(MailboxId, Box<dyn Spool>), StoreError> {
+        let Ok((store, account)) = self.mail() else {
+            return Err(StoreError::Closed);
+        };
+        let mailbox = store.mailbox(account, &head.mailbox).await?;
+        Ok((mailbox.id, store.spool().await?))
+    }
+
+    pub(super) async fn append_piece(&mut self, piece: &[u8]) -> Result<(), Ended> {
+        let Some(incoming) = self.incoming.as_mut() else {
+            return Ok(());
+        };
+        incoming.indexer.push(piece);
+        if let Err(error) = incoming.spool.write(piece).await {
+            tracing::error!(%error, "a message could not be written");
+            self.incoming = None;
+            self.dialogue.append_break(Code::Unavailable, NOT_STORED);
+        }
+        Ok(())
+    }
+
+    /// The message is complete: the reply leaves only when it is on stable storage.
+    pub(super) async fn append_end(&mut self) -> Handled {
+        let Some(incoming) = self.incoming.take() else {
+            return Ok(INTERNAL);
+        };
+        let (store, account) = match self.mail() {
+            Ok(mail) => mail,
+            Err(completion) => return Ok(completion),
+        };
+        let Incoming {
+            head,
+            mailbox,
+            spool,
+            indexer,
+        } = *incoming;
+        let (internal_date, internal_offset) = match head.date {
+            Some(date) => (Timestamp(date.seconds), date.offset_minutes),
+            None => (clock::now(), 0),
+        };
+        let message = NewMessage {
+            mailbox,
+            flags: Flags::new(head.flags),
+            internal_date,
+            internal_offset,
+            index: indexer.finish().to_bytes(),
+            body: spool,
+        };
+        Ok(match store.append(account, vec![message]).await {
+            Ok(appended) => match appended.first() {
+                Some(first) => Completion::Ok(Some(Code::AppendUid {
+                    validity: first.uid_validity,
+                    uids: SequenceSet::of(appended.iter().map(|one| one.uid.0.get())),
+                })),
+                None => INTERNAL,
+            },
+            // The mailbox was removed meanwhile.
+            Err(StoreError::NotFound { .. }) => {
+                Completion::no(Code::TryCreate, "There is no such mailbox")
+            }
+            Err(error) => failed(&error),
+        })
+    }
+}

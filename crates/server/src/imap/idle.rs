@@ -1,0 +1,60 @@
+//! IDLE: waits for the client and for the store at once, with no buffer of its own.
+
+use pillarbox_proto::imap::server::{Completion, Event, Expunges};
+use pillarbox_store::Wake;
+use pillarbox_transport::Driven;
+
+use super::note;
+use super::session::{Ended, Session};
+
+/// What ended a wait.
+enum Woken {
+    Client(Driven<Event, pillarbox_proto::imap::server::Violation>),
+    Store(Option<Wake>),
+    Shutdown,
+}
+
+impl Session {
+    pub(super) async fn idle(&mut self) -> Result<(), Ended> {
+        let Ok((store, account)) = self.mail() else {
+            return Err(Ended::Over);
+        };
+        // Watching begins before the first look, so that nothing falls between.
+        let mut watch = store.watch(account);
+        drop(store);
+        Box::pin(self.updates(Expunges::Announced, &[])).await;
+        loop {
+            let woken = tokio::select! {
+                driven = self.connection.drive(&mut self.dialogue) => Woken::Client(driven?),
+                wake = watch.next() => Woken::Store(wake),
+                () = self.shutdown.requested() => Woken::Shutdown,
+            };
+            match woken {
+                Woken::Client(Driven::Event(_)) => {
+                    Box::pin(self.updates(Expunges::Announced, &[])).await;
+                    self.dialogue.complete(Completion::DONE);
+                    return Ok(());
+                }
+                Woken::Client(Driven::Violation(violation)) => {
+                    note(&violation);
+                    return Err(Ended::Over);
+                }
+                Woken::Client(Driven::Closed | Driven::NeedReply) => return Err(Ended::Over),
+                Woken::Store(Some(wake)) => {
+                    if self.concerns(wake) {
+                        Box::pin(self.updates(Expunges::Announced, &[])).await;
+                    }
+                }
+                Woken::Store(None) | Woken::Shutdown => return Err(self.shutting_down()),
+            }
+        }
+    }
+
+    fn concerns(&self, wake: Wake) -> bool {
+        match (&self.selected, wake) {
+            (Some(selected), Wake::Mailbox(mailbox)) => selected.id == mailbox,
+            (Some(_), Wake::Lagged) => true,
+            (_, Wake::MailboxList) | (None, _) => false,
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! IMAP sessions: the machine of [`pillarbox_proto::imap::server`], answered from the store.
+//!
+//! A file here answers the commands of the file with the same name there. [`serve`] is the way in.
+//!
+//! A session holds its machine, its connection and, while a mailbox is selected, the UIDs of its messages.
+//! Message bodies pass through in pieces; what a slow reader has not taken is waited for, with no lock held.
+//! Handlers are boxed where they run, so that an idle session is not as large as its largest command.
+
+mod append;
+mod copy;
+mod expunge;
+mod fetch;
+mod finder;
+mod idle;
+mod list;
+mod login;
+mod mailbox;
+mod search;
+mod select;
+mod session;
+mod status;
+mod store;
+mod updates;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pillarbox_policy::Channel;
+use pillarbox_proto::imap::server::{ClearEvent, Dialogue, Limits, Server, StartTls, Violation};
+use pillarbox_proto::{Clear, Sealed};
+use pillarbox_transport::{Connection, ConnectionError, Driven};
+
+use crate::listeners::log_failed_handshake;
+use crate::{Context, ListenerInfo, Shutdown};
+
+use session::Session;
+
+/// How long a client may take for each step before it has logged in.
+const BEFORE_LOGIN: Duration = Duration::from_secs(60);
+/// The inactivity after which a session is ended (RFC 3501 §5.4: at least 30 minutes).
+const AUTOLOGOUT: Duration = Duration::from_secs(30 * 60);
+
+/// Serves one connection to its end. Inside TLS it greets at once; in the clear it offers STARTTLS and
+/// nothing that is secret.
+pub async fn serve(
+    connection: Connection,
+    context: Arc<Context>,
+    listener: Arc<ListenerInfo>,
+    shutdown: Shutdown,
+) {
+    let limits = Limits {
+        message: context.settings().limits.message_size,
+        ..Limits::default()
+    };
+    let opened = match connection.channel().clone() {
+        Channel::Sealed(facts) => {
+            let server = Server::<Sealed>::new(facts, limits);
+            Some((connection, server.into_dialogue()))
+        }
+        Channel::Clear(_) => Box::pin(cleartext(connection, limits, &listener, &shutdown)).await,
+    };
+    if let Some((connection, dialogue)) = opened {
+        Session::new(connection, dialogue, context, listener, shutdown)
+            .run()
+            .await;
+    }
+}
+
+/// The cleartext phase. Answers the connection and the conversation that goes on after it, if one does.
+async fn cleartext(
+    mut connection: Connection,
+    limits: Limits,
+    listener: &ListenerInfo,
+    shutdown: &Shutdown,
+) -> Option<(Connection, Dialogue)> {
+    let window = listener.legacy_window.as_ref();
+    let mut server = Server::<Clear>::new(limits, StartTls::Offered, window);
+    connection.set_idle_timeout(BEFORE_LOGIN);
+    loop {
+        let driven = tokio::select! {
+            driven = connection.drive(&mut server) => driven,
+            () = shutdown.requested() => {
+                server.bye("The server is shutting down");
+                let _ = connection.drive(&mut server).await;
+                connection.close().await;
+                return None;
+            }
+        };
+        match driven {
+            Ok(Driven::Event(ClearEvent::StartTls)) => break,
+            Ok(Driven::Event(ClearEvent::Legacy(permit))) => {
+                return Some((connection, server.into_legacy(permit)));
+            }
+            Ok(Driven::NeedReply) => {}
+            Ok(Driven::Closed) => {
+                connection.close().await;
+                return None;
+            }
+            Ok(Driven::Violation(violation)) => {
+                note(&violation);
+                connection.close().await;
+                return None;
+            }
+            Err(error) => {
+                if let ConnectionError::IdleTimedOut(_) = error {
+                    server.bye("Autologout; idle for too long");
+                    let _ = connection.drive(&mut server).await;
+                }
+                connection.close().await;
+                return None;
+            }
+        }
+    }
+    let connection = match connection.start_tls_as_server(&listener.acceptor).await {
+        Ok(connection) => connection,
+        Err(error) => {
+            log_failed_handshake(listener.name, &error);
+            return None;
+        }
+    };
+    let Channel::Sealed(facts) = connection.channel().clone() else {
+        connection.close().await;
+        return None;
+    };
+    match server.into_sealed(facts) {
+        Ok(server) => Some((connection, server.into_dialogue())),
+        Err(injected) => {
+            note(&Violation::Injected(injected));
+            connection.close().await;
+            None
+        }
+    }
+}
+
+/// Logs how a client broke the protocol. Nothing it sent is in it.
+fn note(violation: &Violation) {
+    match violation {
+        Violation::Injected(injected) => {
+            tracing::warn!(code = injected.code().as_str(), %violation, "connection cut off");
+        }
+        _ => tracing::info!(%violation, "connection cut off"),
+    }
+}

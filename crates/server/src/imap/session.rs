@@ -1,0 +1,263 @@
+//! [`Session`]: the loop that hands events to their handlers.
+
+use std::sync::Arc;
+
+use pillarbox_proto::imap::server::{Access, Code, Completion, Dialogue, Event, View};
+use pillarbox_store::{AccountId, MailboxId, ModSeq, Store, StoreError};
+use pillarbox_transport::{Connection, ConnectionError, Driven};
+
+use super::append::Incoming;
+use super::{AUTOLOGOUT, BEFORE_LOGIN, note};
+use crate::{AccountHandle, Context, ListenerInfo, Shutdown};
+
+/// The mailbox a session has selected.
+#[derive(Debug)]
+pub(super) struct Selected {
+    pub(super) id: MailboxId,
+    pub(super) access: Access,
+    /// What the client knows of its messages.
+    pub(super) view: View,
+    /// Changes up to here have been taken in.
+    pub(super) seen: ModSeq,
+}
+
+/// Why a session ends.
+#[derive(Debug)]
+pub(super) enum Ended {
+    /// The conversation is over; say goodbye to the connection.
+    Over,
+    /// A response was begun that cannot be finished: the connection is dropped without a goodbye, so that
+    /// the client knows that what it has is not complete (C19).
+    CutOff,
+    /// The connection failed.
+    Connection(ConnectionError),
+}
+
+impl From<ConnectionError> for Ended {
+    fn from(error: ConnectionError) -> Self {
+        Self::Connection(error)
+    }
+}
+
+/// What a handler answers: how its command is completed.
+pub(super) type Handled = Result<Completion, Ended>;
+
+/// One IMAP session from the greeting inside TLS to the end.
+pub(super) struct Session {
+    pub(super) connection: Connection,
+    pub(super) dialogue: Dialogue,
+    pub(super) context: Arc<Context>,
+    pub(super) listener: Arc<ListenerInfo>,
+    pub(super) account: Option<AccountHandle>,
+    /// What the client says it is.
+    pub(super) client: Option<String>,
+    pub(super) selected: Option<Selected>,
+    pub(super) incoming: Option<Box<Incoming>>,
+    pub(super) shutdown: Shutdown,
+}
+
+impl Session {
+    pub(super) fn new(
+        mut connection: Connection,
+        dialogue: Dialogue,
+        context: Arc<Context>,
+        listener: Arc<ListenerInfo>,
+        shutdown: Shutdown,
+    ) -> Self {
+        connection.set_idle_timeout(BEFORE_LOGIN);
+        Self {
+            connection,
+            dialogue,
+            context,
+            listener,
+            account: None,
+            client: None,
+            selected: None,
+            incoming: None,
+            shutdown,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        let ended = loop {
+            let event = match self.next().await {
+                Ok(event) => event,
+                Err(ended) => break ended,
+            };
+            // Boxed: a session that waits is as small as its waiting.
+            if let Err(ended) = Box::pin(self.handle(event)).await {
+                break ended;
+            }
+        };
+        self.end(ended).await;
+    }
+
+    /// Waits for the next event, or the shutdown of the server.
+    async fn next(&mut self) -> Result<Event, Ended> {
+        loop {
+            let driven = tokio::select! {
+                driven = self.connection.drive(&mut self.dialogue) => driven?,
+                () = self.shutdown.requested() => return Err(self.shutting_down()),
+            };
+            match driven {
+                Driven::Event(event) => return Ok(event),
+                // Every command is completed before this is called again.
+                Driven::NeedReply => self.dialogue.complete(INTERNAL),
+                Driven::Closed => return Err(Ended::Over),
+                Driven::Violation(violation) => {
+                    note(&violation);
+                    return Err(Ended::Over);
+                }
+            }
+        }
+    }
+
+    pub(super) fn shutting_down(&mut self) -> Ended {
+        self.dialogue.bye("The server is shutting down");
+        Ended::Over
+    }
+
+    async fn end(mut self, ended: Ended) {
+        if let Ended::CutOff = ended {
+            return;
+        }
+        if let Ended::Connection(error) = &ended {
+            tracing::debug!(%error, "session ended");
+            if let ConnectionError::IdleTimedOut(_) = error {
+                self.dialogue.bye("Autologout; idle for too long");
+            }
+        }
+        if !matches!(
+            ended,
+            Ended::Connection(ConnectionError::Truncated | ConnectionError::Io(_))
+        ) {
+            // Only what was put out already; an error shows in close as well.
+            let _ = self.connection.drive(&mut self.dialogue).await;
+        }
+        self.connection.close().await;
+    }
+
+    async fn handle(&mut self, event: Event) -> Result<(), Ended> {
+        use pillarbox_proto::imap::server::Expunges::{Announced, Withheld};
+        let (completion, expunges) = match event {
+            Event::Id(fields) => {
+                self.identified(&fields);
+                return Ok(());
+            }
+            Event::Login(login) => return self.login(login).await,
+            Event::Append(head) => return self.append_begin(head).await,
+            Event::AppendPiece(piece) => return self.append_piece(&piece).await,
+            Event::AppendAborted => {
+                self.incoming = None;
+                return Ok(());
+            }
+            Event::Idle => return self.idle().await,
+            Event::Noop | Event::IdleEnd => (Completion::DONE, Announced),
+            Event::AppendEnd => (self.append_end().await?, Announced),
+            Event::Select(select) => return self.select(select).await,
+            Event::Close => return self.close_mailbox().await,
+            Event::Unselect => {
+                self.selected = None;
+                self.dialogue.complete(Completion::DONE);
+                return Ok(());
+            }
+            Event::Create(name) => (self.create(&name).await, Announced),
+            Event::Delete(name) => (self.delete(&name).await, Announced),
+            Event::Rename { from, to } => (self.rename(&from, &to).await, Announced),
+            Event::Subscribe(name) => (self.subscribe(&name, true).await, Announced),
+            Event::Unsubscribe(name) => (self.subscribe(&name, false).await, Announced),
+            Event::List(list) => (self.list(&list).await?, Announced),
+            Event::Lsub(list) => (self.lsub(&list).await?, Announced),
+            Event::Status { mailbox, items } => (self.status(&mailbox, &items).await, Announced),
+            Event::Expunge(set) => (self.expunge(set.as_ref()).await, Announced),
+            Event::Search(search) => {
+                let expunges = withheld_by(search.naming);
+                (self.search(&search).await?, expunges)
+            }
+            Event::Fetch(fetch) => {
+                let expunges = withheld_by(fetch.naming);
+                (self.fetch(&fetch).await?, expunges)
+            }
+            Event::Store(store) => return self.store(&store).await,
+            Event::Copy {
+                set,
+                naming,
+                mailbox,
+                kind,
+            } => (self.copy(&set, naming, &mailbox, kind).await, Announced),
+        };
+        // A failed command may not have been understood: sequence numbers stay for the next.
+        let expunges = match completion {
+            Completion::Ok(_) => expunges,
+            Completion::No(..) | Completion::Bad(_) => Withheld,
+        };
+        self.updates(expunges, &[]).await;
+        self.dialogue.complete(completion);
+        Ok(())
+    }
+
+    /// Lets the client take what was put out, while a response is being written.
+    pub(super) async fn flush_when_full(&mut self) -> Result<(), Ended> {
+        if self.dialogue.is_full() {
+            match self.connection.drive(&mut self.dialogue).await? {
+                Driven::NeedReply => Ok(()),
+                Driven::Event(_) | Driven::Closed | Driven::Violation(_) => Err(Ended::Over),
+            }
+        } else {
+            Ok(())
+        }
+    }
+
+    pub(super) fn logged_in(&mut self, account: AccountHandle) {
+        self.connection.set_idle_timeout(AUTOLOGOUT);
+        self.account = Some(account);
+    }
+
+    /// The account and its store. Commands that need them come only after login, so the error is a fault of
+    /// ours.
+    pub(super) fn mail(&self) -> Result<(Arc<dyn Store>, AccountId), Completion> {
+        match &self.account {
+            Some(account) => Ok((Arc::clone(&self.context.store), account.id)),
+            None => Err(INTERNAL),
+        }
+    }
+
+    /// The selected mailbox, for commands that come only while there is one.
+    pub(super) fn selected(&mut self) -> Result<&mut Selected, Completion> {
+        self.selected.as_mut().ok_or(INTERNAL)
+    }
+}
+
+/// A fault of ours that leaves the session usable.
+pub(super) const INTERNAL: Completion =
+    Completion::No(Some(Code::ServerBug), "The server made a mistake");
+
+/// RFC 3501 §7.4.1: no EXPUNGE while sequence numbers are in use.
+fn withheld_by(
+    naming: pillarbox_proto::imap::server::Naming,
+) -> pillarbox_proto::imap::server::Expunges {
+    use pillarbox_proto::imap::server::{Expunges, Naming};
+    match naming {
+        Naming::Sequence => Expunges::Withheld,
+        Naming::Uid => Expunges::Announced,
+    }
+}
+
+/// How a command is completed whose store operation failed. What is the operator's to mend is logged.
+pub(super) fn failed(error: &StoreError) -> Completion {
+    match error {
+        StoreError::NotFound { .. } => {
+            Completion::no(Code::Nonexistent, "There is no such mailbox")
+        }
+        StoreError::Exists { .. } => {
+            Completion::no(Code::AlreadyExists, "There is such a mailbox already")
+        }
+        StoreError::BadName { why, .. } => Completion::no(Code::Cannot, why),
+        StoreError::TooLarge { .. } => Completion::no(Code::Limit, "That is over a limit"),
+        StoreError::Closed => Completion::no(Code::Unavailable, "The server is shutting down"),
+        error => {
+            tracing::error!(%error, "a store operation failed");
+            Completion::no(Code::Unavailable, "The mail store failed; try again later")
+        }
+    }
+}

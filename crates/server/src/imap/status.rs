@@ -1,0 +1,36 @@
+//! STATUS.
+
+use pillarbox_proto::imap::server::{Completion, StatusItem, StatusValues};
+use pillarbox_store::Mailbox;
+
+use super::session::{Session, failed};
+
+impl Session {
+    pub(super) async fn status(&mut self, name: &str, items: &[StatusItem]) -> Completion {
+        let (store, account) = match self.mail() {
+            Ok(mail) => mail,
+            Err(completion) => return completion,
+        };
+        match store.mailbox(account, name).await {
+            Ok(mailbox) => {
+                self.dialogue
+                    .status(&mailbox.name, items, &values(&mailbox));
+                Completion::DONE
+            }
+            Err(error) => failed(&error),
+        }
+    }
+}
+
+/// What STATUS tells of a mailbox.
+pub(super) fn values(mailbox: &Mailbox) -> StatusValues {
+    StatusValues {
+        messages: mailbox.messages,
+        uid_next: mailbox.uid_next,
+        uid_validity: mailbox.uid_validity,
+        unseen: mailbox.unseen,
+        deleted: mailbox.deleted,
+        size: mailbox.size,
+        highest_modseq: mailbox.highest_modseq.0,
+    }
+}

@@ -1,0 +1,75 @@
+//! What other sessions did, told to this one (RFC 3501 §5.2, §7.3, §7.4.1).
+
+use pillarbox_proto::imap::server::{Expunges, Update};
+use pillarbox_store::{Message, ModSeq, Uid};
+
+use super::session::Session;
+
+impl Session {
+    /// Takes in what has changed in the selected mailbox and puts it out. Changes in `own` were made by this
+    /// session and told already; what others changed after them is told.
+    ///
+    /// A store that fails here costs the client no more than old news: it is logged, and told next time.
+    pub(super) async fn updates(&mut self, expunges: Expunges, own: &[(Uid, ModSeq)]) {
+        let Ok((store, account)) = self.mail() else {
+            return;
+        };
+        let Some(selected) = self.selected.as_mut() else {
+            return;
+        };
+        let changes = match store
+            .changes_since(account, selected.id, selected.seen)
+            .await
+        {
+            Ok(changes) => changes,
+            Err(error) => {
+                tracing::debug!(%error, "changes of the selected mailbox are not known");
+                return;
+            }
+        };
+        if let Some(highest) = changes.highest_modseq {
+            selected.seen = highest;
+        }
+        let known = selected.view.largest_uid();
+        selected
+            .view
+            .expunged(changes.expunged.iter().map(|uid| uid.0.get()));
+        for message in &changes.changed {
+            let told_already = own.contains(&(message.uid, message.modseq));
+            if message.uid.0.get() <= known && !told_already {
+                self.tell_flags(message, None);
+            }
+        }
+        let Some(selected) = self.selected.as_mut() else {
+            return;
+        };
+        let arrived = changes.changed.iter().map(|message| message.uid.0.get());
+        selected.view.arrived(arrived);
+        for update in selected.view.announce(expunges) {
+            match update {
+                Update::Expunge(number) => self.dialogue.expunged(number),
+                Update::Exists(count) => self.dialogue.exists(count),
+            }
+        }
+    }
+
+    /// Puts out a FETCH response with a message's flags, if the client knows the message. The UID is told
+    /// where the command was a UID command.
+    pub(super) fn tell_flags(&mut self, message: &Message, uid: Option<Uid>) {
+        let Some(selected) = &self.selected else {
+            return;
+        };
+        let Some(number) = selected.view.number_of(message.uid.0.get()) else {
+            return;
+        };
+        self.dialogue.fetch_open(number);
+        if let Some(uid) = uid {
+            self.dialogue.fetch_uid(uid.0.get());
+        }
+        self.dialogue.fetch_flags(message.flags.iter());
+        if self.dialogue.announces_modseqs() {
+            self.dialogue.fetch_modseq(message.modseq.0);
+        }
+        self.dialogue.fetch_close();
+    }
+}
