@@ -105,7 +105,7 @@ impl Core {
                 let work = self.go_on(exchange, step, refusal);
                 self.hold(work);
             }
-            State::Await(Await::Keys(_)) => {
+            State::Await(Await::Nonce { .. } | Await::Keys(_)) => {
                 self.login_failed(refusal);
             }
             other => self.state = other,
@@ -135,9 +135,10 @@ impl Core {
                 self.state = State::Exchange(exchange);
                 Work::Done
             }
-            ServerStep::NeedScramKeys { login } => {
-                self.ask(Await::Keys(exchange), Event::NeedScramKeys { login })
-            }
+            ServerStep::NeedScramKeys { login } => self.ask(
+                Await::Keys(exchange),
+                Event::NeedScramKeys { mechanism, login },
+            ),
             ServerStep::CheckPassword { login, password } => self.ask(
                 Await::Login(exchange),
                 Event::CheckPassword {

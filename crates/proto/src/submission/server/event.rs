@@ -19,6 +19,8 @@ pub enum Event {
     NeedNonce,
     /// [`super::Server::scram_keys`].
     NeedScramKeys {
+        /// How it came.
+        mechanism: Mechanism,
         /// Whose; may be nobody's, and is answered all the same.
         login: String,
     },

@@ -92,12 +92,13 @@ impl<C> Server<C> {
         self.core.nonce(nonce);
     }
 
-    /// Answers [`Event::NeedScramKeys`]; [`Server::login_decided`] does too, where there are none to be had.
+    /// Answers [`Event::NeedScramKeys`].
     pub fn scram_keys(&mut self, keys: ScramKeys) {
         self.core.scram_keys(keys);
     }
 
-    /// Answers [`Event::CheckPassword`] and [`Event::CheckScram`].
+    /// Answers [`Event::CheckPassword`] and [`Event::CheckScram`]; and [`Event::NeedNonce`] and
+    /// [`Event::NeedScramKeys`] where there is nothing to answer them with.
     pub fn login_decided(&mut self, answer: LoginAnswer) {
         self.core.login_decided(answer);
     }

@@ -1,0 +1,116 @@
+//! AUTH: the machine's questions, put to the one [`Authenticator`].
+
+use std::net::SocketAddr;
+
+use aws_lc_rs::rand;
+use pillarbox_policy::Channel;
+use pillarbox_proto::sasl::{Mechanism, Nonce};
+use pillarbox_proto::submission::server::{Event, LoginAnswer, Server};
+
+use crate::{AccountHandle, Attempt, Authenticator, Denied};
+
+/// The logins of one session: attempts, and the one that succeeded.
+pub(super) struct Logins<'a> {
+    authenticator: &'a Authenticator,
+    listener: &'static str,
+    /// Accepted by the authenticator; the exchange may have a last message to go.
+    accepted: Option<AccountHandle>,
+    account: Option<AccountHandle>,
+}
+
+impl<'a> Logins<'a> {
+    pub(super) fn new(authenticator: &'a Authenticator, listener: &'static str) -> Self {
+        Self {
+            authenticator,
+            listener,
+            accepted: None,
+            account: None,
+        }
+    }
+
+    /// Who is logged in.
+    pub(super) fn account(&self) -> Option<&AccountHandle> {
+        self.account.as_ref()
+    }
+
+    /// Answers the events of AUTH.
+    pub(super) async fn answer<C>(
+        &mut self,
+        event: Event,
+        remote: SocketAddr,
+        channel: &Channel,
+        server: &mut Server<C>,
+    ) {
+        let client = server.client_name().map(ToString::to_string);
+        let attempt = |mechanism: Mechanism| Attempt {
+            listener: self.listener,
+            remote,
+            channel,
+            mechanism: mechanism.as_str(),
+            client: client.as_deref(),
+        };
+        match event {
+            Event::NeedNonce => {
+                let mut random = [0; Nonce::RANDOM];
+                match rand::fill(&mut random) {
+                    Ok(()) => server.nonce(Nonce::from_random(random)),
+                    Err(_) => {
+                        tracing::error!("the system has no randomness to give; logins are refused");
+                        server.login_decided(LoginAnswer::Unavailable);
+                    }
+                }
+            }
+            Event::NeedScramKeys { mechanism, login } => {
+                match self
+                    .authenticator
+                    .scram_keys(&attempt(mechanism), &login)
+                    .await
+                {
+                    Ok(keys) => server.scram_keys(keys),
+                    Err(denied) => server.login_decided(refusal(denied)),
+                }
+            }
+            Event::CheckPassword {
+                mechanism,
+                login,
+                password,
+            } => {
+                let decided = self
+                    .authenticator
+                    .password(&attempt(mechanism), &login, password)
+                    .await;
+                self.decided(decided, server);
+            }
+            Event::CheckScram {
+                mechanism,
+                login,
+                outcome,
+            } => {
+                let decided = self
+                    .authenticator
+                    .scram_finished(&attempt(mechanism), &login, &outcome)
+                    .await;
+                self.decided(decided, server);
+            }
+            Event::Authenticated { .. } => self.account = self.accepted.take(),
+            other => tracing::error!(?other, "an event of submission that nobody answers"),
+        }
+    }
+
+    fn decided<C>(&mut self, decided: Result<AccountHandle, Denied>, server: &mut Server<C>) {
+        let answer = match &decided {
+            Ok(_) => LoginAnswer::Accept,
+            Err(denied) => refusal(*denied),
+        };
+        self.accepted = decided.ok();
+        server.login_decided(answer);
+    }
+}
+
+fn refusal(denied: Denied) -> LoginAnswer {
+    match denied {
+        Denied::Credentials | Denied::PrivacyRequired => LoginAnswer::Refuse,
+        Denied::Ladder(_) => LoginAnswer::ChannelTooWeak,
+        Denied::TooManyFailures | Denied::Unavailable => LoginAnswer::Unavailable,
+    }
+}
