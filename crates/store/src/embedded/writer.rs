@@ -1,0 +1,270 @@
+//! A shard's one writer: takes what is waiting, logs it, makes it durable with one sync, commits the index,
+//! and only then answers.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use super::apply::apply;
+use super::directory::Directory;
+use super::entry::{Effect, Entry};
+use super::index::{self, Applied, trouble};
+use super::log::Log;
+use super::plan::Planned;
+use super::spool::Content;
+use super::watchers::Watchers;
+use crate::{AccountId, StoreError};
+
+/// Operations made durable together at most.
+const BATCH: usize = 512;
+/// Operations that may wait before callers are held up.
+pub(super) const QUEUE: usize = 1024;
+
+/// An operation waiting for the writer.
+pub(super) trait Operation: Send {
+    fn account(&self) -> AccountId;
+
+    /// Decides what it does. Called once.
+    fn plan(&mut self, index: &Connection) -> Result<Vec<Effect>, StoreError>;
+
+    /// The content it brings, in the order of its [`Effect::Appended`].
+    fn bodies(&self) -> &[Content];
+
+    /// Tells the caller: what was planned, or why it came to nothing.
+    fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+/// An [`Operation`] made of a closure that plans it and a caller that waits for a `T`.
+pub(super) struct Waiting<F, T> {
+    account: AccountId,
+    bodies: Vec<Content>,
+    plan: Option<F>,
+    planned: Option<T>,
+    caller: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<F, T> Waiting<F, T>
+where
+    F: FnOnce(&Connection) -> Planned<T> + Send,
+    T: Send,
+{
+    pub(super) fn new(
+        account: AccountId,
+        bodies: Vec<Content>,
+        plan: F,
+    ) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
+        let (caller, answer) = oneshot::channel();
+        let waiting = Self {
+            account,
+            bodies,
+            plan: Some(plan),
+            planned: None,
+            caller,
+        };
+        (waiting, answer)
+    }
+}
+
+impl<F, T> Operation for Waiting<F, T>
+where
+    F: FnOnce(&Connection) -> Planned<T> + Send,
+    T: Send,
+{
+    fn account(&self) -> AccountId {
+        self.account
+    }
+
+    fn plan(&mut self, index: &Connection) -> Result<Vec<Effect>, StoreError> {
+        let plan = self.plan.take().ok_or(StoreError::Closed)?;
+        let (effects, planned) = plan(index)?;
+        self.planned = Some(planned);
+        Ok(effects)
+    }
+
+    fn bodies(&self) -> &[Content] {
+        &self.bodies
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
+        let answer = outcome.and_then(|()| self.planned.ok_or(StoreError::Closed));
+        // A caller that stopped waiting wants no answer; what it asked for is done all the same.
+        let _ = self.caller.send(answer);
+    }
+}
+
+/// What the writer owns and tells.
+pub(super) struct Writer {
+    pub(super) queue: mpsc::Receiver<Box<dyn Operation>>,
+    pub(super) index: Connection,
+    pub(super) log: Log,
+    pub(super) directory: Arc<Directory>,
+    pub(super) watchers: Arc<Watchers>,
+    /// Set when a failed batch could not be taken back from the log yet.
+    pub(super) unmended: bool,
+    pub(super) applied: Applied,
+}
+
+impl Writer {
+    /// Works until every sender is gone and the queue is empty.
+    pub(super) fn run(mut self) {
+        while let Some(first) = self.queue.blocking_recv() {
+            let mut batch = vec![first];
+            while batch.len() < BATCH
+                && let Ok(next) = self.queue.try_recv()
+            {
+                batch.push(next);
+            }
+            self.serve(batch);
+        }
+        // The write-ahead log of the index is folded in when the connection closes.
+    }
+
+    fn serve(&mut self, mut batch: Vec<Box<dyn Operation>>) {
+        let outcome = self.mend().and_then(|()| self.commit(&mut batch));
+        match outcome {
+            Ok((entries, refusals)) => {
+                for entry in &entries {
+                    self.directory.note(entry);
+                    self.watchers.tell(entry);
+                }
+                for (operation, refused) in batch.into_iter().zip(refusals) {
+                    operation.answer(refused.map_or(Ok(()), Err));
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, operations = batch.len(), "a batch could not be stored");
+                for operation in batch {
+                    operation.answer(Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// Takes back what a failed batch left in the log. Nothing is stored before that succeeds.
+    fn mend(&mut self) -> Result<(), StoreError> {
+        if self.unmended {
+            self.log.rewind(self.applied.end)?;
+            self.unmended = false;
+            tracing::info!("the log is in order again");
+        }
+        Ok(())
+    }
+
+    /// Stores a batch. Answers what was done, and for each operation why it was refused, if it was.
+    #[expect(
+        clippy::type_complexity,
+        reason = "two lists that only the caller above takes apart"
+    )]
+    fn commit(
+        &mut self,
+        batch: &mut [Box<dyn Operation>],
+    ) -> Result<(Vec<Entry>, Vec<Option<StoreError>>), StoreError> {
+        let index = Transaction::new_unchecked(&self.index, TransactionBehavior::Immediate)
+            .map_err(|e| trouble(&self.index, &e))?;
+        let mut entries = Vec::new();
+        let mut refusals = Vec::new();
+        let mut applied = self.applied;
+        let stored = (|| {
+            for operation in batch {
+                let effects = match operation.plan(&index) {
+                    Ok(effects) => effects,
+                    Err(refused) => {
+                        refusals.push(Some(refused));
+                        continue;
+                    }
+                };
+                refusals.push(None);
+                if effects.is_empty() {
+                    continue;
+                }
+                let entry = Entry {
+                    account: operation.account(),
+                    effects,
+                };
+                let placed = self.log.append(&entry, operation.bodies())?;
+                apply(&index, &entry, placed.start.segment, placed.bodies_at)?;
+                applied = Applied {
+                    end: self.log.position(),
+                    record: placed.start.offset,
+                };
+                entries.push(entry);
+            }
+            if entries.is_empty() {
+                return Ok(());
+            }
+            index::set_applied(&index, applied)?;
+            self.log.sync()?;
+            index.commit().map_err(|e| trouble(&self.index, &e))
+        })();
+        match stored {
+            Ok(()) => {
+                self.applied = applied;
+                Ok((entries, refusals))
+            }
+            Err(error) => {
+                self.unmended = true;
+                // If this fails too, it is tried again before the next batch.
+                let _ = self.mend();
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Brings an index up to date with its log and cuts a torn tail. Answers how far it is now.
+pub(super) fn recover(
+    folder: &Path,
+    shard: u16,
+    index: &Connection,
+) -> Result<Applied, StoreError> {
+    use super::scan::{Bodies, End, Next, Scanner, check_last};
+    let mut applied = index::applied(index)?;
+    if applied.record != 0 {
+        check_last(folder, shard, applied.end, applied.record)?;
+    }
+    let before = applied.end;
+    let mut scanner = Scanner::open(folder, shard, applied.end, Bodies::Checked)?;
+    let replay = Transaction::new_unchecked(index, TransactionBehavior::Immediate)
+        .map_err(|e| trouble(index, &e))?;
+    let end = loop {
+        match scanner.next()? {
+            Next::Record(record) => {
+                apply(
+                    &replay,
+                    &record.entry,
+                    record.start.segment,
+                    record.bodies_at,
+                )?;
+                applied = Applied {
+                    end: record.end,
+                    record: record.start.offset,
+                };
+            }
+            Next::End(end) => break end,
+        }
+    };
+    if end == End::Torn {
+        let at = applied.end;
+        tracing::warn!(
+            shard,
+            segment = at.segment,
+            offset = at.offset,
+            "unfinished writes at the end of the log were cut; none of them was acknowledged"
+        );
+        // The segment may end behind the one that holds the last record.
+        super::log::cut(folder, scanner.position())?;
+    }
+    let replayed = applied.end.lsn - before.lsn;
+    if replayed > 0 {
+        tracing::info!(shard, records = replayed, "the log was replayed");
+        index::set_applied(&replay, applied)?;
+    }
+    replay.commit().map_err(|e| trouble(index, &e))?;
+    // The log goes on behind the last record, which may be in the segment after it.
+    Ok(Applied {
+        end: scanner.position(),
+        ..applied
+    })
+}
