@@ -1003,6 +1003,7 @@ fn another_message_is_not_taken_for_the_one_asked_for() {
             "* 1 FETCH (BODY[] {5}\r\nshort UID 8)\r\n",
             "* 1 FETCH (BODY[] {5}\r\nshort)\r\n",
             "* 1 FETCH (BODY[] {5}\r\nshort UID\r\n",
+            &format!("* 1 FETCH (X ({}", "BODY[] {1}\r\na ".repeat(17)),
             "* 1 FETCH (UID 9 BODY[] {1}\r\na)\r\n* 1 FETCH (UID 9 BODY[] {1}\r\nb)\r\n",
         ] {
             let mut talk = selected("", piece);

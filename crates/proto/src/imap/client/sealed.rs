@@ -30,6 +30,10 @@ const LIMITS: FrameLimits = FrameLimits {
     discard: 0,
 };
 
+/// How many literals may stand in a response that a body is looked for in. Honest ones have none but the body;
+/// each makes the text before it be read again.
+const LITERALS_BEFORE_BODY: u8 = 16;
+
 /// How many ALERTs of one connection are passed on (C10).
 const ALERTS: u8 = 16;
 
@@ -230,6 +234,8 @@ pub struct State {
     pub(super) capabilities: Capabilities,
     pub(super) current: Option<Current>,
     reading: Reading,
+    /// Literals that came in the response being read while a body was awaited.
+    literals: u8,
     tags: u64,
     alerts: u8,
     closing: bool,
@@ -268,6 +274,7 @@ impl State {
             capabilities: Capabilities::default(),
             current: None,
             reading: Reading::Response,
+            literals: 0,
             tags: 0,
             alerts: ALERTS,
             closing: false,
@@ -344,6 +351,12 @@ impl State {
             let text = self.framer.take_text();
             return self.response(&text);
         }
+        if let Some(Task::FetchBody { .. }) = self.task() {
+            self.literals += 1;
+            if self.literals > LITERALS_BEFORE_BODY {
+                return Err(Violation::WrongMessage);
+            }
+        }
         if let Some(Task::FetchBody { .. }) = self.task()
             && let Some(data) = fetch::before_body(self.framer.text())
         {
@@ -387,6 +400,7 @@ impl State {
 
     /// The text of a response is complete.
     fn text(&mut self, text: &[u8]) -> Result<(), Violation> {
+        self.literals = 0;
         match std::mem::replace(&mut self.reading, Reading::Response) {
             Reading::Response => self.response(text),
             Reading::Skipping => {
