@@ -440,6 +440,7 @@ impl Core {
 
     /// Nothing is under way any more.
     fn rest(&mut self) {
+        self.lines.set_limits(response_lines());
         self.state = match self.phase {
             Phase::Authorization => State::Authorization,
             Phase::Transaction => State::Transaction,

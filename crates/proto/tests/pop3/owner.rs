@@ -1,0 +1,177 @@
+//! A toy owner: one account, a few messages, and a note of everything it was asked.
+
+use pillarbox_policy::{Secret, TlsFacts};
+use pillarbox_proto::pop3::maildrop::{Entry, Maildrop, UniqueId};
+use pillarbox_proto::pop3::server::{CannotOpen, Event, LoginRefusal, Server, Updated, Violation};
+use pillarbox_proto::pop3::stuffing::Wanted;
+use pillarbox_proto::sasl::server::ScramOutcome;
+use pillarbox_proto::sasl::{Nonce, ScramKeys};
+use pillarbox_proto::{Machine, Step};
+
+pub(crate) const LOGIN: &str = "ann@example.org";
+pub(crate) const PASSWORD: &str = "open sesame";
+
+/// Why a machine stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    NeedInput,
+    StartTls,
+    Closed,
+    Violated(Violation),
+}
+
+#[derive(Debug)]
+pub(crate) struct Owner {
+    pub(crate) messages: Vec<(u32, Vec<u8>)>,
+    pub(crate) removed: Vec<u32>,
+    /// Every event that has to do with credentials.
+    pub(crate) credentials_seen: usize,
+    pub(crate) in_use: bool,
+    pub(crate) piece: usize,
+    attempts: u8,
+}
+
+impl Owner {
+    pub(crate) fn new() -> Self {
+        Self::with_messages(&[
+            (1, b"Subject: one\r\n\r\nHello\r\n.dot\r\n"),
+            (4, b"Subject: two\n\nbare\n"),
+            (9, b""),
+        ])
+    }
+
+    pub(crate) fn with_messages(messages: &[(u32, &[u8])]) -> Self {
+        Self {
+            messages: messages
+                .iter()
+                .map(|(uid, message)| (*uid, message.to_vec()))
+                .collect(),
+            removed: Vec::new(),
+            credentials_seen: 0,
+            in_use: false,
+            piece: 7,
+            attempts: 0,
+        }
+    }
+
+    fn maildrop(&self) -> Maildrop {
+        let entry = |(uid, message): &(u32, Vec<u8>)| Entry {
+            octets: message.len() as u64,
+            id: UniqueId {
+                validity: 7,
+                uid: *uid,
+            },
+        };
+        Maildrop::new(self.messages.iter().map(entry).collect())
+    }
+
+    /// Runs a machine until it needs input or stops for good; its output goes to `out`.
+    pub(crate) fn run<C>(&mut self, server: &mut Server<C>, out: &mut Vec<u8>) -> Stop {
+        loop {
+            match server.poll() {
+                Step::Output(bytes) => {
+                    assert!(bytes.len() <= pillarbox_proto::machine::MAX_OUTPUT);
+                    out.extend_from_slice(&bytes);
+                }
+                Step::Event(Event::StartTls) => return Stop::StartTls,
+                Step::Event(event) => self.answer(server, event, out),
+                Step::NeedInput => return Stop::NeedInput,
+                Step::NeedReply => panic!("an event was not answered"),
+                Step::Close => return Stop::Closed,
+                Step::Err(violation) => return Stop::Violated(violation),
+            }
+        }
+    }
+
+    fn answer<C>(&mut self, server: &mut Server<C>, event: Event, out: &mut Vec<u8>) {
+        match event {
+            Event::StartTls => unreachable!("handled by the caller"),
+            Event::NeedNonce => {
+                self.credentials_seen += 1;
+                self.attempts += 1;
+                server.nonce(Nonce::from_random([self.attempts; Nonce::RANDOM]));
+            }
+            Event::CheckPassword {
+                login, password, ..
+            } => {
+                self.credentials_seen += 1;
+                decide(server, login == LOGIN && password == Secret::from(PASSWORD));
+            }
+            Event::NeedScramKeys { login, .. } => {
+                let password = if login == LOGIN {
+                    PASSWORD
+                } else {
+                    "nobody has this"
+                };
+                server.scram_keys(ScramKeys::derive(&password.into(), &[4; 16], 4096).unwrap());
+            }
+            Event::CheckScram { login, outcome, .. } => {
+                decide(server, login == LOGIN && outcome != ScramOutcome::Refuted);
+            }
+            Event::OpenMaildrop { login } => {
+                assert_eq!(login, LOGIN);
+                if self.in_use {
+                    server.cannot_open(CannotOpen::InUse);
+                } else {
+                    server.open(self.maildrop());
+                }
+            }
+            Event::Retrieve { entry } => self.send(server, entry, out),
+            Event::Update { entries } => {
+                self.removed = entries.iter().map(|entry| entry.id.uid).collect();
+                server.updated(Updated::Removed);
+            }
+        }
+    }
+
+    fn send<C>(&self, server: &mut Server<C>, entry: Entry, out: &mut Vec<u8>) {
+        let (_, message) = self
+            .messages
+            .iter()
+            .find(|(uid, _)| *uid == entry.id.uid)
+            .unwrap();
+        server.message_begins(entry.octets);
+        for piece in message.chunks(self.piece) {
+            let wanted = server.message_piece(piece);
+            while let Step::Output(bytes) = server.poll() {
+                out.extend_from_slice(&bytes);
+            }
+            if wanted == Wanted::NoMore {
+                break;
+            }
+        }
+        server.message_ends();
+    }
+}
+
+fn decide<C>(server: &mut Server<C>, right: bool) {
+    if right {
+        server.admit();
+    } else {
+        server.refuse(LoginRefusal::Credentials);
+    }
+}
+
+/// Feeds `input` in pieces of these lengths (then byte by byte), and answers what came out and why it stopped.
+pub(crate) fn feed<C>(
+    owner: &mut Owner,
+    server: &mut Server<C>,
+    input: &[u8],
+    pieces: &[usize],
+) -> (String, Stop) {
+    let mut out = Vec::new();
+    let mut stop = owner.run(server, &mut out);
+    let mut rest = input;
+    let mut pieces = pieces.iter();
+    while !rest.is_empty() && stop == Stop::NeedInput {
+        let (piece, tail) = rest.split_at(pieces.next().copied().unwrap_or(1).min(rest.len()));
+        rest = tail;
+        server.input(piece);
+        stop = owner.run(server, &mut out);
+    }
+    (String::from_utf8(out).unwrap(), stop)
+}
+
+pub(crate) fn facts() -> TlsFacts {
+    pillarbox_testkit::facts()
+}
