@@ -111,6 +111,12 @@ impl Candidate {
         }
     }
 
+    /// A server of the person's own configuration, which is approved by being there (R7673-3).
+    #[must_use]
+    pub fn configured(domain: &Domain, label: Label, host: Domain, port: u16) -> Approved {
+        Approved::new(Self::typed(domain, label, host, Some(port)))
+    }
+
     /// A server the person named.
     #[must_use]
     pub fn typed(domain: &Domain, label: Label, host: Domain, port: Option<u16>) -> Self {
@@ -177,17 +183,7 @@ impl Candidate {
                 }
             }
         }
-        Ok(Approved {
-            references: References {
-                dns: if self.host == self.domain {
-                    vec![self.host.clone()]
-                } else {
-                    vec![self.host.clone(), self.domain.clone()]
-                },
-                srv: (self.how == How::Srv).then(|| (self.label, self.domain.clone())),
-            },
-            candidate: self.clone(),
-        })
+        Ok(Approved::new(self.clone()))
     }
 }
 
@@ -252,7 +248,8 @@ pub struct References {
     pub srv: Option<(Label, Domain)>,
 }
 
-/// A server that may be connected to. It comes from [`Candidate::approve`] and nowhere else.
+/// A server that may be connected to. It comes from [`Candidate::approve`], or from the person's stored
+/// configuration by [`Candidate::configured`], and from nowhere else.
 ///
 /// ```compile_fail,E0451
 /// use pillarbox_discover::{Approved, Candidate, References};
@@ -273,6 +270,19 @@ pub struct Approved {
 }
 
 impl Approved {
+    fn new(candidate: Candidate) -> Self {
+        let Candidate { host, domain, .. } = &candidate;
+        let mut dns = vec![host.clone()];
+        if host != domain {
+            dns.push(domain.clone());
+        }
+        let srv = (candidate.how == How::Srv).then(|| (candidate.label, domain.clone()));
+        Self {
+            references: References { dns, srv },
+            candidate,
+        }
+    }
+
     /// What was approved.
     #[must_use]
     pub fn candidate(&self) -> &Candidate {

@@ -7,12 +7,14 @@
 //! ```
 
 mod ca;
+mod evil;
 mod facts;
 pub mod ledger;
 mod zone;
 mod zone_in_process;
 
 pub use ca::{Leaf, PemFiles, TestCa, TestCertificate};
+pub use evil::{Act, EvilServer, Received};
 pub use facts::{facts, facts_with};
 pub use zone::{NameServer, Signing, Zone};
 pub use zone_in_process::InProcessNameServer;

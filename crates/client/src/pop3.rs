@@ -1,0 +1,189 @@
+//! Reading over a POP3 session. Nothing is deleted.
+
+use pillarbox_policy::{Channel, Credentials, Level};
+use pillarbox_proto::Sealed;
+use pillarbox_proto::pop3::client::{Client, Event, NotNow};
+use pillarbox_transport::Connection;
+
+use crate::error::LoginError;
+use crate::message::{MAX_MESSAGE, Summary, summary};
+use crate::session::{Broken, SealedMachine, Session, farewell, next};
+use crate::{ClientError, Indicator};
+
+/// A POP3 session that is logged in.
+pub struct Pop3Session {
+    connection: Connection,
+    machine: Box<Client<Sealed>>,
+    level: Level,
+}
+
+impl Pop3Session {
+    /// Logs in.
+    ///
+    /// # Errors
+    /// See [`LoginError`].
+    pub async fn log_in(session: Session, credentials: &Credentials) -> Result<Self, LoginError> {
+        let Session {
+            mut connection,
+            machine: SealedMachine::Pop3(mut machine),
+            level,
+        } = session
+        else {
+            return Err(LoginError::Exchange("this is no POP3 server".to_owned()));
+        };
+        while next(&mut connection, machine.as_mut()).await? != Event::Ready {}
+        let nonce = crate::random::nonce().map_err(|why| LoginError::Exchange(why.to_string()))?;
+        match machine.log_in(credentials, nonce) {
+            Ok(()) => {}
+            Err(pillarbox_proto::pop3::client::LoginError::BelowLevel(why)) => {
+                return Err(why.into());
+            }
+            Err(why) => return Err(LoginError::Exchange(why.to_string())),
+        }
+        match next(&mut connection, machine.as_mut()).await? {
+            Event::LoggedIn(by) => {
+                tracing::debug!(?by, "POP3 login");
+                Ok(Self {
+                    connection,
+                    machine,
+                    level,
+                })
+            }
+            Event::LoginRefused(refused) => {
+                Self {
+                    connection,
+                    machine,
+                    level,
+                }
+                .quit()
+                .await;
+                Err(LoginError::Refused {
+                    said: refused.text.as_str().to_owned(),
+                })
+            }
+            _ => Err(Broken::Ended.into()),
+        }
+    }
+
+    /// The confidentiality sign of this very connection.
+    #[must_use]
+    pub fn indicator(&self) -> Indicator {
+        Indicator::of(self.level, self.connection.channel())
+    }
+
+    /// What the connection is worth.
+    #[must_use]
+    pub fn channel(&self) -> &Channel {
+        self.connection.channel()
+    }
+
+    /// The newest messages, at most `limit`, in order.
+    ///
+    /// # Errors
+    /// The server refused, or the connection broke off.
+    pub async fn list(&mut self, limit: u32) -> Result<Vec<Summary>, ClientError> {
+        let mut sizes = Vec::new();
+        self.machine.list().map_err(out_of_turn)?;
+        loop {
+            match self.event("the list of messages").await? {
+                Event::Size { message, octets } => sizes.push((message, octets)),
+                Event::ListEnds => break,
+                _ => {}
+            }
+        }
+        let ids = self.unique_ids().await?;
+        let first = sizes
+            .len()
+            .saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
+        let mut list = Vec::new();
+        for (number, size) in sizes.into_iter().skip(first) {
+            self.machine.top(number, 0).map_err(out_of_turn)?;
+            let header = self.octets(number).await?;
+            let uid = ids
+                .iter()
+                .find(|(of, _)| *of == number)
+                .map(|(_, id)| id.clone());
+            list.push(summary(number, uid, size, None, &header));
+        }
+        Ok(list)
+    }
+
+    /// Unique-ids; none where the server does not give them, which it need not (RFC 1939 §7).
+    async fn unique_ids(&mut self) -> Result<Vec<(u32, String)>, ClientError> {
+        let mut ids = Vec::new();
+        self.machine.unique_ids().map_err(out_of_turn)?;
+        loop {
+            match next(&mut self.connection, self.machine.as_mut()).await? {
+                Event::UniqueId { message, id } => ids.push((message, id)),
+                Event::ListEnds | Event::Refused(_) => return Ok(ids),
+                _ => {}
+            }
+        }
+    }
+
+    /// A message, whole.
+    ///
+    /// # Errors
+    /// There is none, it is too large, the server refused, or the connection broke off.
+    pub async fn message(&mut self, number: u32) -> Result<Vec<u8>, ClientError> {
+        self.machine.retrieve(number).map_err(out_of_turn)?;
+        self.octets(number).await
+    }
+
+    /// What RETR or TOP brings, to its very end (C19).
+    async fn octets(&mut self, number: u32) -> Result<Vec<u8>, ClientError> {
+        let mut octets = Vec::new();
+        let mut size: u64 = 0;
+        loop {
+            match next(&mut self.connection, self.machine.as_mut()).await? {
+                Event::MessagePiece(piece) => {
+                    size = size.saturating_add(piece.len() as u64);
+                    if size <= MAX_MESSAGE {
+                        octets.extend_from_slice(&piece);
+                    } else {
+                        octets = Vec::new();
+                    }
+                }
+                Event::MessageEnds if size > MAX_MESSAGE => {
+                    return Err(ClientError::TooLarge {
+                        size,
+                        limit: MAX_MESSAGE,
+                    });
+                }
+                Event::MessageEnds => return Ok(octets),
+                Event::Refused(_) => return Err(ClientError::NoMessage(number)),
+                _ => {}
+            }
+        }
+    }
+
+    async fn event(&mut self, what: &'static str) -> Result<Event, ClientError> {
+        match next(&mut self.connection, self.machine.as_mut()).await? {
+            Event::Refused(refused) => Err(ClientError::Refused {
+                what,
+                said: refused.text.as_str().to_owned(),
+            }),
+            event => Ok(event),
+        }
+    }
+
+    /// Says goodbye.
+    pub async fn quit(mut self) {
+        if self.machine.quit().is_ok() {
+            farewell(self.connection, self.machine.as_mut()).await;
+        } else {
+            self.connection.close().await;
+        }
+    }
+}
+
+/// A command that the machine would not take in its state: the conversation is not where we thought it was.
+fn out_of_turn(_: NotNow) -> ClientError {
+    Broken::Ended.into()
+}
+
+impl std::fmt::Debug for Pop3Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pop3Session").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,169 @@
+//! An account at work: connects by what is stored, without asking DNS who the servers are (S5.1-12).
+
+use pillarbox_discover::Service;
+use pillarbox_policy::Credentials;
+
+use crate::account::Server;
+use crate::message::Summary;
+use crate::{
+    Account, ClientError, ImapSession, Indicator, Passwords, Pop3Session, Session,
+    SubmissionSession,
+};
+
+/// The access server of an account, logged in.
+#[derive(Debug)]
+pub enum Reader {
+    /// By IMAP.
+    Imap(ImapSession),
+    /// By POP3.
+    Pop3(Pop3Session),
+}
+
+impl Reader {
+    /// Connects at the account's level and logs in.
+    ///
+    /// # Errors
+    /// No session at the level, no password, or the server does not take it.
+    pub async fn open(account: &Account, passwords: &Passwords) -> Result<Self, ClientError> {
+        let server = account.access();
+        let session = connect(account, server).await?;
+        let credentials = credentials(account, passwords).await?;
+        let failed = |why| ClientError::Login {
+            server: server.to_string(),
+            why,
+        };
+        match server.label().service {
+            Service::Pop3 => Pop3Session::log_in(session, &credentials)
+                .await
+                .map(Self::Pop3)
+                .map_err(failed),
+            Service::Imap | Service::Submission => ImapSession::log_in(session, &credentials)
+                .await
+                .map(Self::Imap)
+                .map_err(failed),
+        }
+    }
+
+    /// The confidentiality sign of this very connection.
+    #[must_use]
+    pub fn indicator(&self) -> Indicator {
+        match self {
+            Self::Imap(session) => session.indicator(),
+            Self::Pop3(session) => session.indicator(),
+        }
+    }
+
+    /// The names of the mailboxes.
+    ///
+    /// # Errors
+    /// The server refused, or the connection broke off.
+    pub async fn mailboxes(&mut self) -> Result<Vec<String>, ClientError> {
+        match self {
+            Self::Imap(session) => session.mailboxes().await,
+            Self::Pop3(_) => Ok(vec!["INBOX".to_owned()]),
+        }
+    }
+
+    /// The newest messages of a mailbox, at most `limit`.
+    ///
+    /// # Errors
+    /// By POP3 a mailbox other than INBOX; the server refused, or the connection broke off.
+    pub async fn list(&mut self, mailbox: &str, limit: u32) -> Result<Vec<Summary>, ClientError> {
+        match self {
+            Self::Imap(session) => session.list(mailbox, limit).await,
+            Self::Pop3(session) => {
+                only_inbox(mailbox)?;
+                session.list(limit).await
+            }
+        }
+    }
+
+    /// A message by its number, whole.
+    ///
+    /// # Errors
+    /// There is none; by POP3 a mailbox other than INBOX; the server refused, or the connection broke off.
+    pub async fn message(&mut self, mailbox: &str, number: u32) -> Result<Vec<u8>, ClientError> {
+        match self {
+            Self::Imap(session) => session.message(mailbox, number).await,
+            Self::Pop3(session) => {
+                only_inbox(mailbox)?;
+                session.message(number).await
+            }
+        }
+    }
+
+    /// A message by its UID, whole. By POP3 there are no UIDs of numbers.
+    ///
+    /// # Errors
+    /// As [`Reader::message`].
+    pub async fn message_by_uid(
+        &mut self,
+        mailbox: &str,
+        uid: u32,
+    ) -> Result<Vec<u8>, ClientError> {
+        match self {
+            Self::Imap(session) => session.message_by_uid(mailbox, uid).await,
+            Self::Pop3(_) => Err(ClientError::NoMessage(uid)),
+        }
+    }
+
+    /// Says goodbye.
+    pub async fn close(self) {
+        match self {
+            Self::Imap(session) => session.log_out().await,
+            Self::Pop3(session) => session.quit().await,
+        }
+    }
+}
+
+/// Connects to an account's submission server at its level and logs in.
+///
+/// # Errors
+/// No session at the level, no password, or the server does not take it.
+pub async fn submission(
+    account: &Account,
+    passwords: &Passwords,
+) -> Result<SubmissionSession, ClientError> {
+    let server = account.submission();
+    let session = connect(account, server).await?;
+    let credentials = credentials(account, passwords).await?;
+    SubmissionSession::log_in(session, &credentials)
+        .await
+        .map_err(|why| ClientError::Login {
+            server: server.to_string(),
+            why,
+        })
+}
+
+async fn connect(account: &Account, server: &Server) -> Result<Session, ClientError> {
+    let level = account.level().current();
+    let resolver = account.network().resolver()?;
+    let roots = account.network().roots()?;
+    Session::open(
+        &server.approved(account.address().domain()),
+        level,
+        &resolver,
+        &roots,
+    )
+    .await
+    .map_err(|why| ClientError::Connect {
+        server: server.to_string(),
+        level,
+        why,
+    })
+}
+
+async fn credentials(account: &Account, passwords: &Passwords) -> Result<Credentials, ClientError> {
+    let password = passwords
+        .find(account.address(), account.password_place())
+        .await?;
+    Ok(Credentials::new(account.login(), password, account.level()))
+}
+
+fn only_inbox(mailbox: &str) -> Result<(), ClientError> {
+    if mailbox.eq_ignore_ascii_case("INBOX") {
+        Ok(())
+    } else {
+        Err(ClientError::OnlyInbox)
+    }
+}

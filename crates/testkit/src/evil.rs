@@ -1,0 +1,260 @@
+//! A scripted TCP peer: plays lines, starts TLS where the script says so, and keeps every byte it was sent.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::crypto::aws_lc_rs;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use crate::TestCertificate;
+
+/// How long a peer waits for a line, and how long it goes on listening after its last act.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One thing a scripted peer does.
+#[derive(Clone)]
+pub enum Act {
+    /// Sends this text. `{tag}` stands for the first word of the line heard last.
+    Say(String),
+    /// Waits for one line.
+    Hear,
+    /// Does a TLS handshake with this certificate. A client that refuses it ends the script.
+    StartTls(Arc<TestCertificate>),
+    /// Closes the connection.
+    HangUp,
+}
+
+impl Act {
+    /// [`Act::Say`].
+    #[must_use]
+    pub fn say(text: &str) -> Self {
+        Self::Say(text.to_owned())
+    }
+}
+
+/// What a scripted peer was sent, over all its connections.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Received {
+    /// How many connections there were.
+    pub connections: usize,
+    /// Every byte that came over the wire, encrypted or not.
+    pub wire: Vec<u8>,
+    /// What was said to it, inside TLS or outside: without handshakes.
+    pub said: Vec<u8>,
+    /// How many TLS handshakes succeeded.
+    pub handshakes: usize,
+}
+
+impl Received {
+    /// Whether these octets stand anywhere in what was received.
+    #[must_use]
+    pub fn contains(&self, octets: &[u8]) -> bool {
+        let within = |all: &[u8]| {
+            all.windows(octets.len().max(1))
+                .any(|window| window == octets)
+        };
+        within(&self.wire) || within(&self.said)
+    }
+
+    /// What was said, as text.
+    #[must_use]
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.said).into_owned()
+    }
+}
+
+/// A peer that plays its script to everyone who connects. It ends when dropped.
+#[derive(Debug)]
+pub struct EvilServer {
+    address: SocketAddr,
+    received: Arc<Mutex<Received>>,
+    task: JoinHandle<()>,
+}
+
+impl EvilServer {
+    /// Listens on a free loopback port. Needs a running tokio runtime.
+    ///
+    /// # Errors
+    /// There is no free port.
+    pub async fn start(script: Vec<Act>) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let received: Arc<Mutex<Received>> = Arc::default();
+        let script: Arc<[Act]> = script.into();
+        let record = Arc::clone(&received);
+        let task = tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                update(&record, |received| received.connections += 1);
+                let (script, record) = (Arc::clone(&script), Arc::clone(&record));
+                tokio::spawn(async move { play(socket, &script, &record).await });
+            }
+        });
+        Ok(Self {
+            address,
+            received,
+            task,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it was sent until now.
+    #[must_use]
+    pub fn received(&self) -> Received {
+        self.received
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl Drop for EvilServer {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+fn update(record: &Mutex<Received>, change: impl FnOnce(&mut Received)) {
+    change(&mut record.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+async fn play(socket: TcpStream, script: &[Act], record: &Arc<Mutex<Received>>) {
+    let mut stream: Box<dyn Stream> = Box::new(Tap {
+        socket,
+        record: Arc::clone(record),
+    });
+    let mut tag = String::new();
+    for act in script {
+        match act {
+            Act::Say(text) => {
+                let text = text.replace("{tag}", &tag);
+                if stream.write_all(text.as_bytes()).await.is_err() || stream.flush().await.is_err()
+                {
+                    return;
+                }
+            }
+            Act::Hear => match timeout(PATIENCE, line(&mut stream, record)).await {
+                Ok(Some(line)) => {
+                    tag = line.split(' ').next().unwrap_or_default().trim().to_owned()
+                }
+                _ => return,
+            },
+            Act::StartTls(certificate) => {
+                let Some(acceptor) = acceptor(certificate) else {
+                    return;
+                };
+                let Ok(Ok(tls)) = timeout(PATIENCE, acceptor.accept(stream)).await else {
+                    return;
+                };
+                update(record, |received| received.handshakes += 1);
+                stream = Box::new(tls);
+            }
+            Act::HangUp => {
+                let _ = stream.shutdown().await;
+                return;
+            }
+        }
+    }
+    // whatever a client says now has to be on record too
+    while let Ok(Some(_)) = timeout(PATIENCE, line(&mut stream, record)).await {}
+}
+
+/// Reads up to a line feed, octet by octet, so that nothing of a handshake is taken along.
+async fn line(stream: &mut Box<dyn Stream>, record: &Mutex<Received>) -> Option<String> {
+    let mut line = Vec::new();
+    loop {
+        let octet = stream.read_u8().await.ok()?;
+        update(record, |received| received.said.push(octet));
+        line.push(octet);
+        if octet == b'\n' {
+            return Some(String::from_utf8_lossy(&line).into_owned());
+        }
+    }
+}
+
+fn acceptor(certificate: &TestCertificate) -> Option<TlsAcceptor> {
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .ok()?
+        .with_no_client_auth()
+        .with_single_cert(certificate.chain(), certificate.key())
+        .ok()?;
+    Some(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Writes down what is read off the wire.
+struct Tap {
+    socket: TcpStream,
+    record: Arc<Mutex<Received>>,
+}
+
+impl AsyncRead for Tap {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let poll = Pin::new(&mut self.socket).poll_read(cx, buffer);
+        let read = buffer.filled().get(before..).unwrap_or_default();
+        update(&self.record, |received| {
+            received.wire.extend_from_slice(read)
+        });
+        poll
+    }
+}
+
+impl AsyncWrite for Tap {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, octets)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn everything_said_is_on_record() {
+        let script = vec![Act::say("* OK hi\r\n"), Act::Hear, Act::say("{tag} NO\r\n")];
+        let server = EvilServer::start(script).await.unwrap();
+        let mut peer = TcpStream::connect(server.address()).await.unwrap();
+        peer.write_all(b"x1 STARTTLS\r\nmore\r\n").await.unwrap();
+        peer.shutdown().await.unwrap();
+        let mut heard = String::new();
+        peer.read_to_string(&mut heard).await.unwrap();
+        assert_eq!(heard, "* OK hi\r\nx1 NO\r\n");
+        let received = server.received();
+        assert_eq!((received.connections, received.handshakes), (1, 0));
+        assert_eq!(received.text(), "x1 STARTTLS\r\nmore\r\n");
+        assert!(received.contains(b"STARTTLS") && !received.contains(b"LOGIN"));
+    }
+}
