@@ -9,6 +9,7 @@ use pillarbox_transport::{Acceptor, Service};
 
 use crate::auth::{Authenticator, HashingError, LoginSecret};
 use crate::config::Settings;
+use crate::pop3::Maildrops;
 
 /// What all sessions share.
 #[derive(Debug)]
@@ -17,6 +18,8 @@ pub struct Context {
     pub store: Arc<dyn Store>,
     /// The one way to log in.
     pub authenticator: Authenticator,
+    /// Which accounts have a POP3 session.
+    pub(crate) maildrops: Maildrops,
     settings: Arc<ArcSwap<Settings>>,
 }
 
@@ -34,6 +37,7 @@ impl Context {
         Ok(Self {
             authenticator: Authenticator::new(Arc::clone(&store), secret, Arc::clone(&settings))?,
             store,
+            maildrops: Maildrops::default(),
             settings,
         })
     }

@@ -18,6 +18,7 @@ pub mod imap;
 pub mod lifecycle;
 mod listeners;
 mod login_record;
+pub mod pop3;
 mod private_file;
 pub mod received;
 pub mod shutdown;

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::config::{ListenerSettings, Settings};
 use crate::context::{Context, ListenerInfo, Opening};
 use crate::shutdown::Shutdown;
-use crate::submission;
+use crate::{pop3, submission};
 
 /// Why the listeners cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -200,7 +200,7 @@ async fn session(
 ) {
     match listener.service {
         Service::Imap => connection.close().await,
-        Service::Pop3 => connection.close().await,
+        Service::Pop3 => pop3::serve(connection, cx, listener, shutdown).await,
         Service::Submission => submission::serve(connection, cx, listener, shutdown).await,
     }
 }
