@@ -189,16 +189,14 @@ impl Ledger {
     /// Rows by status: done, partial, todo, exception.
     #[must_use]
     pub fn counts(&self) -> [usize; 4] {
-        let mut counts = [0; 4];
-        for row in &self.rows {
-            counts[match row.status {
-                Status::Done => 0,
-                Status::Partial(_) => 1,
-                Status::Todo => 2,
-                Status::Exception(_) => 3,
-            }] += 1;
-        }
-        counts
+        let count =
+            |is: fn(&Status) -> bool| self.rows.iter().filter(|row| is(&row.status)).count();
+        [
+            count(|status| *status == Status::Done),
+            count(|status| matches!(status, Status::Partial(_))),
+            count(|status| *status == Status::Todo),
+            count(|status| matches!(status, Status::Exception(_))),
+        ]
     }
 
     /// `docs/conformance.md`.

@@ -1,0 +1,138 @@
+//! How the demo speaks: headings, short explanations, and commands with what they print.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// Prints a numbered heading.
+pub(crate) fn step(number: &mut u32, title: &str) {
+    *number += 1;
+    println!("\n{}", bold(&format!("{number}. {title}")));
+}
+
+/// Prints an explanation, folded at 100 columns.
+pub(crate) fn say(text: &str) {
+    let mut column = 0;
+    for word in text.split_whitespace() {
+        if column > 0 && column + 1 + word.len() > 97 {
+            println!();
+            column = 0;
+        }
+        if column == 0 {
+            print!("   {word}");
+            column = 3 + word.len();
+        } else {
+            print!(" {word}");
+            column += 1 + word.len();
+        }
+    }
+    println!();
+}
+
+/// Prints one line of a dialogue or an output.
+pub(crate) fn line(text: &str) {
+    println!("   | {text}");
+}
+
+/// Bold, on a terminal.
+pub(crate) fn bold(text: &str) -> String {
+    if std::io::stdout().is_terminal() {
+        format!("\x1b[1m{text}\x1b[0m")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// One of our programs, built beside this one.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    name: &'static str,
+    path: PathBuf,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Program {
+    /// The program of this name.
+    pub(crate) fn new(name: &'static str) -> Result<Self, String> {
+        let here = std::env::current_exe().map_err(|why| why.to_string())?;
+        let path = here.with_file_name(name);
+        if path.is_file() {
+            Ok(Self {
+                name,
+                path,
+                environment: Vec::new(),
+            })
+        } else {
+            Err(format!("{} is not built; type `make demo`", path.display()))
+        }
+    }
+
+    /// Sets a variable of its environment.
+    pub(crate) fn with(mut self, name: &'static str, value: &Path) -> Self {
+        self.environment.push((name, value.display().to_string()));
+        self
+    }
+
+    /// A command to start it.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(&self.path);
+        command
+            .args(arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Shows the command as a person types it, runs it with `input`, shows what it prints, and answers that.
+    pub(crate) fn run(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+        println!(
+            "   {}",
+            bold(&format!("$ {} {}", self.name, shown(arguments)))
+        );
+        let output = self.capture(arguments, input)?;
+        for text in output.lines() {
+            line(text);
+        }
+        Ok(output)
+    }
+
+    /// Runs it with `input` and answers what it prints.
+    pub(crate) fn capture(&self, arguments: &[&str], input: &str) -> Result<String, String> {
+        let mut child = self
+            .command(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|why| format!("cannot run {}: {why}", self.name))?;
+        if let Some(mut stdin) = child.stdin.take() {
+            // A program that wants no input may have closed it already.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        let output = child.wait_with_output().map_err(|why| why.to_string())?;
+        let printed =
+            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        if output.status.success() {
+            Ok(printed.into_owned())
+        } else {
+            Err(format!(
+                "`{} {}` failed:\n{printed}",
+                self.name,
+                shown(arguments)
+            ))
+        }
+    }
+}
+
+fn shown(arguments: &[&str]) -> String {
+    let quoted = |argument: &&str| {
+        let bare = argument
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_./:@=".contains(c));
+        if bare {
+            (*argument).to_owned()
+        } else {
+            format!("'{argument}'")
+        }
+    };
+    arguments.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
