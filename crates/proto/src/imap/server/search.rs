@@ -115,6 +115,8 @@ pub(super) fn search(cursor: &mut Cursor<'_>, naming: Naming) -> Result<Parsed, 
         let charset = cursor.astring()?;
         cursor.space()?;
         if !charset.eq_ignore_ascii_case(b"UTF-8") && !charset.eq_ignore_ascii_case(b"US-ASCII") {
+            // What is written in an unknown charset cannot be read.
+            cursor.take_while(|_| true);
             return Ok(Parsed::BadCharset);
         }
     }
