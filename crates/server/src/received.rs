@@ -512,7 +512,7 @@ mod tests {
         ] {
             assert_eq!(with(&format!("tls {bad}")), Err(Malformed::Cipher), "{bad}");
         }
-        assert_eq!(with("tlsTLS_A group x"), Err(Malformed::StrayGroup));
+        assert_eq!(with("tlsTLS_A group x"), Err(Malformed::CutOff));
         assert_eq!(with("group x25519 tls TLS_A"), Err(Malformed::StrayGroup));
         assert_eq!(
             with("tls TLS_A x y group x25519"),

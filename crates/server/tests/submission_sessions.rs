@@ -1,0 +1,518 @@
+//! Submission sessions over real sockets and real TLS.
+
+mod submission {
+    pub(crate) mod memory_store;
+}
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pillarbox_policy::{Secret, Timestamp};
+use pillarbox_proto::message::Index;
+use pillarbox_proto::{Machine, Step};
+use pillarbox_server::accounts::{NewPassword, new_account};
+use pillarbox_server::auth::LoginSecret;
+use pillarbox_server::config::{Limits, LogFormat, LogLevel, LogSettings, Settings, StoreSettings};
+use pillarbox_server::received::{self, Received};
+use pillarbox_server::{Context, ListenerInfo, Opening, Shutdown, ShutdownTrigger};
+use pillarbox_store::{AccountId, Store};
+use pillarbox_testkit::TestCa;
+use pillarbox_transport::{
+    Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, ConnectionError,
+    Dialer, Driven, Listener, ListenerLimits, Roots, ServerIdentity, Service, Start, Target,
+};
+use submission::memory_store::MemoryStore;
+
+const PASSWORD: &str = "correct horse";
+/// `PLAIN` of ann@example.org.
+const LOGIN: &str = "AUTH PLAIN AGFubkBleGFtcGxlLm9yZwBjb3JyZWN0IGhvcnNl\r\n";
+const ANN: AccountId = AccountId(1);
+const BOB: AccountId = AccountId(2);
+
+/// A server with ann and bob, on a port of its own.
+struct Server {
+    address: SocketAddr,
+    store: Arc<MemoryStore>,
+    dialer: Dialer,
+    trigger: ShutdownTrigger,
+    _folder: tempfile::TempDir,
+}
+
+async fn server(opening: Opening) -> Server {
+    let folder = tempfile::tempdir().unwrap();
+    let ca = TestCa::new();
+    let files = ca
+        .server(&["mail.example.org"])
+        .write_to(folder.path(), "server");
+    let mut certificates = Certificates::new();
+    let files = CertificateFiles {
+        chain: files.chain,
+        key: files.key,
+    };
+    certificates.add(&files).unwrap();
+    let certificates = CertificateStore::new(certificates);
+    let acceptor = Acceptor::new(certificates, Service::Submission).unwrap();
+    let store = Arc::new(MemoryStore::default());
+    let verifiers = NewPassword::new(&Secret::from(PASSWORD))
+        .unwrap()
+        .verifiers()
+        .unwrap();
+    for address in ["ann@example.org", "bob@example.org"] {
+        let account = new_account(address.to_owned(), verifiers.clone(), Timestamp(0));
+        store.create_account(account, Timestamp(0)).await.unwrap();
+    }
+    let settings = Settings {
+        hostname: "mail.example.org".to_owned(),
+        domains: vec!["example.org".to_owned()],
+        data: folder.path().to_owned(),
+        certificates: vec![files],
+        listeners: Vec::new(),
+        limits: Limits {
+            message_size: 100_000,
+            connections: 100,
+            connections_per_address: 100,
+            shutdown: Duration::from_secs(1),
+        },
+        log: LogSettings {
+            format: LogFormat::Text,
+            level: LogLevel::Info,
+        },
+        store: StoreSettings { shards: 1 },
+    };
+    let dyn_store: Arc<dyn Store> = Arc::<MemoryStore>::clone(&store);
+    let cx = Context::new(dyn_store, LoginSecret::ephemeral().unwrap(), settings).unwrap();
+    let (trigger, shutdown) = Shutdown::new();
+    let (name, start) = match opening {
+        Opening::Implicit => ("submissions", Start::Implicit(acceptor.clone())),
+        Opening::StartTls => ("submission", Start::Clear),
+    };
+    let info = Arc::new(ListenerInfo {
+        name,
+        service: Service::Submission,
+        opening,
+        acceptor,
+        legacy_window: None,
+    });
+    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+    let listener = Listener::bind(name, loopback, start, ListenerLimits::default()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let cx = Arc::new(cx);
+    let ends = shutdown.clone();
+    let session = move |connection| {
+        pillarbox_server::submission::serve(
+            connection,
+            Arc::clone(&cx),
+            Arc::clone(&info),
+            shutdown.clone(),
+        )
+    };
+    tokio::spawn(async move {
+        listener
+            .run(session, |_| (), async { ends.requested().await })
+            .await
+    });
+    let roots = Roots::empty()
+        .with_pem_file(&ca.write_root(folder.path()))
+        .unwrap();
+    Server {
+        address,
+        store,
+        dialer: Dialer::new(Service::Submission, roots),
+        trigger,
+        _folder: folder,
+    }
+}
+
+/// Writes what it is told, and tells of replies.
+#[derive(Default)]
+struct Wire {
+    out: Vec<u8>,
+    got: Vec<u8>,
+    /// Replies to wait for.
+    replies: usize,
+}
+
+impl Wire {
+    fn whole_replies(&self) -> usize {
+        let text = String::from_utf8_lossy(&self.got);
+        text.split_inclusive("\r\n")
+            .filter(|line| line.ends_with("\r\n") && line.as_bytes().get(3) == Some(&b' '))
+            .count()
+    }
+}
+
+impl Machine for Wire {
+    type Event = String;
+    type Error = ();
+
+    fn input(&mut self, bytes: &[u8]) {
+        self.got.extend_from_slice(bytes);
+    }
+
+    fn poll(&mut self) -> Step<String, ()> {
+        if !self.out.is_empty() {
+            return Step::Output(std::mem::take(&mut self.out));
+        }
+        if self.whole_replies() < self.replies {
+            return Step::NeedInput;
+        }
+        Step::Event(String::from_utf8(std::mem::take(&mut self.got)).unwrap())
+    }
+}
+
+/// A client on a connection, by hand.
+struct Peer {
+    connection: Connection,
+}
+
+impl Peer {
+    /// Writes lines and reads as many replies.
+    async fn say(&mut self, text: &str, replies: usize) -> String {
+        match self.try_say(text, replies).await {
+            Ok(text) => text,
+            Err(error) => panic!("{text}: {error}"),
+        }
+    }
+
+    async fn try_say(&mut self, text: &str, replies: usize) -> Result<String, ConnectionError> {
+        let mut wire = Wire {
+            out: text.as_bytes().to_vec(),
+            got: Vec::new(),
+            replies,
+        };
+        match self.connection.drive(&mut wire).await? {
+            Driven::Event(text) => Ok(text),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn log_in(&mut self) {
+        let replies = self
+            .say(&format!("EHLO client.example\r\n{LOGIN}"), 2)
+            .await;
+        assert!(
+            replies.ends_with("235 2.7.0 Authentication successful\r\n"),
+            "{replies}"
+        );
+    }
+
+    async fn submit(&mut self, recipients: &[&str], message: &str) -> String {
+        let mut commands = "MAIL FROM:<ann@example.org>\r\n".to_owned();
+        for recipient in recipients {
+            commands.push_str(&format!("RCPT TO:<{recipient}>\r\n"));
+        }
+        commands.push_str("DATA\r\n");
+        let replies = self.say(&commands, recipients.len() + 2).await;
+        assert!(
+            replies.ends_with("354 End data with <CRLF>.<CRLF>\r\n"),
+            "{replies}"
+        );
+        self.say(&format!("{message}.\r\n"), 1).await
+    }
+}
+
+impl Server {
+    async fn connect(&self) -> Peer {
+        let identity = ServerIdentity::host("mail.example.org").unwrap();
+        let target = Target::Addresses(vec![self.address]);
+        let connection = self
+            .dialer
+            .connect_implicit(&target, &identity)
+            .await
+            .unwrap();
+        let mut peer = Peer { connection };
+        assert_eq!(
+            peer.say("", 1).await,
+            "220 mail.example.org ESMTP Pillarbox\r\n"
+        );
+        peer
+    }
+
+    async fn connect_clear(&self) -> Peer {
+        let target = Target::Addresses(vec![self.address]);
+        let connection = self.dialer.connect_clear(&target).await.unwrap();
+        let mut peer = Peer { connection };
+        assert_eq!(
+            peer.say("", 1).await,
+            "220 mail.example.org ESMTP Pillarbox\r\n"
+        );
+        peer
+    }
+
+    async fn start_tls(&self, peer: Peer) -> Peer {
+        let identity = ServerIdentity::host("mail.example.org").unwrap();
+        let connection = peer
+            .connection
+            .start_tls_as_client(&self.dialer, &identity)
+            .await;
+        Peer {
+            connection: connection.unwrap(),
+        }
+    }
+
+    fn messages(&self) -> Vec<(AccountId, String)> {
+        let stored = self.store.stored.lock().unwrap();
+        stored
+            .iter()
+            .map(|stored| {
+                let content = String::from_utf8(stored.content.clone()).unwrap();
+                (stored.account, content)
+            })
+            .collect()
+    }
+}
+
+/// Takes the Return-Path and Received fields off a stored message; answers them and the rest.
+fn unstamp(content: &str) -> (String, Received, String) {
+    let (return_path, rest) = content.split_once("\r\n").unwrap();
+    let end = rest.find("+0000\r\n").unwrap() + "+0000\r\n".len();
+    let (field, message) = rest.split_at(end);
+    for line in field.lines() {
+        assert!(line.replace('\t', "        ").len() <= 78, "{line}");
+    }
+    let body = field.strip_prefix("Received:").unwrap();
+    (
+        return_path.to_owned(),
+        received::parse(body).unwrap(),
+        message.to_owned(),
+    )
+}
+
+const MESSAGE: &str = "Date: Mon, 23 Nov 2026 18:30:05 +0000\r\nMessage-ID: <1@client.example>\r\nFrom: ann@example.org\r\nSubject: dots\r\n\r\n..\r\n..x\r\n";
+const ARRIVED: &str = "Date: Mon, 23 Nov 2026 18:30:05 +0000\r\nMessage-ID: <1@client.example>\r\nFrom: ann@example.org\r\nSubject: dots\r\n\r\n.\r\n.x\r\n";
+
+#[tokio::test]
+async fn a_message_over_implicit_tls_is_stored_with_its_trace() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    assert_eq!(
+        peer.submit(&["bob@example.org"], MESSAGE).await,
+        "250 2.0.0 Message accepted and stored\r\n"
+    );
+    let [(account, content)] = server.messages().try_into().unwrap();
+    assert_eq!(account, BOB);
+    let (return_path, received, message) = unstamp(&content);
+    assert_eq!(return_path, "Return-Path: <ann@example.org>");
+    assert_eq!(message, ARRIVED, "nothing is missing, so nothing is added");
+    assert_eq!(received.from.name, "client.example");
+    assert_eq!(received.from.tcp_info.as_deref(), Some("[127.0.0.1]"));
+    assert_eq!(received.by.name, "mail.example.org");
+    assert_eq!(received.with.as_deref(), Some("ESMTPSA"));
+    assert_eq!(received.recipient.as_deref(), Some("bob@example.org"));
+    let facts = peer.connection.channel().facts().unwrap();
+    let tls = received.tls.unwrap();
+    assert_eq!(tls.cipher, facts.suite().to_string());
+    assert_eq!(tls.group, facts.group().map(|group| group.to_string()));
+    assert_eq!(tls.group.as_deref(), Some("X25519MLKEM768"));
+    let stored = server.store.stored.lock().unwrap()[0].index.clone();
+    let index = Index::from_bytes(&stored).unwrap();
+    assert_eq!(index.envelope().subject.as_deref(), Some(&b"dots"[..]));
+    assert_eq!(peer.say("QUIT\r\n", 1).await, "221 2.0.0 Goodbye\r\n");
+    let end = peer.try_say("", 1).await.unwrap_err();
+    assert!(
+        matches!(end, ConnectionError::PeerClosed),
+        "close_notify before FIN (S3.4-1): {end}"
+    );
+}
+
+#[tokio::test]
+async fn everyone_gets_one_copy_and_missing_fields_are_added() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    let to = ["bob@example.org", "ann@example.org", "BOB@EXAMPLE.ORG"];
+    peer.submit(&to, "Subject: x\r\n\r\nx\r\n").await;
+    let messages = server.messages();
+    assert_eq!(messages.len(), 2);
+    assert_eq!([messages[0].0, messages[1].0], [ANN, BOB]);
+    assert_eq!(messages[0].1, messages[1].1);
+    let (_, received, message) = unstamp(&messages[0].1);
+    assert_eq!(
+        received.recipient, None,
+        "no recipient is told of the others"
+    );
+    let id = received.id.unwrap();
+    let (head, rest) = message.split_once("Date: ").unwrap();
+    assert_eq!(head, "Subject: x\r\n");
+    let (_, rest) = rest.split_once("\r\n").unwrap();
+    assert_eq!(
+        rest,
+        format!("Message-ID: <{id}@mail.example.org>\r\n\r\nx\r\n")
+    );
+}
+
+#[tokio::test]
+async fn starttls_comes_first_and_takes_nothing_along() {
+    let server = server(Opening::StartTls).await;
+    let mut peer = server.connect_clear().await;
+    let ehlo = peer.say("EHLO evil.example\r\n", 1).await;
+    assert!(
+        ehlo.contains("250-STARTTLS\r\n") && !ehlo.contains("AUTH"),
+        "{ehlo}"
+    );
+    for command in [
+        LOGIN,
+        "AUTH PLAIN AAAA\r\n",
+        "MAIL FROM:<ann@example.org>\r\n",
+        "RCPT TO:<bob@example.org>\r\n",
+    ] {
+        assert_eq!(
+            peer.say(command, 1).await,
+            "530 5.7.0 Must issue a STARTTLS command first\r\n"
+        );
+    }
+    assert_eq!(
+        server.store.logins.lock().unwrap().len(),
+        0,
+        "no password was looked at"
+    );
+    peer.say("STARTTLS\r\n", 1).await;
+    let mut peer = server.start_tls(peer).await;
+    assert_eq!(
+        peer.say("RCPT TO:<bob@example.org>\r\n", 1).await,
+        "503 5.5.1 Send EHLO first\r\n"
+    );
+    peer.log_in().await;
+    peer.submit(&["bob@example.org"], MESSAGE).await;
+    let [(_, content)] = server.messages().try_into().unwrap();
+    let (_, received, message) = unstamp(&content);
+    assert_eq!(received.from.name, "client.example");
+    assert_eq!(received.with.as_deref(), Some("ESMTPSA"));
+    assert!(received.tls.is_some());
+    assert_eq!(message, ARRIVED);
+    let logins = server.store.logins.lock().unwrap();
+    assert_eq!(logins[0].how.as_deref(), Some("starttls"));
+    assert_eq!(logins[0].client.as_deref(), Some("client.example"));
+}
+
+#[tokio::test]
+async fn commands_behind_starttls_close_the_connection() {
+    let server = server(Opening::StartTls).await;
+    let mut peer = server.connect_clear().await;
+    let replies = peer.say("STARTTLS\r\nEHLO x\r\n", 1).await;
+    assert_eq!(
+        replies,
+        "554 5.7.0 Data stood behind STARTTLS; this connection is not safe\r\n"
+    );
+    let end = peer.try_say("", 1).await.unwrap_err();
+    assert!(matches!(end, ConnectionError::PeerClosed), "{end}");
+}
+
+#[tokio::test]
+async fn senders_and_recipients_are_checked() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.say("EHLO client.example\r\n", 1).await;
+    for (command, reply) in [
+        ("MAIL FROM:<ann@example.org>\r\n", "530 5.7.0 "),
+        ("RCPT TO:<bob@example.org>\r\n", "530 5.7.0 "),
+        (
+            "AUTH PLAIN AGFubkBleGFtcGxlLm9yZwB3cm9uZw==\r\n",
+            "535 5.7.8 ",
+        ),
+        ("MAIL FROM:<ann@example.org>\r\n", "530 5.7.0 "),
+        (LOGIN, "235 2.7.0 "),
+        ("MAIL FROM:<bob@example.org>\r\n", "550 5.7.1 "),
+        ("MAIL FROM:<ann@localhost>\r\n", "554 5.1.8 "),
+        ("MAIL FROM:<>\r\n", "250 2.1.0 "),
+        ("RSET\r\n", "250 2.0.0 "),
+        ("MAIL FROM:<Ann@Example.org>\r\n", "250 2.1.0 "),
+        ("RCPT TO:<nobody@example.org>\r\n", "550 5.1.1 "),
+        ("RCPT TO:<bob@elsewhere.example>\r\n", "550 5.7.1 "),
+        ("RCPT TO:<bob@[127.0.0.1]>\r\n", "554 5.1.2 "),
+        ("RCPT TO:<bob@host>\r\n", "554 5.1.2 "),
+        ("RCPT TO:<Postmaster>\r\n", "550 5.1.1 "),
+        ("DATA\r\n", "554 5.5.1 "),
+    ] {
+        let said = peer.say(command, 1).await;
+        assert!(said.starts_with(reply), "{command}: {said}");
+    }
+    assert_eq!(server.messages(), []);
+}
+
+#[tokio::test]
+async fn chunks_and_smtputf8() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    let replies = peer
+        .say("MAIL FROM:<ann@example.org> SMTPUTF8\r\nRCPT TO:<bob@example.org>\r\nBDAT 6\r\na: \u{e9}\rBDAT 3 LAST\r\n\n\r\n", 4)
+        .await;
+    assert!(
+        replies.ends_with("250 2.0.0 Message accepted and stored\r\n"),
+        "{replies}"
+    );
+    let [(_, content)] = server.messages().try_into().unwrap();
+    let (_, received, message) = unstamp(&content);
+    assert_eq!(received.with.as_deref(), Some("UTF8SMTPSA"));
+    assert!(received.tls.is_some());
+    assert!(message.starts_with("a: \u{e9}\r\nDate: "), "{message}");
+}
+
+#[tokio::test]
+async fn a_message_cut_off_is_not_stored() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    peer.say(
+        "MAIL FROM:<ann@example.org>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n",
+        3,
+    )
+    .await;
+    peer.say("Subject: half\r\n\r\nhal", 0).await;
+    drop(peer);
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    peer.submit(&["bob@example.org"], MESSAGE).await;
+    assert_eq!(server.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn the_250_waits_for_every_copy_to_be_stored() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    // One copy can be stored, the other has to wait.
+    server.store.appends.forget_permits(usize::MAX);
+    server.store.appends.add_permits(1);
+    let submitted = peer.submit(&["ann@example.org", "bob@example.org"], MESSAGE);
+    let mut submitted = std::pin::pin!(submitted);
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut submitted).await;
+    assert!(early.is_err(), "{early:?}");
+    assert_eq!(server.messages().len(), 1);
+    server.store.appends.add_permits(1);
+    assert!(submitted.await.starts_with("250 "));
+    assert_eq!(server.messages().len(), 2);
+}
+
+#[tokio::test]
+async fn a_full_disk_and_a_broken_store_are_temporary() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    *server.store.room.lock().unwrap() = 400;
+    let long = format!("Subject: x\r\n\r\n{}", "x\r\n".repeat(1000));
+    let reply = peer.submit(&["bob@example.org"], &long).await;
+    assert!(reply.starts_with("452 4.3.1 "), "{reply}");
+    *server.store.room.lock().unwrap() = u64::MAX;
+    server.store.appends.close();
+    let reply = peer.submit(&["bob@example.org"], MESSAGE).await;
+    assert!(reply.starts_with("451 4.3.0 "), "{reply}");
+    assert_eq!(server.messages(), []);
+}
+
+#[tokio::test]
+async fn a_shutdown_is_said() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    server.trigger.request();
+    assert_eq!(
+        peer.say("", 1).await,
+        "421 4.3.2 Service is shutting down; try again soon\r\n"
+    );
+    let end = peer.try_say("", 1).await.unwrap_err();
+    assert!(matches!(end, ConnectionError::PeerClosed), "{end}");
+}
