@@ -787,6 +787,30 @@ fn c7_a_login_referral_is_not_followed() {
 }
 
 #[test]
+fn c8_a_mailbox_referral_is_not_followed() {
+    for piece in PIECES {
+        let mut talk = logged_in("", piece);
+        let events = talk.ask(
+            |client| client.select(&MailboxName::new("Shared")),
+            "",
+            "NO [REFERRAL imap://ann;AUTH=*@evil.example/Shared] go there",
+        );
+        assert_eq!(
+            events,
+            [Event::Refused(Refused {
+                condition: Condition::No,
+                code: Some(ResponseCode::Other),
+                text: ServerText::new(b"go there"),
+            })]
+        );
+        assert_eq!(
+            talk.machine.fetch_summaries(&uids("1")),
+            Err(NotNow::NotSelected)
+        );
+    }
+}
+
+#[test]
 fn a_wrong_password_can_be_followed_by_another() {
     let mut talk = sealed("SASL-IR AUTH=PLAIN", 1);
     let events = talk.ask(

@@ -364,6 +364,17 @@ fn beyond_the_limits_is_one_opaque_part() {
     );
     assert_eq!(cut.part(&[2]).unwrap().kind(), &Kind::Opaque);
 
+    // A message inside takes no place that the rest of its multipart needs.
+    let limits = IndexLimits {
+        parts: 4,
+        ..IndexLimits::default()
+    };
+    let digest = "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\n\r\n1\r\n--b\r\n\r\n\r\n2\r\n--b\r\n\r\n\r\n3";
+    assert_eq!(
+        sketch(&index_with(limits, digest.as_bytes()).body_structure()),
+        "multipart/digest[message/rfc822 3/1{text/plain 1/0}, application/octet-stream 17]"
+    );
+
     let limits = IndexLimits {
         depth: 2,
         ..IndexLimits::default()
@@ -388,6 +399,15 @@ fn beyond_the_limits_is_one_opaque_part() {
     let nested = index(message.as_bytes());
     assert_eq!(nested.parts().len(), 50);
     assert_eq!(nested.parts().last().unwrap().kind(), &Kind::Opaque);
+    // What the deepest limits yield can be read back.
+    let deepest = IndexLimits {
+        depth: usize::MAX,
+        ..IndexLimits::default()
+    };
+    assert_eq!(
+        index_with(deepest, message.as_bytes()).parts().len(),
+        IndexLimits::MOST_DEPTH
+    );
 }
 
 #[test]

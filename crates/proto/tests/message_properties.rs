@@ -107,7 +107,7 @@ fn limits() -> impl Strategy<Value = IndexLimits> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(ProptestConfig::with_cases(4_000))]
 
     #[test]
     fn every_message_has_a_sound_index(limits in limits(), message in message()) {

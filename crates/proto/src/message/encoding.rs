@@ -10,11 +10,9 @@
 
 use super::fields::{Field, Fields};
 use super::index::{Index, Kind, Part};
+use super::indexer::IndexLimits;
 
 const VERSION: u8 = 1;
-
-/// Nesting deeper than this is refused, whatever limits an index was made with.
-const DEPTH: usize = 200;
 
 const LEAF: u8 = 0;
 const OPAQUE: u8 = 1;
@@ -153,7 +151,7 @@ impl Reader<'_> {
 
     /// Reads a part that begins at or after `from` and ends at or before `limit`; returns its position.
     fn part(&mut self, from: u64, limit: u64, depth: usize) -> Result<usize, BadIndex> {
-        if depth > DEPTH {
+        if depth > IndexLimits::MOST_DEPTH {
             return Err(BadIndex::Damaged("parts are nested too deeply"));
         }
         let kind = self.octet()?;

@@ -14,16 +14,22 @@ const BOUNDARY: usize = 250;
 /// What an [`Indexer`] spends on one message at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IndexLimits {
-    /// Parts, the message itself and messages inside messages included; at least 2. What comes after is one
-    /// opaque part.
+    /// Parts, the message itself and messages inside messages included; less than 2 is taken for 2. What
+    /// comes after is one opaque part.
     pub parts: usize,
-    /// Parts within parts. A deeper multipart or message is an opaque part.
+    /// Parts within parts; more than [`IndexLimits::MOST_DEPTH`] is taken for that. A deeper multipart or
+    /// message is an opaque part.
     pub depth: usize,
     /// Octets of one header that are looked at for fields. Fields beyond are not kept; the end of the header
     /// is still found.
     pub header: usize,
     /// Octets of field values that are kept for the whole message.
     pub kept: usize,
+}
+
+impl IndexLimits {
+    /// No index is deeper than this, whatever the limits say.
+    pub const MOST_DEPTH: usize = 200;
 }
 
 impl Default for IndexLimits {
@@ -83,6 +89,11 @@ impl Indexer {
     /// Ready for the first octet of a message.
     #[must_use]
     pub fn new(limits: IndexLimits) -> Self {
+        let limits = IndexLimits {
+            parts: limits.parts.max(2),
+            depth: limits.depth.min(IndexLimits::MOST_DEPTH),
+            ..limits
+        };
         let mut indexer = Self {
             limits,
             parts: Vec::new(),
@@ -285,7 +296,8 @@ impl Indexer {
             .and_then(|parent| self.open.get(parent))
             .is_some_and(|parent| parent.is_digest);
         let room = self.open.len() < self.limits.depth;
-        let room_inside = room && self.parts.len() < self.limits.parts;
+        // The last part there is room for is kept for all the rest of a multipart.
+        let room_inside = room && self.parts.len() + 1 < self.limits.parts;
         let inside = self.parts.len();
         let Some(open) = self.open.last_mut() else {
             return;

@@ -40,6 +40,23 @@
 //!     client.authenticate(me, nonce)
 //! }
 //! ```
+//!
+//! STARTTLS can be asked for in the clear:
+//! ```
+//! use pillarbox_proto::Clear;
+//! use pillarbox_proto::imap::client::{Client, NotNow};
+//! fn upgrade(client: &mut Client<Clear>) -> Result<(), NotNow> {
+//!     client.start_tls()
+//! }
+//! ```
+//! and not inside TLS (C14):
+//! ```compile_fail,E0599
+//! use pillarbox_proto::Sealed;
+//! use pillarbox_proto::imap::client::{Client, NotNow};
+//! fn upgrade(client: &mut Client<Sealed>) -> Result<(), NotNow> {
+//!     client.start_tls()
+//! }
+//! ```
 
 mod authenticate;
 mod capability;
