@@ -208,6 +208,7 @@ pub async fn set_up(
         resolver: entered.network.resolver()?,
         roots: entered.network.roots()?,
         confirmations: Vec::new(),
+        declined: Vec::new(),
         person,
     };
     let (access, submission) = setup.servers().await?;
@@ -242,6 +243,8 @@ struct Setup<'a> {
     resolver: Resolver,
     roots: Roots,
     confirmations: Vec<Confirmation>,
+    /// Hosts that were said no to; nobody is asked twice.
+    declined: Vec<Domain>,
     person: &'a mut dyn Person,
 }
 
@@ -402,7 +405,13 @@ impl Setup<'_> {
                 Ok(approved)
             }
             Err(question) => {
-                let answer = self.person.confirm(&question).ok_or(question)?;
+                if self.declined.contains(&question.host) {
+                    return Err(question);
+                }
+                let Some(answer) = self.person.confirm(&question) else {
+                    self.declined.push(question.host.clone());
+                    return Err(question);
+                };
                 self.confirmations.push(answer);
                 candidate.approve(&self.confirmations)
             }
