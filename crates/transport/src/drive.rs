@@ -249,3 +249,6 @@ impl Connection {
         Poll::Ready(Ok(()))
     }
 }
+
+#[cfg(test)]
+mod tests;

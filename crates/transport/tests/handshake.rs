@@ -10,13 +10,13 @@ use pillarbox_policy::{
 };
 use pillarbox_testkit::{Leaf, TestCa};
 use pillarbox_transport::{
-    Acceptor, CertificateStore, Certificates, Connection, Listener, NoUsableCertificate, Service,
-    Start, Target, Unserved,
+    Acceptor, CertificateStore, Certificates, Connection, NoUsableCertificate, Service, Start,
+    Target, Unserved,
 };
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::{AlertDescription, ClientConfig, RootCertStore, SupportedProtocolVersion};
-use support::{Begin, Talker, ask, certificates, dial, dialer, host, limits, serve};
+use support::{Begin, Talker, ask, certificates, dial, dialer, hand_over, host, limits, serve};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
@@ -88,18 +88,8 @@ fn alert(error: std::io::Error) -> AlertDescription {
     }
 }
 
-/// An implicit listener that hands its connections to the test.
 fn listener(acceptor: &Acceptor) -> (std::net::SocketAddr, mpsc::UnboundedReceiver<Connection>) {
-    let start = Start::Implicit(acceptor.clone());
-    let listener = Listener::bind("test", ([127, 0, 0, 1], 0).into(), start, limits()).unwrap();
-    let address = listener.local_addr().unwrap();
-    let (hand, taken) = mpsc::unbounded_channel();
-    let session = move |connection| {
-        let hand = hand.clone();
-        async move { drop(hand.send(connection)) }
-    };
-    tokio::spawn(listener.run(session, |_: Unserved| (), std::future::pending()));
-    (address, taken)
+    hand_over(Start::Implicit(acceptor.clone()))
 }
 
 fn acceptor(ca: &TestCa, service: Service) -> Acceptor {

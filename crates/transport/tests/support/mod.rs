@@ -17,6 +17,10 @@ use pillarbox_transport::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+/// What a flood consists of: pieces of 128 lines of 64 octets.
+pub(crate) const FLOOD_LINES: usize = 128;
+const FLOOD_LINE: &[u8; 64] = b"flood flood flood flood flood flood flood flood flood flood fl\r\n";
+
 /// The server of a toy line protocol: `STARTTLS`, `QUIT`, `FLOOD n` (n pieces of 8 KiB), and an echo for
 /// everything else.
 pub(crate) struct Toy {
@@ -75,7 +79,7 @@ impl Machine for Toy {
             }
             if self.flood > 0 {
                 self.flood -= 1;
-                return Step::Output(vec![b'x'; 8 * 1024]);
+                return Step::Output(FLOOD_LINE.repeat(FLOOD_LINES));
             }
             let Ok(Some(line)) = self.lines.next_line() else {
                 return Step::NeedInput;
@@ -215,7 +219,7 @@ pub(crate) fn limits() -> ListenerLimits {
         timeouts: Timeouts {
             handshake: Duration::from_secs(5),
             idle: Duration::from_secs(20),
-            write: Duration::from_secs(5),
+            write: Duration::from_secs(2),
         },
         grace: Duration::from_secs(2),
     }
@@ -350,4 +354,47 @@ pub(crate) async fn dial(
         .start_tls_as_client(dialer, identity)
         .await
         .map_err(|error| error.failure)
+}
+
+/// A listener that hands its connections to the test.
+pub(crate) fn hand_over(start: Start) -> (SocketAddr, mpsc::UnboundedReceiver<Connection>) {
+    let listener = Listener::bind("toy", ([127, 0, 0, 1], 0).into(), start, limits()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (hand, taken) = mpsc::unbounded_channel();
+    let session = move |connection| {
+        let hand = hand.clone();
+        async move { drop(hand.send(connection)) }
+    };
+    tokio::spawn(listener.run(session, |_: Unserved| (), std::future::pending()));
+    (address, taken)
+}
+
+/// Whether a [`pair`] speaks TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Over {
+    Cleartext,
+    Tls,
+}
+
+/// A client's and a server's end of one connection.
+pub(crate) async fn pair(over: Over) -> (Connection, Connection) {
+    let ca = TestCa::new();
+    let store = CertificateStore::new(certificates(&[&ca.server(&["mail.example.org"])]));
+    let acceptor = Acceptor::new(store, Service::Imap).unwrap();
+    let dialer = dialer(Service::Imap, &ca);
+    let target = |address| Target::Addresses(vec![address]);
+    let (client, mut taken) = match over {
+        Over::Cleartext => {
+            let (address, taken) = hand_over(Start::Clear);
+            (dialer.connect_clear(&target(address)).await.unwrap(), taken)
+        }
+        Over::Tls => {
+            let (address, taken) = hand_over(Start::Implicit(acceptor));
+            let identity = host("mail.example.org");
+            let client = dialer.connect_implicit(&target(address), &identity).await;
+            (client.unwrap(), taken)
+        }
+    };
+    let server = taken.recv().await.unwrap();
+    (client, server)
 }
