@@ -1,0 +1,212 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn uid() -> impl Strategy<Value = Uid> {
+    (1..=u32::MAX).prop_map(|uid| Uid(NonZeroU32::new(uid).unwrap()))
+}
+
+fn mailbox() -> impl Strategy<Value = MailboxId> {
+    any::<i64>().prop_map(MailboxId)
+}
+
+fn modseq() -> impl Strategy<Value = ModSeq> {
+    any::<u64>().prop_map(ModSeq)
+}
+
+fn time() -> impl Strategy<Value = Timestamp> {
+    any::<i64>().prop_map(Timestamp)
+}
+
+fn flags() -> impl Strategy<Value = Flags> {
+    prop::collection::vec("\\\\?[A-Za-z$]{1,12}", 0..5).prop_map(Flags::new)
+}
+
+fn verifiers() -> impl Strategy<Value = Verifiers> {
+    let keys = (any::<[u8; 32]>(), any::<[u8; 32]>());
+    (".*", any::<Vec<u8>>(), any::<u32>(), keys).prop_map(|(argon2id, salt, iterations, keys)| {
+        Verifiers {
+            argon2id,
+            scram_sha256: ScramKeys {
+                salt,
+                iterations,
+                stored_key: keys.0,
+                server_key: keys.1,
+            },
+        }
+    })
+}
+
+fn ladder() -> impl Strategy<Value = Ladder> {
+    let rung = prop_oneof![
+        time().prop_map(|until| Rung::Cleartext { until }),
+        Just(Rung::StartTls),
+        Just(Rung::ImplicitTls),
+    ];
+    let version = prop_oneof![Just(TlsVersion::Tls12), Just(TlsVersion::Tls13)];
+    (rung, version, prop::option::of(time()), time())
+        .prop_map(|(rung, version, weaker, since)| Ladder::restore(rung, version, weaker, since))
+}
+
+fn message() -> impl Strategy<Value = AppendedMessage> {
+    let ids = (mailbox(), uid(), any::<u64>(), modseq());
+    let rest = (time(), any::<i16>(), flags(), any::<Vec<u8>>());
+    (ids, rest, any::<u64>(), any::<u32>()).prop_map(|(ids, rest, size, crc)| AppendedMessage {
+        mailbox: ids.0,
+        uid: ids.1,
+        content: ContentId(ids.2),
+        modseq: ids.3,
+        internal_date: rest.0,
+        internal_offset: rest.1,
+        flags: rest.2,
+        structure: rest.3,
+        size,
+        crc,
+    })
+}
+
+fn effect() -> impl Strategy<Value = Effect> {
+    let uids = || prop::collection::vec(uid(), 0..9);
+    let account = (".*", verifiers(), ladder(), time());
+    let new_mailbox = (mailbox(), ".*", uid(), modseq(), any::<bool>());
+    prop_oneof![
+        account.prop_map(|(address, verifiers, ladder, created)| Effect::AccountCreated {
+            address,
+            verifiers,
+            ladder,
+            created
+        }),
+        verifiers().prop_map(Effect::VerifiersSet),
+        ladder().prop_map(Effect::LadderSet),
+        time().prop_map(Effect::PasswordExposed),
+        Just(Effect::AccountDeleted),
+        (new_mailbox, prop::option::of(".*")).prop_map(|(new, special_use)| {
+            Effect::MailboxCreated {
+                mailbox: new.0,
+                name: new.1,
+                uid_validity: new.2.0,
+                modseq: new.3,
+                subscribed: new.4,
+                special_use,
+            }
+        }),
+        (mailbox(), ".*").prop_map(|(mailbox, name)| Effect::MailboxRenamed { mailbox, name }),
+        mailbox().prop_map(Effect::MailboxDeleted),
+        (mailbox(), any::<bool>()).prop_map(|(mailbox, subscribed)| Effect::Subscribed {
+            mailbox,
+            subscribed
+        }),
+        message().prop_map(|message| Effect::Appended(Box::new(message))),
+        (mailbox(), modseq(), flags(), uids()).prop_map(|(mailbox, modseq, flags, uids)| {
+            Effect::FlagsSet {
+                mailbox,
+                modseq,
+                flags,
+                uids,
+            }
+        }),
+        (mailbox(), modseq(), uids()).prop_map(|(mailbox, modseq, uids)| Effect::Expunged {
+            mailbox,
+            modseq,
+            uids
+        }),
+        (
+            mailbox(),
+            mailbox(),
+            modseq(),
+            prop::collection::vec((uid(), uid()), 0..9)
+        )
+            .prop_map(|(from, to, modseq, uids)| Effect::Copied {
+                from,
+                to,
+                modseq,
+                uids
+            }),
+    ]
+}
+
+fn entry() -> impl Strategy<Value = Entry> {
+    (any::<i64>(), prop::collection::vec(effect(), 0..6)).prop_map(|(account, effects)| Entry {
+        account: AccountId(account),
+        effects,
+    })
+}
+
+#[test]
+fn an_effect_of_a_later_version_is_refused() {
+    let mut to = Encoder::default();
+    to.i64(1);
+    to.count(1);
+    to.u8(200);
+    assert_eq!(
+        Entry::decode(&to.finish()),
+        Err(Malformed(
+            "it has an effect that this version does not know"
+        ))
+    );
+}
+
+#[test]
+fn bodies_are_listed_in_the_order_of_their_messages() {
+    let message = |size, crc| {
+        Effect::Appended(Box::new(AppendedMessage {
+            mailbox: MailboxId(1),
+            uid: Uid(NonZeroU32::MIN),
+            content: ContentId(1),
+            modseq: ModSeq(1),
+            internal_date: Timestamp(0),
+            internal_offset: 0,
+            flags: Flags::default(),
+            structure: Vec::new(),
+            size,
+            crc,
+        }))
+    };
+    let entry = Entry {
+        account: AccountId(1),
+        effects: vec![message(5, 50), Effect::AccountDeleted, message(3, 30)],
+    };
+    assert_eq!(entry.bodies().collect::<Vec<_>>(), [(5, 50), (3, 30)]);
+}
+
+proptest! {
+    #[test]
+    fn every_entry_is_read_as_it_was_written(entry in entry()) {
+        let bytes = entry.encode();
+        prop_assert_eq!(Entry::decode(&bytes), Ok(entry));
+    }
+
+    #[test]
+    fn no_entry_weighs_less_than_its_octets(entry in entry()) {
+        let weight: u64 = entry.effects.iter().map(Effect::weight).sum();
+        prop_assert!(entry.encode().len() as u64 <= weight + 12);
+    }
+
+    #[test]
+    fn a_cut_entry_is_an_error(entry in entry(), at in any::<prop::sample::Index>()) {
+        let bytes = entry.encode();
+        let cut = &bytes[..at.index(bytes.len())];
+        prop_assert!(Entry::decode(cut).is_err());
+    }
+
+    #[test]
+    fn something_behind_an_entry_is_an_error(entry in entry(), byte: u8) {
+        let mut bytes = entry.encode();
+        bytes.push(byte);
+        prop_assert_eq!(Entry::decode(&bytes), Err(Malformed("something follows its end")));
+    }
+
+    #[test]
+    fn garbage_is_an_error_or_an_entry_and_never_a_panic(
+        entry in entry(),
+        noise: Vec<u8>,
+        at in any::<prop::sample::Index>(),
+        flip in 1_u8..,
+    ) {
+        let _ = Entry::decode(&noise);
+        let mut bytes = entry.encode();
+        let at = at.index(bytes.len());
+        bytes[at] ^= flip;
+        let _ = Entry::decode(&bytes);
+    }
+}
