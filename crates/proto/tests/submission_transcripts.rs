@@ -4,6 +4,13 @@
 //! is the handshake. In the server's transcripts `# config` sets a key, `--CLOSED--` and `--VIOLATION X--` are
 //! the end, and `D|` is the content of the message stored last. In the client's, `!` is what the owner does
 //! and `E:` how the event it is told begins, in Debug form.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that meets the unexpected fails"
+)]
 
 use std::path::PathBuf;
 use std::sync::Arc;

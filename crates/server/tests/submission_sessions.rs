@@ -1,4 +1,10 @@
 //! Submission sessions over real sockets and real TLS.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected fails"
+)]
 
 mod submission {
     pub(crate) mod memory_store;

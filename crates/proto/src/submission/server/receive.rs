@@ -53,10 +53,12 @@ impl Core {
             (fate, _) => fate,
         };
         self.lines.consume(decoded.consumed);
+        // Before the end is looked at, so that it does not matter how the content was cut into pieces.
+        if octets > limit.saturating_mul(2) {
+            return self.give_up(reply::TOO_LARGE, Violation::TooMuchContent);
+        }
         if decoded.state == DecodeState::Ended {
             self.state = State::Complete { fate: end };
-        } else if octets > limit.saturating_mul(2) {
-            return self.give_up(reply::TOO_LARGE, Violation::TooMuchContent);
         }
         if keep {
             return Work::Event(Event::Content(piece));

@@ -1,0 +1,169 @@
+//! A client inside TLS, logged in or not, against an owner that accepts what the first octets say.
+//!
+//! Oracles: no panic; how the client's words are cut into pieces never matters; what is put out is bounded; no
+//! piece of content is over 16 KiB; no sender before a login, no content before a recipient; content that is
+//! complete holds no bare CR, bare LF or NUL, and is within the limit.
+
+#![no_main]
+
+use std::sync::Arc;
+
+use libfuzzer_sys::fuzz_target;
+use pillarbox_policy::{
+    ChannelBinding, CipherSuite, FactsParts, How, PeerProof, TlsFacts, TlsVersion,
+};
+use pillarbox_proto::sasl::{Nonce, ScramKeys};
+use pillarbox_proto::submission::Refusal;
+use pillarbox_proto::submission::server::{Config, Event, LoginAnswer, Server, Violation};
+use pillarbox_proto::{Machine, Sealed, Step};
+
+const LIMIT: u64 = 4096;
+
+fn facts() -> TlsFacts {
+    TlsFacts::assertion(FactsParts {
+        version: TlsVersion::Tls13,
+        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
+        group: None,
+        sni: None,
+        alpn: None,
+        resumed: false,
+        how: How::Implicit,
+        peer: PeerProof::Anonymous,
+        binding: Some(ChannelBinding::tls_exporter([7; 32])),
+    })
+}
+
+/// The toy owner, and what it saw.
+#[derive(Debug, Default, PartialEq)]
+struct Owner {
+    generous: bool,
+    authenticated: bool,
+    recipients: usize,
+    content: Vec<u8>,
+    messages: Vec<Vec<u8>>,
+    said: Vec<u8>,
+    end: Option<Result<(), Violation>>,
+}
+
+impl Owner {
+    fn verdict(&self, server: &mut Server<Sealed>) -> bool {
+        if self.generous {
+            server.accept();
+        } else {
+            server.refuse(Refusal::LocalError);
+        }
+        self.generous
+    }
+
+    fn answer(&mut self, server: &mut Server<Sealed>, event: Event) {
+        match event {
+            Event::NeedNonce => server.nonce(Nonce::from_random([1; Nonce::RANDOM])),
+            Event::NeedScramKeys { .. } => server.scram_keys(ScramKeys {
+                salt: vec![9; 16],
+                iterations: 4096,
+                stored_key: [1; 32],
+                server_key: [2; 32],
+            }),
+            Event::CheckPassword { .. } => server.login_decided(if self.generous {
+                LoginAnswer::Accept
+            } else {
+                LoginAnswer::Refuse
+            }),
+            Event::CheckScram { .. } => server.login_decided(LoginAnswer::Accept),
+            Event::Authenticated { .. } => {
+                assert!(!self.authenticated);
+                self.authenticated = true;
+            }
+            Event::Sender(_) => {
+                assert!(self.authenticated);
+                self.recipients = 0;
+                self.verdict(server);
+            }
+            Event::Recipient(_) => {
+                if self.verdict(server) {
+                    self.recipients += 1;
+                }
+            }
+            Event::ContentBegins => {
+                assert!(self.recipients > 0);
+                self.content.clear();
+                self.verdict(server);
+            }
+            Event::Content(piece) => {
+                assert!(!piece.is_empty() && piece.len() <= 16 * 1024);
+                self.content.extend(piece);
+            }
+            Event::ContentEnds => {
+                let content = std::mem::take(&mut self.content);
+                assert!(content.len() as u64 <= LIMIT && !content.contains(&0));
+                let lines = content.windows(2).filter(|pair| *pair == b"\r\n").count();
+                assert_eq!(
+                    content.iter().filter(|octet| **octet == b'\r').count(),
+                    lines
+                );
+                assert_eq!(
+                    content.iter().filter(|octet| **octet == b'\n').count(),
+                    lines
+                );
+                self.messages.push(content);
+                self.verdict(server);
+            }
+            Event::TransactionAbandoned => self.content.clear(),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn session<'a>(generous: bool, pieces: impl Iterator<Item = &'a [u8]>) -> Owner {
+    let mut config = Config::new("mail.example.org");
+    config.limits.message = LIMIT;
+    let mut server = Server::<Sealed>::new(Arc::new(config), facts());
+    let mut owner = Owner {
+        generous,
+        ..Owner::default()
+    };
+    for piece in pieces {
+        server.input(piece);
+        loop {
+            match server.poll() {
+                Step::Output(octets) => {
+                    assert!(!octets.is_empty() && octets.len() <= 17 * 1024);
+                    owner.said.extend(octets);
+                }
+                Step::Event(event) => owner.answer(&mut server, event),
+                Step::NeedInput => break,
+                Step::NeedReply => panic!("every event was answered"),
+                Step::Close => {
+                    owner.end = Some(Ok(()));
+                    break;
+                }
+                Step::Err(violation) => {
+                    owner.end = Some(Err(violation));
+                    break;
+                }
+            }
+        }
+    }
+    owner.content.clear();
+    owner
+}
+
+fuzz_target!(|data: &[u8]| {
+    let [how, cut, input @ ..] = data else {
+        return;
+    };
+    let generous = how & 1 == 0;
+    let login = b"EHLO x\r\nAUTH PLAIN AGFubkBleGFtcGxlLm9yZwBzZWNyZXQ=\r\n";
+    let mut words = if how & 2 == 0 {
+        login.to_vec()
+    } else {
+        Vec::new()
+    };
+    words.extend_from_slice(input);
+    let whole = session(generous, std::iter::once(words.as_slice()));
+    let pieces = session(generous, words.chunks(usize::from(*cut).max(1)));
+    // How soon a flood is given up depends on the pieces; everything else does not.
+    if words.len() < 64 * 1024 {
+        assert_eq!(whole, pieces);
+    }
+});
