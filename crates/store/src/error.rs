@@ -52,6 +52,12 @@ pub enum StoreError {
         /// What was found.
         why: String,
     },
+    /// The store is open already: in another process, or another time in this one.
+    #[error("the store in {path} is in use already; only one process may have it at a time")]
+    InUse {
+        /// The store's folder.
+        path: PathBuf,
+    },
     /// The store is shutting down.
     #[error("the store is shutting down")]
     Closed,
