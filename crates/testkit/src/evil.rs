@@ -72,7 +72,7 @@ impl Received {
     }
 }
 
-/// A peer that plays its script to everyone who connects. It ends when dropped.
+/// A peer that plays scripts to those who connect. It ends when dropped.
 #[derive(Debug)]
 pub struct EvilServer {
     address: SocketAddr,
@@ -81,21 +81,32 @@ pub struct EvilServer {
 }
 
 impl EvilServer {
-    /// Listens on a free loopback port. Needs a running tokio runtime.
+    /// Plays one script to everyone, on a free loopback port. Needs a running tokio runtime.
     ///
     /// # Errors
     /// There is no free port.
     pub async fn start(script: Vec<Act>) -> io::Result<Self> {
+        Self::start_each(vec![script]).await
+    }
+
+    /// Plays the first script to the first connection, the second to the second, and the last to all that
+    /// follow.
+    ///
+    /// # Errors
+    /// There is no free port.
+    pub async fn start_each(scripts: Vec<Vec<Act>>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let received: Arc<Mutex<Received>> = Arc::default();
-        let script: Arc<[Act]> = script.into();
         let record = Arc::clone(&received);
         let task = tokio::spawn(async move {
+            let mut scripts = scripts.into_iter();
+            let mut script = scripts.next().unwrap_or_default();
             while let Ok((socket, _)) = listener.accept().await {
                 update(&record, |received| received.connections += 1);
-                let (script, record) = (Arc::clone(&script), Arc::clone(&record));
-                tokio::spawn(async move { play(socket, &script, &record).await });
+                let (now, record) = (script.clone(), Arc::clone(&record));
+                tokio::spawn(async move { play(socket, &now, &record).await });
+                script = scripts.next().unwrap_or(script);
             }
         });
         Ok(Self {
