@@ -1,0 +1,75 @@
+//! A client, or whoever pretends to be one, on the cleartext port.
+//!
+//! Oracles: no panic; no event but STLS; nothing of a login is told apart; output is bounded by input; TLS
+//! begins only with nothing behind STLS; a violation is final; pieces do not matter to what is said.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pillarbox_policy::{
+    ChannelBinding, CipherSuite, FactsParts, Group, How, PeerProof, TlsFacts, TlsVersion,
+};
+use pillarbox_proto::line::LineError;
+use pillarbox_proto::pop3::server::{Event, Limits, Server, Stls, Violation};
+use pillarbox_proto::{Clear, Machine, Step};
+
+fn facts() -> TlsFacts {
+    TlsFacts::assertion(FactsParts {
+        version: TlsVersion::Tls13,
+        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
+        group: Some(Group("X25519MLKEM768")),
+        sni: None,
+        alpn: None,
+        resumed: false,
+        how: How::StartTls,
+        peer: PeerProof::Anonymous,
+        binding: Some(ChannelBinding::tls_exporter([7; 32])),
+    })
+}
+
+/// What the server said, and whether it broke the session off for a line without end, which depends on pieces.
+fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
+    let mut server = Server::<Clear>::new(Limits::default(), Stls::Available, None);
+    let mut said = Vec::new();
+    let mut read = 0;
+    for piece in pieces {
+        server.input(piece);
+        read += piece.len();
+        loop {
+            match server.poll() {
+                Step::Output(bytes) => said.extend(bytes),
+                Step::Event(Event::StartTls) => {
+                    assert!(said.ends_with(b"+OK begin TLS\r\n"));
+                    assert_eq!(server.poll(), Step::NeedReply);
+                    assert!(server.into_sealed(facts()).is_ok());
+                    return (said, false);
+                }
+                Step::Event(event) => panic!("{event:?} in the clear"),
+                Step::NeedInput => break,
+                Step::NeedReply => panic!("nothing was asked"),
+                Step::Close => return (said, false),
+                Step::Err(violation) => {
+                    server.input(b"CAPA\r\n");
+                    assert_eq!(server.poll(), Step::Err(violation));
+                    return (said, violation == Violation::Line(LineError::Endless));
+                }
+            }
+        }
+        assert!(!server.is_in_transaction());
+        // The longest answer is the list of capabilities, to a line of six octets.
+        assert!(said.len() <= 256 + read * 32);
+    }
+    (said, false)
+}
+
+fuzz_target!(|data: &[u8]| {
+    let (whole, endless) = session(std::iter::once(data));
+    // Where STLS is refused since something followed it, pieces make all the difference, as they should.
+    let injected = b"-ERR nothing may follow STLS before the reply\r\n";
+    for size in [1, 1 + data.len() % 11] {
+        let (pieces, endless_too) = session(data.chunks(size));
+        if !endless && !endless_too && !whole.ends_with(injected) {
+            assert_eq!(whole, pieces);
+        }
+    }
+});

@@ -1,0 +1,139 @@
+//! A client inside TLS, against a toy owner with one account and two messages.
+//!
+//! Oracles: no panic; mail is touched only after a login that the owner admitted; every output is bounded; every
+//! event is answered and goes on; a violation is final; pieces do not matter.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use pillarbox_policy::{
+    ChannelBinding, CipherSuite, FactsParts, Group, How, PeerProof, TlsFacts, TlsVersion,
+};
+use pillarbox_proto::line::LineError;
+use pillarbox_proto::machine::MAX_OUTPUT;
+use pillarbox_proto::pop3::maildrop::{Entry, Maildrop, UniqueId};
+use pillarbox_proto::pop3::server::{Event, Limits, LoginRefusal, Server, Updated, Violation};
+use pillarbox_proto::pop3::stuffing::Wanted;
+use pillarbox_proto::sasl::server::ScramOutcome;
+use pillarbox_proto::sasl::{Nonce, ScramKeys};
+use pillarbox_proto::{Machine, Sealed, Step};
+
+const MESSAGES: [&[u8]; 2] = [b"A: 1\r\n\r\n.one\r\n", b"bare\n.\nlines"];
+
+fn facts() -> TlsFacts {
+    TlsFacts::assertion(FactsParts {
+        version: TlsVersion::Tls13,
+        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
+        group: Some(Group("X25519MLKEM768")),
+        sni: None,
+        alpn: None,
+        resumed: false,
+        how: How::Implicit,
+        peer: PeerProof::Anonymous,
+        binding: Some(ChannelBinding::tls_exporter([7; 32])),
+    })
+}
+
+#[derive(Default)]
+struct Owner {
+    admitted: bool,
+    opened: bool,
+}
+
+impl Owner {
+    fn decide(&mut self, server: &mut Server<Sealed>, right: bool) {
+        self.admitted = right;
+        if right {
+            server.admit();
+        } else {
+            server.refuse(LoginRefusal::Credentials);
+        }
+    }
+
+    fn answer(&mut self, server: &mut Server<Sealed>, event: Event) {
+        match event {
+            Event::StartTls => panic!("STLS inside TLS"),
+            Event::NeedNonce => server.nonce(Nonce::from_random([5; 18])),
+            Event::CheckPassword {
+                login, password, ..
+            } => {
+                self.decide(server, login == "ann" && password == "x".into());
+            }
+            Event::NeedScramKeys { .. } => {
+                // Derived keys would cost all the time; these match no password.
+                server.scram_keys(ScramKeys {
+                    salt: vec![1; 16],
+                    iterations: 4096,
+                    stored_key: [2; 32],
+                    server_key: [3; 32],
+                });
+            }
+            Event::CheckScram { outcome, .. } => {
+                assert_eq!(outcome, ScramOutcome::Refuted);
+                self.decide(server, false);
+            }
+            Event::OpenMaildrop { .. } => {
+                assert!(self.admitted && !self.opened);
+                self.opened = true;
+                let entry = |(uid, message): (u32, &&[u8])| Entry {
+                    octets: message.len() as u64,
+                    id: UniqueId { validity: 1, uid },
+                };
+                server.open(Maildrop::new((1..).zip(&MESSAGES).map(entry).collect()));
+            }
+            Event::Retrieve { entry } => {
+                assert!(self.opened);
+                server.message_begins(entry.octets);
+                let message = MESSAGES[entry.id.uid as usize - 1];
+                for piece in message.chunks(3) {
+                    if server.message_piece(piece) == Wanted::NoMore {
+                        break;
+                    }
+                }
+                server.message_ends();
+            }
+            Event::Update { entries } => {
+                assert!(self.opened && !entries.is_empty());
+                server.updated(Updated::Removed);
+            }
+        }
+    }
+}
+
+fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
+    let mut server = Server::<Sealed>::new(facts(), Limits::default());
+    let mut owner = Owner::default();
+    let mut said = Vec::new();
+    for piece in pieces {
+        server.input(piece);
+        loop {
+            match server.poll() {
+                Step::Output(bytes) => {
+                    assert!(!bytes.is_empty() && bytes.len() <= MAX_OUTPUT);
+                    said.extend(bytes);
+                }
+                Step::Event(event) => owner.answer(&mut server, event),
+                Step::NeedInput => break,
+                Step::NeedReply => panic!("every event was answered"),
+                Step::Close => return (said, false),
+                Step::Err(violation) => {
+                    server.input(b"CAPA\r\n");
+                    assert_eq!(server.poll(), Step::Err(violation));
+                    return (said, violation == Violation::Line(LineError::Endless));
+                }
+            }
+        }
+        assert_eq!(server.is_in_transaction(), owner.opened);
+    }
+    (said, false)
+}
+
+fuzz_target!(|data: &[u8]| {
+    let (whole, endless) = session(std::iter::once(data));
+    for size in [1, 1 + data.len() % 11] {
+        let (pieces, endless_too) = session(data.chunks(size));
+        if !endless && !endless_too {
+            assert_eq!(whole, pieces);
+        }
+    }
+});
