@@ -14,7 +14,7 @@ mod store;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::{CommandFactory, Parser};
 use pillarbox_server::{Settings, config};
 
@@ -54,15 +54,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
 }
 
 fn settings(file: &Path) -> anyhow::Result<Settings> {
-    config::load(file).map_err(|error| {
-        let count = error.problems.len();
-        let things = if count == 1 {
-            "one thing is"
-        } else {
-            "several things are"
-        };
-        anyhow::Error::from(error).context(format!("{things} wrong with the configuration"))
-    })
+    config::load(file).map_err(|error| anyhow!("the configuration cannot be used:\n{error}"))
 }
 
 /// What a short command needs.

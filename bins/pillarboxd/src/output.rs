@@ -73,7 +73,7 @@ mod tests {
         ];
         assert_eq!(
             table(&["ACCOUNT", "Z"], &rows),
-            "ACCOUNT            Z\nalice@example.org  x\n\u{fffd}[31mred          \u{fffd}y\n"
+            "ACCOUNT            Z\nalice@example.org  x\n\u{fffd}[31mred           \u{fffd}y\n"
         );
     }
 }

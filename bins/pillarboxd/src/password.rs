@@ -1,7 +1,7 @@
 //! Where a new password comes from: a prompt, standard input or a file. Never the command line, which every
 //! user of the machine can read.
 
-use std::io::{self, BufRead, IsTerminal, Read};
+use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
 use anyhow::{Context, bail};

@@ -28,11 +28,8 @@ pub(crate) fn serve(config: &Path, settings: Settings, options: &cli::Serve) -> 
             write_ports(file, server.addresses())
                 .with_context(|| format!("cannot write {}", file.display()))?;
         }
-        loop {
-            tokio::select! {
-                _ = signals.hangup.recv() => server.reload(),
-                () = signals.end() => break,
-            }
+        while signals.next().await == Asked::Reload {
+            server.reload();
         }
         tokio::select! {
             () = server.stop() => (),
@@ -40,6 +37,13 @@ pub(crate) fn serve(config: &Path, settings: Settings, options: &cli::Serve) -> 
         }
         Ok(())
     })
+}
+
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Reload,
+    End,
 }
 
 struct Signals {
@@ -58,12 +62,17 @@ impl Signals {
         })
     }
 
-    /// Waits for a signal that ends the server.
-    async fn end(&mut self) {
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => (),
-            _ = self.interrupt.recv() => (),
+            _ = self.hangup.recv() => Asked::Reload,
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.interrupt.recv() => Asked::End,
         }
+    }
+
+    /// Waits for a signal that ends the server; there is nothing to reload any more.
+    async fn end(&mut self) {
+        while self.next().await == Asked::Reload {}
     }
 }
 

@@ -24,20 +24,20 @@ use crate::{certificates, storage};
 #[non_exhaustive]
 pub enum StartError {
     /// The store could not be opened.
-    #[error("cannot open the store in {path}: {source}")]
+    #[error("cannot open the store in {path}: {why}")]
     Store {
         /// The data folder.
         path: PathBuf,
         /// Why not.
-        source: StoreError,
+        why: StoreError,
     },
     /// Another file in the data folder could not be used.
-    #[error("cannot use the data folder {path}: {source}")]
+    #[error("cannot use the data folder {path}: {why}")]
     Data {
         /// The data folder.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        why: io::Error,
     },
     /// The listeners could not be opened.
     #[error(transparent)]
@@ -80,9 +80,9 @@ impl Server {
         let data = settings.data.clone();
         let store = storage::open(&settings)
             .await
-            .map_err(|source| StartError::Store {
+            .map_err(|why| StartError::Store {
                 path: data.clone(),
-                source,
+                why,
             })?;
         match Self::assemble(file, settings, certificates, listeners, &store) {
             Ok(server) => Ok(Self {
@@ -104,9 +104,9 @@ impl Server {
         store: &Arc<dyn Store>,
     ) -> Result<Self, StartError> {
         let data = settings.data.clone();
-        let unusable = |source| StartError::Data {
+        let unusable = |why| StartError::Data {
             path: data.clone(),
-            source,
+            why,
         };
         let secret = LoginSecret::open(&data).map_err(unusable)?;
         let admin = AdminSocket::bind(&data).map_err(unusable)?;

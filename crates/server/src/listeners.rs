@@ -30,14 +30,14 @@ pub enum ListenError {
         service: &'static str,
     },
     /// An address could not be bound.
-    #[error("cannot listen on {address} (listeners.{listener}): {source}{}", advice(.source))]
+    #[error("cannot listen on {address} (listeners.{listener}): {why}{}", advice(.why))]
     Bind {
         /// The listener's name.
         listener: &'static str,
         /// The address.
         address: SocketAddr,
-        /// Why not.
-        source: io::Error,
+        /// The system's words.
+        why: io::Error,
     },
 }
 
@@ -170,10 +170,10 @@ fn bind(
             tracing::warn!(listener = listener.name, %address, "there is no IPv6 here; listening on IPv4 alone");
             Ok(None)
         }
-        Err(source) => Err(ListenError::Bind {
+        Err(why) => Err(ListenError::Bind {
             listener: listener.name,
             address,
-            source,
+            why,
         }),
     }
 }

@@ -17,22 +17,22 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 /// How long anything may take on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-pub const ALICE: &str = "alice@example.org";
-pub const PASSWORD: &str = "correct horse battery";
-pub const HOST: &str = "mail.example.org";
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const ALICE: &str = "alice@example.org";
+pub(crate) const PASSWORD: &str = "correct horse battery";
+pub(crate) const HOST: &str = "mail.example.org";
 
 /// A folder with a configuration, and perhaps a server that runs with it.
-pub struct House {
-    pub ca: TestCa,
+pub(crate) struct House {
+    pub(crate) ca: TestCa,
     folder: TempDir,
     server: Option<Child>,
-    pub ports: BTreeMap<String, Vec<SocketAddr>>,
+    pub(crate) ports: BTreeMap<String, Vec<SocketAddr>>,
 }
 
 impl House {
     /// A configuration with every listener on a free loopback port. No server runs yet.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let house = Self {
             ca: TestCa::new(),
             folder: tempfile::tempdir().unwrap(),
@@ -46,28 +46,28 @@ impl House {
     }
 
     /// A house whose server runs, with Alice's account.
-    pub fn serving() -> Self {
+    pub(crate) fn serving() -> Self {
         let mut house = Self::new();
         house.add_account(ALICE, PASSWORD);
         house.serve();
         house
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn file(&self, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
         self.path().join(name)
     }
 
     /// Puts a new certificate for these names where the configuration looks for it.
-    pub fn certify(&self, names: &[&str]) {
+    pub(crate) fn certify(&self, names: &[&str]) {
         let _files = self.ca.server(names).write_to(self.path(), "server");
     }
 
     /// Writes the configuration, changed by `change`.
-    pub fn configure(&self, change: impl FnOnce(&mut String)) {
+    pub(crate) fn configure(&self, change: impl FnOnce(&mut String)) {
         let mut text = format!("hostname = \"{HOST}\"\n")
             + r#"domains = ["example.org"]
 data = "data"
@@ -90,7 +90,7 @@ level = "debug"
     }
 
     /// Runs a command with this house's configuration.
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pillarboxd"));
         command
             .arg("--config")
@@ -101,7 +101,7 @@ level = "debug"
     }
 
     /// Runs a command to its end with this on its standard input.
-    pub fn run(&self, arguments: &[&str], input: &str) -> Output {
+    pub(crate) fn run(&self, arguments: &[&str], input: &str) -> Output {
         let mut child = self
             .command(arguments)
             .stdin(Stdio::piped())
@@ -115,25 +115,25 @@ level = "debug"
     }
 
     /// Runs a command that has to succeed; answers its standard output.
-    pub fn succeed(&self, arguments: &[&str], input: &str) -> String {
+    pub(crate) fn succeed(&self, arguments: &[&str], input: &str) -> String {
         let output = self.run(arguments, input);
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap()
     }
 
     /// Runs a command that has to fail; answers its standard error.
-    pub fn fail(&self, arguments: &[&str], input: &str) -> String {
+    pub(crate) fn fail(&self, arguments: &[&str], input: &str) -> String {
         let output = self.run(arguments, input);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}: {output:?}");
         String::from_utf8(output.stderr).unwrap()
     }
 
-    pub fn add_account(&self, address: &str, password: &str) {
+    pub(crate) fn add_account(&self, address: &str, password: &str) {
         self.succeed(&["account", "add", address], password);
     }
 
     /// Starts the server and waits until it is ready.
-    pub fn serve(&mut self) {
+    pub(crate) fn serve(&mut self) {
         assert!(self.server.is_none());
         let ports = self.file("ports.json");
         let _none = fs::remove_file(&ports);
@@ -158,17 +158,17 @@ level = "debug"
     }
 
     /// The first address of a listener.
-    pub fn address(&self, listener: &str) -> SocketAddr {
+    pub(crate) fn address(&self, listener: &str) -> SocketAddr {
         self.ports[listener][0]
     }
 
     /// What the server has written to its log so far.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.file("log")).unwrap_or_default()
     }
 
     /// Log lines whose message is this.
-    pub fn logged(&self, message: &str) -> Vec<serde_json::Value> {
+    pub(crate) fn logged(&self, message: &str) -> Vec<serde_json::Value> {
         self.log()
             .lines()
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
@@ -176,17 +176,17 @@ level = "debug"
             .collect()
     }
 
-    pub fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.server.as_ref().unwrap().id()
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(self.server.as_ref().unwrap());
         kill_process(pid, signal).unwrap();
     }
 
     /// Waits for the server to end; answers whether it ended well.
-    pub fn wait_for_end(&mut self) -> bool {
+    pub(crate) fn wait_for_end(&mut self) -> bool {
         let mut server = self.server.take().unwrap();
         let mut status = None;
         wait_for("the server to end", || {
@@ -197,13 +197,13 @@ level = "debug"
     }
 
     /// Stops the server in order.
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.signal(Signal::TERM);
         assert!(self.wait_for_end(), "{}", self.log());
     }
 
     /// `openssl s_client` to a listener, as a conversation.
-    pub fn openssl(&self, listener: &str, arguments: &[&str]) -> Conversation {
+    pub(crate) fn openssl(&self, listener: &str, arguments: &[&str]) -> Conversation {
         let mut command = Command::new("openssl");
         command
             .args(["s_client", "-connect", &self.address(listener).to_string()])
@@ -221,14 +221,14 @@ level = "debug"
     }
 
     /// A cleartext connection to a listener.
-    pub fn clear(&self, listener: &str) -> BufReader<TcpStream> {
+    pub(crate) fn clear(&self, listener: &str) -> BufReader<TcpStream> {
         let stream = TcpStream::connect(self.address(listener)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         BufReader::new(stream)
     }
 
     /// Login records as JSON, newest first.
-    pub fn logins(&self) -> Vec<serde_json::Value> {
+    pub(crate) fn logins(&self) -> Vec<serde_json::Value> {
         self.succeed(&["logins", "--json"], "")
             .lines()
             .map(|line| serde_json::from_str(line).unwrap())
@@ -249,7 +249,7 @@ impl Drop for House {
 }
 
 /// Waits until `is_so`.
-pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(crate) fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {
         assert!(begun.elapsed() < PATIENCE, "waited too long for {what}");
@@ -258,7 +258,7 @@ pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// A talk with a server by way of another program.
-pub struct Conversation {
+pub(crate) struct Conversation {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
@@ -289,13 +289,13 @@ impl Conversation {
         }
     }
 
-    pub fn say(&mut self, line: &str) {
+    pub(crate) fn say(&mut self, line: &str) {
         let input = self.input.as_mut().unwrap();
         input.write_all(format!("{line}\r\n").as_bytes()).unwrap();
     }
 
     /// The next line; `None` at the end.
-    pub fn hear(&mut self) -> Option<String> {
+    pub(crate) fn hear(&mut self) -> Option<String> {
         match self.lines.recv_timeout(PATIENCE) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
@@ -304,7 +304,7 @@ impl Conversation {
     }
 
     /// Lines up to the first that starts so, which is answered.
-    pub fn hear_until(&mut self, start: &str) -> String {
+    pub(crate) fn hear_until(&mut self, start: &str) -> String {
         let mut heard = Vec::new();
         loop {
             match self.hear() {
@@ -319,7 +319,7 @@ impl Conversation {
     }
 
     /// What the program said on standard error, once it has ended.
-    pub fn complaints(&mut self) -> String {
+    pub(crate) fn complaints(&mut self) -> String {
         drop(self.input.take());
         let mut text = String::new();
         if let Some(mut errors) = self.child.stderr.take() {
@@ -337,7 +337,7 @@ impl Drop for Conversation {
 }
 
 /// One line of a cleartext conversation, without its end.
-pub fn line(reader: &mut BufReader<TcpStream>) -> String {
+pub(crate) fn line(reader: &mut BufReader<TcpStream>) -> String {
     let mut line = String::new();
     reader.read_line(&mut line).unwrap();
     line.trim_end().to_owned()

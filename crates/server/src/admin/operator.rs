@@ -35,12 +35,12 @@ pub enum OperatorError {
     #[error("{0}; no server answers on {1} either")]
     Store(StoreError, PathBuf),
     /// The running server did not answer.
-    #[error("the running server did not answer on {path}: {source}")]
+    #[error("the running server did not answer on {path}: {why}")]
     Server {
         /// The socket.
         path: PathBuf,
         /// Why not.
-        source: io::Error,
+        why: io::Error,
     },
     /// It was understood and refused; the message says why.
     #[error("{0}")]
@@ -57,10 +57,7 @@ impl Operator {
         let owner = match UnixStream::connect(&path).await {
             Ok(_) => Owner::Server(path),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                return Err(OperatorError::Server {
-                    path,
-                    source: error,
-                });
+                return Err(OperatorError::Server { path, why: error });
             }
             Err(_) => Owner::Ourselves(
                 storage::open(&settings)
@@ -80,9 +77,9 @@ impl Operator {
             Owner::Server(path) => {
                 ask_server(path, &request)
                     .await
-                    .map_err(|source| OperatorError::Server {
+                    .map_err(|why| OperatorError::Server {
                         path: path.clone(),
-                        source,
+                        why,
                     })?
             }
             Owner::Ourselves(store) => perform(&**store, &self.settings, request).await,
