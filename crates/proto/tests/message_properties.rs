@@ -1,6 +1,12 @@
 //! What holds for every message: splits never matter, parts lie within their parents and in order, the
 //! stored form reads back, and nothing panics. The fragments are chosen to build almost-right mail.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that meets the unexpected fails, and says what it skips"
+)]
+
 use pillarbox_proto::message::{Content, Index, IndexLimits, Indexer, Kind, Section};
 use proptest::prelude::*;
 

@@ -61,7 +61,7 @@ impl Part {
     }
 }
 
-/// Which octets of a message or part are meant by BODY[section] (RFC 9051 §6.4.5.1).
+/// Which octets of a message or part are meant by `BODY[section]` (RFC 9051 §6.4.5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Section {
     /// `BODY[1.2]`: the part's body, still in its transfer encoding. With an empty path `BODY[]`, the whole
@@ -114,7 +114,7 @@ impl Index {
         }
     }
 
-    /// The octets BODY[path.section] is made of. `None` where the message has no such section: FETCH then
+    /// The octets `BODY[path.section]` is made of. `None` where the message has no such section: FETCH then
     /// answers NIL.
     #[must_use]
     pub fn section(&self, path: &[u32], section: Section) -> Option<Range<u64>> {

@@ -4,7 +4,7 @@
 //! tree of its parts with absolute octet ranges of header and body, line counts, and small copies of the
 //! header fields that ENVELOPE and BODYSTRUCTURE are made of (RFC 5322, 2045, 2046, 2183, 2231). A store
 //! keeps the index beside the message ([`Index::to_bytes`]), so that FETCH ENVELOPE, BODYSTRUCTURE, RFC822.SIZE
-//! and the ranges of every BODY[section] never read the message again.
+//! and the ranges of every `BODY[section]` never read the message again.
 //!
 //! Memory and time are bounded for any input by [`IndexLimits`]: what lies beyond a limit is one opaque leaf.
 //! No input is an error. Line ends may be CRLF or bare LF, boundaries may be missing or prefixes of each
