@@ -1,4 +1,9 @@
 //! Listeners: limits, shutdown, addresses.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected fails"
+)]
 
 mod support;
 
