@@ -75,7 +75,7 @@ async fn server(opening: Opening) -> Server {
         certificates: vec![files],
         listeners: Vec::new(),
         limits: Limits {
-            message_size: 100_000,
+            message_size: 10_000_000,
             connections: 100,
             connections_per_address: 100,
             shutdown: Duration::from_secs(1),
@@ -182,8 +182,12 @@ impl Peer {
     }
 
     async fn try_say(&mut self, text: &str, replies: usize) -> Result<String, ConnectionError> {
+        self.write(text.as_bytes(), replies).await
+    }
+
+    async fn write(&mut self, octets: &[u8], replies: usize) -> Result<String, ConnectionError> {
         let mut wire = Wire {
-            out: text.as_bytes().to_vec(),
+            out: octets.to_vec(),
             got: Vec::new(),
             replies,
         };
@@ -521,4 +525,103 @@ async fn a_shutdown_is_said() {
     );
     let end = peer.try_say("", 1).await.unwrap_err();
     assert!(matches!(end, ConnectionError::PeerClosed), "{end}");
+}
+
+/// What was put into `original` to make `stored`, if nothing else was done to it.
+fn added(original: &[u8], stored: &[u8]) -> Option<String> {
+    let length = stored.len().checked_sub(original.len())?;
+    let same = original
+        .iter()
+        .zip(stored)
+        .take_while(|(a, b)| a == b)
+        .count();
+    (0..=same)
+        .rev()
+        .take(300)
+        .filter(|&at| stored[at + length..] == original[at..])
+        .map(|at| String::from_utf8_lossy(&stored[at..at + length]).into_owned())
+        .find(|added| {
+            added.trim_start_matches("\r\n").lines().all(|line| {
+                line.starts_with("Date: ")
+                    || line.starts_with("Message-ID: <") && line.ends_with("@mail.example.org>")
+            })
+        })
+}
+
+#[tokio::test]
+async fn every_message_of_the_corpus_arrives_unchanged_or_is_refused() {
+    let corpus = std::env::var_os("PILLARBOX_CORPUS").map_or_else(
+        || std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
+        std::path::PathBuf::from,
+    );
+    let Ok(folders) = std::fs::read_dir(&corpus) else {
+        println!("skipped: there is no corpus in {}", corpus.display());
+        return;
+    };
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    let (mut accepted, mut refused) = (0, 0);
+    for folder in folders
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+    {
+        for file in std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+        {
+            let original = std::fs::read(&file).unwrap();
+            // A client turns the line ends of its platform into CRLF.
+            let has_crlf = original.windows(2).any(|pair| pair == b"\r\n");
+            let message = if has_crlf {
+                original
+            } else {
+                original
+                    .split(|octet| *octet == b'\n')
+                    .collect::<Vec<_>>()
+                    .join(&b"\r\n"[..])
+            };
+            let ends = message.windows(2).filter(|pair| pair == b"\r\n").count();
+            let count = |octet: u8| message.iter().filter(|have| **have == octet).count();
+            let is_clean = count(b'\r') == ends && count(b'\n') == ends && count(0) == 0;
+            let mut command = format!(
+                "MAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<bob@example.org>\r\nBDAT {} LAST\r\n",
+                message.len()
+            )
+            .into_bytes();
+            command.extend_from_slice(&message);
+            let replies = peer.write(&command, 3).await.unwrap();
+            let stored = server.store.stored.lock().unwrap().pop();
+            let Some(stored) = stored else {
+                assert!(!is_clean, "{}: {replies}", file.display());
+                assert!(
+                    replies.contains("\r\n554 5.6.0 "),
+                    "{}: {replies}",
+                    file.display()
+                );
+                refused += 1;
+                continue;
+            };
+            assert!(is_clean, "{}", file.display());
+            let end = stored
+                .content
+                .windows(7)
+                .position(|at| at == b"+0000\r\n")
+                .unwrap()
+                + 7;
+            assert!(
+                stored
+                    .content
+                    .starts_with(b"Return-Path: <>\r\nReceived: from client.example ")
+            );
+            assert!(
+                added(&message, &stored.content[end..]).is_some(),
+                "{}",
+                file.display()
+            );
+            accepted += 1;
+        }
+    }
+    println!("{accepted} messages arrived, {refused} were refused");
+    assert!(accepted > 100);
 }
