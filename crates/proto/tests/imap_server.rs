@@ -1,4 +1,14 @@
 //! The IMAP server's machine from outside: transcripts in every split, limits, and what must never happen.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::string_slice,
+    clippy::unimplemented,
+    clippy::unwrap_used,
+    reason = "a test that meets something unexpected has failed"
+)]
 
 #[path = "imap_server/owner.rs"]
 mod owner;

@@ -43,7 +43,10 @@ impl Session {
         Ok(())
     }
 
-    async fn prepare(&self, head: &AppendHead) -> Result<(MailboxId, Box<dyn Spool>), StoreError> {
+    async fn prepare(
+        &mut self,
+        head: &AppendHead,
+    ) -> Result<(MailboxId, Box<dyn Spool>), StoreError> {
         let Ok((store, account)) = self.mail() else {
             return Err(StoreError::Closed);
         };

@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use pillarbox_proto::imap::grammar::DateTime;
 use pillarbox_proto::imap::server::{
-    Access, Code, Completion, Fetch, FetchItem, FieldFilter, Label, Partial, Section,
+    Access, Code, Completion, Expunges, Fetch, FetchItem, FieldFilter, Label, Naming, Partial,
+    Section,
 };
 use pillarbox_proto::message::{Index, IndexLimits, Indexer};
 use pillarbox_store::{
-    AccountId, Body, ContentId, FlagChange, Flags, Message, Store, StoreError, Uid,
+    AccountId, Body, ContentId, FlagChange, Flags, Message, ModSeq, Store, StoreError, Uid,
 };
 
 use super::select::messages_of;
@@ -48,7 +49,21 @@ impl From<StoreError> for Fault {
 }
 
 impl Session {
-    pub(super) async fn fetch(&mut self, fetch: &Fetch) -> Handled {
+    pub(super) async fn fetch(&mut self, fetch: &Fetch) -> Result<(), Ended> {
+        let mut own = Vec::new();
+        let completion = self.fetch_all(fetch, &mut own).await?;
+        // RFC 3501 §7.4.1: no EXPUNGE while sequence numbers are in use.
+        let expunges = match fetch.naming {
+            Naming::Sequence => Expunges::Withheld,
+            Naming::Uid => Expunges::Announced,
+        };
+        self.updates(expunges, &own).await;
+        self.dialogue.complete(completion);
+        Ok(())
+    }
+
+    /// Tells of all messages that are named. The flags it sets are told in `own`.
+    async fn fetch_all(&mut self, fetch: &Fetch, own: &mut Vec<(Uid, ModSeq)>) -> Handled {
         let selected = match self.selected() {
             Ok(selected) => selected,
             Err(completion) => return Ok(completion),
@@ -60,7 +75,8 @@ impl Session {
             selected.access == Access::ReadWrite && fetch.items.iter().any(FetchItem::sets_seen);
         let mut missing = false;
         for chunk in named.chunks(if seen { SEEN_CHUNK } else { CHUNK }) {
-            match self.fetch_chunk(fetch, chunk, seen).await {
+            let own = seen.then_some(&mut *own);
+            match self.fetch_chunk(fetch, chunk, own).await {
                 Ok(found) => missing |= found < chunk.len() && fetch.changed_since.is_none(),
                 Err(Fault::Session(ended)) => return Err(ended),
                 Err(Fault::Store(error)) => return Ok(failed(&error)),
@@ -73,12 +89,13 @@ impl Session {
         })
     }
 
-    /// Tells of some messages; answers how many of them are still there.
+    /// Tells of some messages; answers how many of them are still there. Where `own` is given, `\Seen` is set
+    /// on them.
     async fn fetch_chunk(
         &mut self,
         fetch: &Fetch,
         named: &[(u32, u32)],
-        sets_seen: bool,
+        own: Option<&mut Vec<(Uid, ModSeq)>>,
     ) -> Result<usize, Fault> {
         let (Ok((store, account)), Ok(selected)) = (self.mail(), self.selected()) else {
             return Ok(named.len());
@@ -90,7 +107,7 @@ impl Session {
         }
         let mailbox = selected.id;
         let mut newly_seen: Vec<Uid> = Vec::new();
-        if sets_seen {
+        if own.is_some() {
             newly_seen = messages
                 .iter()
                 .filter(|message| !message.flags.contains("\\Seen"))
@@ -106,6 +123,9 @@ impl Session {
                 if let Some(old) = messages.iter_mut().find(|old| old.uid == message.uid) {
                     *old = message;
                 }
+            }
+            if let Some(own) = own {
+                own.extend(messages.iter().map(|message| (message.uid, message.modseq)));
             }
         }
         for message in &messages {

@@ -48,7 +48,7 @@ impl Session {
         Ok(Completion::DONE)
     }
 
-    async fn mailboxes(&self) -> Result<Vec<Mailbox>, Completion> {
+    async fn mailboxes(&mut self) -> Result<Vec<Mailbox>, Completion> {
         let (store, account) = self.mail()?;
         store
             .mailboxes(account)

@@ -26,7 +26,7 @@ impl Session {
         Ok(())
     }
 
-    async fn open(&self, select: &Select) -> Result<(Selected, SelectedMailbox), Completion> {
+    async fn open(&mut self, select: &Select) -> Result<(Selected, SelectedMailbox), Completion> {
         let (store, account) = self.mail()?;
         let mailbox = store
             .mailbox(account, &select.mailbox)

@@ -174,10 +174,7 @@ impl Session {
                 let expunges = withheld_by(search.naming);
                 (self.search(&search).await?, expunges)
             }
-            Event::Fetch(fetch) => {
-                let expunges = withheld_by(fetch.naming);
-                (self.fetch(&fetch).await?, expunges)
-            }
+            Event::Fetch(fetch) => return self.fetch(&fetch).await,
             Event::Store(store) => return self.store(&store).await,
             Event::Copy {
                 set,
