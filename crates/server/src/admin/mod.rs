@@ -10,6 +10,8 @@
 mod operator;
 mod perform;
 mod socket;
+#[cfg(test)]
+mod tests;
 
 use pillarbox_store::{LoginRecord, ScramKeys, Verifiers};
 use serde::{Deserialize, Serialize};
