@@ -14,8 +14,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::{Secret, Timestamp};
+use pillarbox_policy::{
+    AccountLevel, Credentials, Ladder, LegacyWindow, Rung, Secret, Timestamp, TlsVersion,
+};
+use pillarbox_proto::Sealed;
 use pillarbox_proto::message::Index;
+use pillarbox_proto::sasl::{Mechanism, Nonce};
+use pillarbox_proto::submission::client::{Client, Envelope, Event, LineEnds};
+use pillarbox_proto::submission::{Body, ReversePath};
 use pillarbox_proto::{Machine, Step};
 use pillarbox_server::accounts::{NewPassword, new_account};
 use pillarbox_server::auth::LoginSecret;
@@ -46,6 +52,10 @@ struct Server {
 }
 
 async fn server(opening: Opening) -> Server {
+    server_with(opening, None).await
+}
+
+async fn server_with(opening: Opening, legacy_window: Option<LegacyWindow>) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let ca = TestCa::new();
     let files = ca
@@ -98,7 +108,7 @@ async fn server(opening: Opening) -> Server {
         service: Service::Submission,
         opening,
         acceptor,
-        legacy_window: None,
+        legacy_window,
     });
     let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
     let listener = Listener::bind(name, loopback, start, ListenerLimits::default()).unwrap();
@@ -624,4 +634,101 @@ async fn every_message_of_the_corpus_arrives_unchanged_or_is_refused() {
     }
     println!("{accepted} messages arrived, {refused} were refused");
     assert!(accepted > 100);
+}
+
+#[tokio::test]
+async fn our_client_logs_in_bound_to_the_connection_and_sends() {
+    let server = server(Opening::Implicit).await;
+    let identity = ServerIdentity::host("mail.example.org").unwrap();
+    let target = Target::Addresses(vec![server.address]);
+    let mut connection = server
+        .dialer
+        .connect_implicit(&target, &identity)
+        .await
+        .unwrap();
+    let facts = connection.channel().facts().unwrap().clone();
+    let mut client = Client::<Sealed>::new(facts);
+    let credentials =
+        Credentials::new("ann@example.org", PASSWORD.into(), &AccountLevel::default());
+    let mut pieces = ["Subject: x\n\n", ".\nend"].into_iter();
+    let mut told = Vec::new();
+    loop {
+        let event = match connection.drive(&mut client).await.unwrap() {
+            Driven::Event(event) => event,
+            Driven::Closed => break,
+            other => panic!("{other:?}"),
+        };
+        match &event {
+            Event::Ready(_) => {
+                let mechanism = client.authenticate(&credentials, Nonce::from_random([3; 18]));
+                assert_eq!(mechanism, Ok(Mechanism::ScramSha256Plus));
+            }
+            Event::Authenticated(_) => client
+                .send(Envelope {
+                    sender: ReversePath::Address("ann@example.org".parse().unwrap()),
+                    recipients: vec![
+                        "bob@example.org".parse().unwrap(),
+                        "x@example.org".parse().unwrap(),
+                    ],
+                    size: 20,
+                    body: Body::SevenBit,
+                    utf8_header: false,
+                })
+                .unwrap(),
+            Event::RecipientsAnswered { accepted, refused } => {
+                assert_eq!(*accepted, 1);
+                assert_eq!(
+                    refused[0].reply.to_string(),
+                    "550 5.1.1 \"No such mailbox here\""
+                );
+                client.go_ahead(LineEnds::Lf);
+            }
+            Event::NeedContent => match pieces.next() {
+                Some(piece) => client.content(piece.as_bytes()).unwrap(),
+                None => client.end_content().unwrap(),
+            },
+            Event::Sent(_) => client.quit(),
+            other => panic!("{other:?}"),
+        }
+        told.push(event);
+    }
+    assert!(matches!(told.last(), Some(Event::Sent(_))));
+    let [(account, content)] = server.messages().try_into().unwrap();
+    assert_eq!(account, BOB);
+    let (_, received, message) = unstamp(&content);
+    assert_eq!(received.from.name, "[127.0.0.1]");
+    assert!(message.ends_with("\r\n\r\n.\r\nend\r\n"), "{message}");
+    let logins = server.store.logins.lock().unwrap();
+    assert_eq!(logins[0].mechanism, "SCRAM-SHA-256-PLUS");
+    assert_eq!(logins[0].outcome, "ok");
+}
+
+#[tokio::test]
+async fn in_a_window_only_named_accounts_log_in_and_all_others_hear_the_same() {
+    let far = Timestamp(i64::MAX / 2);
+    let window = LegacyWindow::open(far, Timestamp(0));
+    let server = server_with(Opening::StartTls, window).await;
+    let rung = Rung::Cleartext { until: far };
+    let ladder = Ladder::restore(rung, TlsVersion::Tls12, None, Timestamp(0));
+    server.store.set_ladder(ANN, ladder).await.unwrap();
+    let mut peer = server.connect_clear().await;
+    peer.say("EHLO client.example\r\n", 1).await;
+    // bob with the right password, bob with a wrong one.
+    for login in [
+        "AUTH PLAIN AGJvYkBleGFtcGxlLm9yZwBjb3JyZWN0IGhvcnNl\r\n",
+        "AUTH PLAIN AGJvYkBleGFtcGxlLm9yZwB3cm9uZw==\r\n",
+    ] {
+        assert_eq!(
+            peer.say(login, 1).await,
+            "530 5.7.0 Must issue a STARTTLS command first\r\n"
+        );
+    }
+    let reply = peer.say(LOGIN, 1).await;
+    assert_eq!(reply, "235 2.7.0 Authentication successful\r\n");
+    assert!(peer.say("STARTTLS\r\n", 1).await.starts_with("503 5.5.1 "));
+    peer.submit(&["bob@example.org"], MESSAGE).await;
+    let [(_, content)] = server.messages().try_into().unwrap();
+    let (_, received, _) = unstamp(&content);
+    assert_eq!(received.with.as_deref(), Some("ESMTPA"));
+    assert_eq!(received.tls, None, "no TLS, no clause (S4.3-2)");
 }

@@ -138,8 +138,6 @@ pub enum Refusal {
     NoRelay,
     /// The message's content cannot be taken as it is.
     BadContent,
-    /// Too many servers have passed the message on (RFC 5321 §6.3).
-    Loop,
     /// The store has no room; the sender keeps the message and tries again.
     StorageFull,
     /// Something failed here; the sender keeps the message and tries again.
@@ -167,7 +165,6 @@ impl Refusal {
                 "This server does not send mail to other domains yet",
             ),
             Self::BadContent => reply(554, "5.6.0", "The message cannot be taken as it is"),
-            Self::Loop => reply(554, "5.4.6", "The message goes round in circles"),
             Self::StorageFull => reply(
                 452,
                 "4.3.1",

@@ -203,7 +203,9 @@ impl<'a> Session<'a> {
                     Some(transaction) => transaction.begin_content(self.cx, &arrival).await,
                     None => Err(Refusal::LocalError),
                 };
-                self.keep_if(verdict.is_ok());
+                if verdict.is_err() {
+                    self.transaction = None;
+                }
                 settle(server, verdict);
             }
             Event::Content(piece) => {
@@ -227,12 +229,6 @@ impl<'a> Session<'a> {
                     .answer(login, address, connection.channel(), server)
                     .await;
             }
-        }
-    }
-
-    fn keep_if(&mut self, keep: bool) {
-        if !keep {
-            self.transaction = None;
         }
     }
 }
