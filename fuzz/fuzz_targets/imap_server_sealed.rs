@@ -1,0 +1,210 @@
+//! A client inside TLS against the server's machine, with an owner that answers every event.
+//!
+//! Oracles: no panic; how the client's words are cut into pieces never matters; no event but those of
+//! authentication before the owner has let somebody in; pieces of messages and of output are at most 16 KiB.
+
+#![no_main]
+
+use std::num::NonZeroU32;
+
+use libfuzzer_sys::fuzz_target;
+use pillarbox_policy::{CipherSuite, FactsParts, Group, How, PeerProof, TlsFacts, TlsVersion};
+use pillarbox_proto::imap::server::{
+    Code, Completion, Denial, Dialogue, Event, Expunges, FetchItem, Limits, Login, Naming,
+    SearchOutcome, SelectedMailbox, Server, StatusValues, Update, View, Violation,
+};
+use pillarbox_proto::line::LineError;
+use pillarbox_proto::sasl::Nonce;
+use pillarbox_proto::{Machine, Sealed, Step};
+
+fn facts() -> TlsFacts {
+    TlsFacts::assertion(FactsParts {
+        version: TlsVersion::Tls13,
+        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
+        group: Some(Group("X25519MLKEM768")),
+        sni: None,
+        alpn: None,
+        resumed: false,
+        how: How::Implicit,
+        peer: PeerProof::Anonymous,
+        binding: None,
+    })
+}
+
+/// Lets in everybody whose login begins with `a`; has one mailbox with three messages of five octets.
+#[derive(Default)]
+struct Owner {
+    view: View,
+    let_in: bool,
+}
+
+impl Owner {
+    fn answer(&mut self, dialogue: &mut Dialogue, event: Event) {
+        assert!(
+            self.let_in || matches!(event, Event::Login(_) | Event::Id(_)),
+            "{event:?} before login"
+        );
+        match event {
+            Event::Login(Login::Nonce(_)) => {
+                dialogue.exchange_nonce(Nonce::from_random([1; Nonce::RANDOM]));
+            }
+            Event::Login(Login::Password { login, .. }) => {
+                self.let_in = login.starts_with('a');
+                let decided = if self.let_in {
+                    Ok(())
+                } else {
+                    Err(Denial::Credentials)
+                };
+                dialogue.login_decided(decided);
+            }
+            Event::Login(_) => dialogue.login_decided(Err(Denial::Unavailable)),
+            Event::Id(_) | Event::AppendAborted => {}
+            Event::AppendPiece(piece) => assert!(!piece.is_empty() && piece.len() <= 16 * 1024),
+            Event::Append(head) if head.mailbox == "x" => {
+                dialogue.append_refuse(Code::TryCreate, "no such mailbox");
+            }
+            Event::Append(_) => dialogue.append_accept(),
+            Event::Idle => {
+                self.view
+                    .arrived([self.view.largest_uid().saturating_add(1)]);
+                self.announce(dialogue);
+            }
+            Event::Select(select) if select.mailbox == "x" => {
+                dialogue.complete(Completion::no(Code::Nonexistent, "no such mailbox"));
+            }
+            Event::Select(_) => {
+                self.view = View::new(vec![2, 3, 5]);
+                dialogue.selected(&SelectedMailbox {
+                    messages: 3,
+                    uid_validity: NonZeroU32::MIN,
+                    uid_next: NonZeroU32::MIN,
+                    first_unseen: None,
+                    keywords: Vec::new(),
+                    highest_modseq: 1,
+                });
+            }
+            Event::Status { mailbox, items } => {
+                let values = StatusValues {
+                    messages: 3,
+                    uid_next: NonZeroU32::MIN,
+                    uid_validity: NonZeroU32::MIN,
+                    unseen: 0,
+                    deleted: 0,
+                    size: 15,
+                    highest_modseq: 1,
+                };
+                dialogue.status(&mailbox, &items, &values);
+                dialogue.complete(Completion::DONE);
+            }
+            Event::Search(search) => {
+                let found: Vec<SearchOutcome> = (1..=self.view.len())
+                    .map(|number| SearchOutcome { number, modseq: 1 })
+                    .collect();
+                dialogue.found(&search, &found);
+                dialogue.complete(Completion::DONE);
+            }
+            Event::Fetch(fetch) => {
+                for (number, uid) in self
+                    .view
+                    .resolve(&fetch.set, fetch.naming)
+                    .unwrap_or_default()
+                {
+                    dialogue.fetch_open(number);
+                    for item in &fetch.items {
+                        if let FetchItem::Section {
+                            section,
+                            partial,
+                            label,
+                        } = item
+                        {
+                            let range = partial.map_or(0..5, |partial| partial.of(0..5));
+                            let length = range.end - range.start;
+                            dialogue.fetch_octets(section, *partial, *label, length);
+                            dialogue.fetch_piece(&b"hello"[..length as usize]);
+                        } else {
+                            dialogue.fetch_uid(uid);
+                        }
+                    }
+                    dialogue.fetch_close();
+                }
+                dialogue.complete(Completion::DONE);
+            }
+            Event::Expunge(set) => {
+                let doomed = match &set {
+                    Some(set) => self.view.resolve(set, Naming::Uid).unwrap_or_default(),
+                    None => self
+                        .view
+                        .uid_of(1)
+                        .map(|uid| (1, uid))
+                        .into_iter()
+                        .collect(),
+                };
+                self.view.expunged(doomed.into_iter().map(|(_, uid)| uid));
+                self.announce(dialogue);
+                dialogue.complete(Completion::DONE);
+            }
+            _ => {
+                self.announce(dialogue);
+                dialogue.complete(Completion::DONE);
+            }
+        }
+    }
+
+    fn announce(&mut self, dialogue: &mut Dialogue) {
+        for update in self.view.announce(Expunges::Announced) {
+            match update {
+                Update::Expunge(number) => dialogue.expunged(number),
+                Update::Exists(count) => dialogue.exists(count),
+            }
+        }
+    }
+}
+
+/// All that is put out, and the violation it ends in.
+fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<Violation>) {
+    let limits = Limits {
+        message: 4096,
+        skip: 4096,
+        ..Limits::default()
+    };
+    let mut dialogue = Server::<Sealed>::new(facts(), limits).into_dialogue();
+    let mut owner = Owner::default();
+    let mut out = Vec::new();
+    for piece in pieces {
+        dialogue.input(piece);
+        loop {
+            match dialogue.poll() {
+                Step::Output(bytes) => {
+                    assert!(!bytes.is_empty() && bytes.len() <= 16 * 1024);
+                    out.extend(bytes);
+                }
+                Step::Event(event) => owner.answer(&mut dialogue, event),
+                Step::NeedInput => break,
+                Step::NeedReply => panic!("an event was left unanswered"),
+                Step::Close => return (out, None),
+                Step::Err(violation) => return (out, Some(violation)),
+            }
+        }
+    }
+    (out, None)
+}
+
+fn check(whole: &(Vec<u8>, Option<Violation>), split: &(Vec<u8>, Option<Violation>)) {
+    let endless = Some(Violation::Line(LineError::Endless));
+    // How soon a line without end is given up depends on the pieces; everything else does not.
+    if whole.1 != endless && split.1 != endless {
+        assert_eq!(whole, split);
+    }
+}
+
+fuzz_target!(|data: &[u8]| {
+    for login in [&b""[..], b"l LOGIN a b\r\nm SELECT INBOX\r\n"] {
+        let whole = session([login, data].into_iter());
+        let first = || std::iter::once(login);
+        check(&whole, &session(first().chain(data.chunks(1))));
+        check(
+            &whole,
+            &session(first().chain(data.chunks(1 + data.len() % 13))),
+        );
+    }
+});
