@@ -122,7 +122,7 @@ async fn what_is_not_a_request_is_refused() {
         &b"\n"[..],
         b"",
         b"{}\n",
-        b"{\"ask\":\"list-accounts\",\"more\":1}\n",
+        b"{\"ask\":\"give-up\"}\n",
         b"\xff\xfe\n",
         &[b'x'; 60_000],
     ] {
