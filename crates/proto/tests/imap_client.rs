@@ -1257,5 +1257,11 @@ fn broken_ones_end_the_conversation() {
         );
         talk.hear("* OK x\r\nA0001 BAD what?\r\n");
         assert_eq!(talk.end, Some(Err(Violation::CapabilityRefused)));
+        let mut talk = Talk::new(
+            Client::<Sealed>::new(facts(), ClientCertificate::NotSent),
+            piece,
+        );
+        talk.hear("* OK x\r\nA0001 OK done\r\n");
+        assert_eq!(talk.end, Some(Err(Violation::CapabilityRefused)));
     }
 }

@@ -105,6 +105,8 @@ impl State {
         match step {
             ClientStep::Send(message) => {
                 let line = Zeroizing::new(coding::encode(&message));
+                // All the room at once, so that no growing buffer leaves copies of a password behind.
+                self.out.reserve(line.len() + 2);
                 self.out.extend_from_slice(line.as_bytes());
                 self.out.extend_from_slice(b"\r\n");
                 Ok(())

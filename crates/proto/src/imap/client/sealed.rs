@@ -134,7 +134,7 @@ pub struct Refused {
     pub condition: Condition,
     /// Why, for programs.
     pub code: Option<ResponseCode>,
-    /// Why, in the server's words.
+    /// Why, in the server's words. Must be shown where the code is [`ResponseCode::Alert`].
     pub text: ServerText,
 }
 
@@ -602,6 +602,10 @@ impl State {
         }
         self.alert(&status);
         let done = match current.task {
+            // An OK without a list says no more than a NO (C5).
+            Task::Capability(_) if self.capabilities.iter().next().is_none() => {
+                return Err(Violation::CapabilityRefused);
+            }
             Task::Capability(then) => {
                 self.events.extend(then);
                 return Ok(());

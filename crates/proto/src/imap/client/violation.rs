@@ -72,7 +72,7 @@ pub enum Violation {
     /// A line that is no IMAP response.
     #[error("the other end does not speak IMAP")]
     NotImap,
-    /// CAPABILITY was refused inside TLS (C5).
+    /// CAPABILITY was refused inside TLS, or answered without a list (C5).
     #[error("the server would not say what it can do")]
     CapabilityRefused,
     /// The SASL exchange failed on our side: the server has not proved what it must.
