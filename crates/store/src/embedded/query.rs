@@ -1,0 +1,378 @@
+//! What the index answers. Nothing here changes it.
+
+use std::num::NonZeroU32;
+
+use pillarbox_policy::Timestamp;
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, Params, Row};
+
+use super::codec::Decoder;
+use super::entry::get_ladder;
+use super::index::{signed, trouble, unsigned};
+use crate::{
+    Account, AccountId, Changes, ContentId, Flags, Mailbox, MailboxId, Message, ModSeq, ScramKeys,
+    StoreError, Uid, UidRange, Verifiers,
+};
+
+/// Where a message's content stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) segment: u64,
+    pub(super) offset: u64,
+    pub(super) size: u64,
+    pub(super) crc: u32,
+}
+
+/// The numbers that ascend in an account.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Counters {
+    pub(super) modseq: u64,
+    pub(super) last_mailbox: i64,
+    pub(super) last_uid_validity: u32,
+}
+
+const ACCOUNT: &str = "SELECT id, address, argon2id, salt, iterations, stored_key, server_key, \
+     ladder, password_exposed, created FROM account";
+const MAILBOX: &str = "SELECT id, name, uid_validity, uid_next, highest_modseq, subscribed, \
+     special_use, messages, unseen, deleted, size FROM mailbox";
+const MESSAGE: &str =
+    "SELECT uid, content, flags, internal_date, internal_offset, size, modseq FROM message";
+
+pub(super) fn no_account() -> StoreError {
+    StoreError::NotFound {
+        what: "the account".to_owned(),
+    }
+}
+
+fn no_mailbox() -> StoreError {
+    StoreError::NotFound {
+        what: "the mailbox".to_owned(),
+    }
+}
+
+fn no_content() -> StoreError {
+    StoreError::NotFound {
+        what: "the message".to_owned(),
+    }
+}
+
+fn one<T>(
+    index: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Option<T>, StoreError> {
+    index
+        .prepare_cached(sql)
+        .and_then(|mut query| query.query_row(params, read).optional())
+        .map_err(|e| trouble(index, &e))
+}
+
+fn all<T>(
+    index: &Connection,
+    sql: &str,
+    params: impl Params,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<Vec<T>, StoreError> {
+    index
+        .prepare_cached(sql)
+        .and_then(|mut query| query.query_map(params, read)?.collect())
+        .map_err(|e| trouble(index, &e))
+}
+
+pub(super) fn account(
+    index: &Connection,
+    account: AccountId,
+) -> Result<Option<Account>, StoreError> {
+    let sql = format!("{ACCOUNT} WHERE id = ?1");
+    one(index, &sql, [account.0], read_account)
+}
+
+/// Every account of the shard.
+pub(super) fn accounts(index: &Connection) -> Result<Vec<Account>, StoreError> {
+    all(index, ACCOUNT, [], read_account)
+}
+
+/// The numbers that ascend in an account; an error if there is no such account.
+pub(super) fn counters(index: &Connection, account: AccountId) -> Result<Counters, StoreError> {
+    one(
+        index,
+        "SELECT modseq, last_mailbox, last_uid_validity FROM account WHERE id = ?1",
+        [account.0],
+        |row| {
+            Ok(Counters {
+                modseq: unsigned(row, 0)?,
+                last_mailbox: row.get(1)?,
+                last_uid_validity: row.get(2)?,
+            })
+        },
+    )?
+    .ok_or_else(no_account)
+}
+
+/// The last number that any content of the shard was given.
+pub(super) fn last_content(index: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT last_content FROM shard";
+    Ok(one(index, sql, [], |row| unsigned(row, 0))?.unwrap_or(0))
+}
+
+/// Every mailbox of an account, by name, `INBOX` first.
+pub(super) fn mailboxes(
+    index: &Connection,
+    account: AccountId,
+) -> Result<Vec<Mailbox>, StoreError> {
+    counters(index, account)?;
+    let sql = format!("{MAILBOX} WHERE account = ?1 ORDER BY name <> 'INBOX', name");
+    all(index, &sql, [account.0], read_mailbox)
+}
+
+/// A mailbox by its name as it is stored.
+pub(super) fn mailbox_named(
+    index: &Connection,
+    account: AccountId,
+    name: &str,
+) -> Result<Option<Mailbox>, StoreError> {
+    let sql = format!("{MAILBOX} WHERE account = ?1 AND name = ?2");
+    one(index, &sql, (account.0, name), read_mailbox)
+}
+
+/// A mailbox by its identity.
+pub(super) fn mailbox(
+    index: &Connection,
+    account: AccountId,
+    mailbox: MailboxId,
+) -> Result<Mailbox, StoreError> {
+    let sql = format!("{MAILBOX} WHERE account = ?1 AND id = ?2");
+    match one(index, &sql, (account.0, mailbox.0), read_mailbox)? {
+        Some(mailbox) => Ok(mailbox),
+        None => {
+            counters(index, account)?;
+            Err(no_mailbox())
+        }
+    }
+}
+
+/// Messages whose UIDs lie in any of the ranges, by UID, each once.
+pub(super) fn messages_in(
+    index: &Connection,
+    account: AccountId,
+    in_mailbox: MailboxId,
+    ranges: &[UidRange],
+) -> Result<Vec<Message>, StoreError> {
+    mailbox(index, account, in_mailbox)?;
+    let sql =
+        format!("{MESSAGE} WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4 ORDER BY uid");
+    let mut messages = Vec::new();
+    for (from, to) in merged(ranges) {
+        messages.extend(all(
+            index,
+            &sql,
+            (account.0, in_mailbox.0, from, to),
+            read_message,
+        )?);
+    }
+    Ok(messages)
+}
+
+/// One message.
+pub(super) fn message(
+    index: &Connection,
+    account: AccountId,
+    mailbox: MailboxId,
+    uid: Uid,
+) -> Result<Option<Message>, StoreError> {
+    let sql = format!("{MESSAGE} WHERE account = ?1 AND mailbox = ?2 AND uid = ?3");
+    let params = (account.0, mailbox.0, uid.0.get());
+    one(index, &sql, params, read_message)
+}
+
+/// Ranges in order that neither overlap nor touch; the ends of each in either order.
+fn merged(ranges: &[UidRange]) -> Vec<(u32, u32)> {
+    let mut ordered: Vec<(u32, u32)> = ranges
+        .iter()
+        .map(|range| (range.from.0.get(), range.to.0.get()))
+        .map(|(a, b)| (a.min(b), a.max(b)))
+        .collect();
+    ordered.sort_unstable();
+    let mut merged: Vec<(u32, u32)> = Vec::new();
+    for (from, to) in ordered {
+        match merged.last_mut() {
+            Some(last) if from <= last.1.saturating_add(1) => last.1 = last.1.max(to),
+            _ => merged.push((from, to)),
+        }
+    }
+    merged
+}
+
+/// What protocols remembered about a content's structure.
+pub(super) fn structure(
+    index: &Connection,
+    account: AccountId,
+    content: ContentId,
+) -> Result<Vec<u8>, StoreError> {
+    one(
+        index,
+        "SELECT structure FROM content WHERE id = ?1 AND account = ?2",
+        (signed(content.0), account.0),
+        |row| row.get(0),
+    )?
+    .ok_or_else(no_content)
+}
+
+/// Where a content stands.
+pub(super) fn content(
+    index: &Connection,
+    account: AccountId,
+    content: ContentId,
+) -> Result<Place, StoreError> {
+    one(
+        index,
+        "SELECT segment, offset, size, crc FROM content WHERE id = ?1 AND account = ?2",
+        (signed(content.0), account.0),
+        |row| {
+            Ok(Place {
+                segment: unsigned(row, 0)?,
+                offset: unsigned(row, 1)?,
+                size: unsigned(row, 2)?,
+                crc: row.get(3)?,
+            })
+        },
+    )?
+    .ok_or_else(no_content)
+}
+
+/// What changed in a mailbox after `since`.
+pub(super) fn changes_since(
+    index: &Connection,
+    account: AccountId,
+    in_mailbox: MailboxId,
+    since: ModSeq,
+) -> Result<Changes, StoreError> {
+    let now = mailbox(index, account, in_mailbox)?;
+    let after = (account.0, in_mailbox.0, signed(since.0));
+    let changed =
+        format!("{MESSAGE} WHERE account = ?1 AND mailbox = ?2 AND modseq > ?3 ORDER BY uid");
+    let expunged =
+        "SELECT uid FROM expunged WHERE account = ?1 AND mailbox = ?2 AND modseq > ?3 ORDER BY uid";
+    Ok(Changes {
+        changed: all(index, &changed, after, read_message)?,
+        expunged: all(index, expunged, after, |row| read_uid(row, 0))?,
+        highest_modseq: Some(now.highest_modseq),
+    })
+}
+
+/// The flags of a message as the index keeps them.
+pub(super) fn written_flags(flags: &Flags) -> String {
+    flags.iter().collect::<Vec<_>>().join(" ")
+}
+
+fn read_flags(written: &str) -> Flags {
+    Flags::new(written.split(' ').filter(|flag| !flag.is_empty()))
+}
+
+fn read_uid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uid> {
+    read_nonzero(row, column).map(Uid)
+}
+
+fn read_nonzero(row: &Row<'_>, column: usize) -> rusqlite::Result<NonZeroU32> {
+    let number: u32 = row.get(column)?;
+    NonZeroU32::new(number).ok_or(rusqlite::Error::IntegralValueOutOfRange(column, 0))
+}
+
+fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
+    let ladder: Vec<u8> = row.get(7)?;
+    let ladder = get_ladder(&mut Decoder::new(&ladder)).map_err(|malformed| {
+        rusqlite::Error::FromSqlConversionFailure(7, Type::Blob, malformed.0.into())
+    })?;
+    Ok(Account {
+        id: AccountId(row.get(0)?),
+        address: row.get(1)?,
+        verifiers: Verifiers {
+            argon2id: row.get(2)?,
+            scram_sha256: ScramKeys {
+                salt: row.get(3)?,
+                iterations: row.get(4)?,
+                stored_key: row.get(5)?,
+                server_key: row.get(6)?,
+            },
+        },
+        ladder,
+        password_exposed: row.get::<_, Option<i64>>(8)?.map(Timestamp),
+        created: Timestamp(row.get(9)?),
+    })
+}
+
+fn read_mailbox(row: &Row<'_>) -> rusqlite::Result<Mailbox> {
+    Ok(Mailbox {
+        id: MailboxId(row.get(0)?),
+        name: row.get(1)?,
+        uid_validity: read_nonzero(row, 2)?,
+        uid_next: read_nonzero(row, 3)?,
+        highest_modseq: ModSeq(unsigned(row, 4)?),
+        subscribed: row.get(5)?,
+        special_use: row.get(6)?,
+        messages: row.get(7)?,
+        unseen: row.get(8)?,
+        deleted: row.get(9)?,
+        size: unsigned(row, 10)?,
+    })
+}
+
+fn read_message(row: &Row<'_>) -> rusqlite::Result<Message> {
+    Ok(Message {
+        uid: read_uid(row, 0)?,
+        content: ContentId(unsigned(row, 1)?),
+        flags: read_flags(row.get_ref(2)?.as_str()?),
+        internal_date: Timestamp(row.get(3)?),
+        internal_offset: row.get(4)?,
+        size: unsigned(row, 5)?,
+        modseq: ModSeq(unsigned(row, 6)?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn range(from: u32, to: u32) -> UidRange {
+        let uid = |n| Uid(NonZeroU32::new(n).unwrap());
+        UidRange {
+            from: uid(from),
+            to: uid(to),
+        }
+    }
+
+    #[test]
+    fn ranges_are_merged() {
+        let ranges = [range(7, 9), range(1, 3), range(4, 4), range(9, 8)];
+        assert_eq!(merged(&ranges), [(1, 4), (7, 9)]);
+        assert_eq!(merged(&[UidRange::ALL, range(5, 5)]), [(1, u32::MAX)]);
+    }
+
+    #[test]
+    fn flags_are_read_as_they_were_written() {
+        for flags in [vec![], vec!["\\Seen"], vec!["\\Seen", "$Forwarded", "x"]] {
+            let flags = Flags::new(flags);
+            assert_eq!(read_flags(&written_flags(&flags)), flags);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn merging_changes_no_membership(
+            ranges in prop::collection::vec((1_u32..40, 1_u32..40), 0..8),
+            uid in 1_u32..40,
+        ) {
+            let ranges: Vec<_> = ranges.into_iter().map(|(a, b)| range(a, b)).collect();
+            let within = |(from, to): (u32, u32)| (from..=to).contains(&uid);
+            let before = ranges.iter().any(|r| {
+                let (a, b) = (r.from.0.get(), r.to.0.get());
+                within((a.min(b), a.max(b)))
+            });
+            let merged = merged(&ranges);
+            prop_assert_eq!(merged.iter().filter(|r| within(**r)).count(), usize::from(before));
+        }
+    }
+}
