@@ -59,6 +59,7 @@ impl Acceptor {
         }
         let config = ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&VERSIONS)
+            // Cannot fail: the provider has suites of both versions.
             .map_err(|_| NoUsableCertificate)?;
         let mut config = config
             .with_no_client_auth()

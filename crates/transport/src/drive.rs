@@ -40,7 +40,7 @@ pub enum ConnectionError {
     /// The peer closed in peace: by close_notify inside TLS, by FIN in the clear.
     #[error("the other end closed the connection")]
     PeerClosed,
-    /// TCP ended without close_notify. Whatever was being transferred is not complete (C19, S3.4-1).
+    /// TCP ended without close_notify, by FIN or reset. Whatever was being transferred is not complete (C19, S3.4-1).
     #[error(
         "the connection was cut off without a proper goodbye; what was being transferred is not complete"
     )]
@@ -67,6 +67,14 @@ impl ConnectionError {
         match error.kind() {
             io::ErrorKind::UnexpectedEof => Self::Truncated,
             _ => Self::Io(error),
+        }
+    }
+
+    /// Of a read inside TLS, where a reset is a truncation too.
+    fn from_sealed_read(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Self::Truncated,
+            _ => Self::from_io(error),
         }
     }
 }
@@ -234,8 +242,8 @@ impl Connection {
             }
             Stream::Sealed(tls) => {
                 let mut tls = Pin::new(tls);
-                let chunk =
-                    ready!(tls.as_mut().poll_fill_buf(cx)).map_err(ConnectionError::from_io)?;
+                let chunk = ready!(tls.as_mut().poll_fill_buf(cx))
+                    .map_err(ConnectionError::from_sealed_read)?;
                 machine.input(chunk);
                 let read = chunk.len();
                 tls.consume(read);

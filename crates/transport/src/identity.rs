@@ -153,8 +153,7 @@ fn dns_id_matches(presented: &str, reference: &str) -> bool {
     }
 }
 
-/// The text of an SRVName: `[0] EXPLICIT IA5String`, with lengths of one octet, which is all a name of at
-/// most 253 octets and its label need up to 127, or the long form above.
+/// The text of an SRVName, `[0] EXPLICIT IA5String` (RFC 4985 §2).
 fn srv_name(value: &[u8]) -> Option<&str> {
     let string = der_content(value, EXPLICIT_0)?;
     str::from_utf8(der_content(string, IA5_STRING)?).ok()

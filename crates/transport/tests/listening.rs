@@ -10,7 +10,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use pillarbox_testkit::TestCa;
-use pillarbox_transport::{Listener, Service, Start, Unserved};
+use pillarbox_transport::{Listener, ListenerLimits, Service, Start, Unserved};
 use support::{Begin, GREETING, limits, serve_with};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -126,4 +126,60 @@ async fn both_families_on_one_port() {
     assert_eq!(v6.local_addr().unwrap().port(), port);
     let error = bind(&format!("127.0.0.1:{port}")).map(|_| ()).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
+}
+
+/// A listener that runs out of file descriptors says so, pauses, and goes on once there are some.
+#[test]
+fn running_out_of_files() {
+    let test = std::env::current_exe().unwrap();
+    let output = std::process::Command::new("sh")
+        .args([
+            "-c",
+            "ulimit -n 40 && exec \"$0\" --exact --ignored --nocapture with_few_files",
+        ])
+        .arg(test)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{output:?}"
+    );
+}
+
+#[tokio::test]
+#[ignore = "run by running_out_of_files, in a process with a low limit"]
+async fn with_few_files() {
+    let certificate = TestCa::new().server(&["mail.example.org"]);
+    let server = serve_with(
+        Begin::StartTls,
+        Service::Imap,
+        &[&certificate],
+        ListenerLimits {
+            connections: 100,
+            per_address: 100,
+            ..limits()
+        },
+    );
+    let mut clients = Vec::new();
+    while let Ok(client) = TcpStream::connect(server.address).await {
+        clients.push(client);
+    }
+    let mut waited = 0;
+    while !matches!(
+        server.failures.lock().unwrap()[..],
+        [Unserved::Accept(_), ..]
+    ) {
+        assert!(waited < 100, "accept must have failed by now");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        waited += 1;
+    }
+    // Not one report per turn of a busy loop: the pauses grow from 50 ms.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let reports = server.failures.lock().unwrap().len();
+    assert!(reports < 8, "{reports} reports in 300 ms");
+    clients.clear();
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let (_client, heard) = hear(server.address).await;
+    assert_eq!(heard, GREETING);
 }
