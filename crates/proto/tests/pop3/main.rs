@@ -1,5 +1,11 @@
 //! Tests of the POP3 machines: transcripts, state rules, attacks (ATTACKS.md rows S1-S8, C1-C22), and both
 //! ends against each other.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected fails"
+)]
 
 mod attacks_on_client;
 mod attacks_on_server;
