@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Params};
 
 use super::codec::Encoder;
 use super::entry::{AppendedMessage, Effect, Entry, put_ladder};
-use super::index::{signed, trouble};
+use super::index::{signed, trouble, unsigned};
 use super::query::written_flags;
 use super::segment::damaged;
 use crate::{AccountId, Flags, MailboxId, ModSeq, StoreError, Uid, Verifiers};
@@ -481,7 +481,7 @@ impl Target<'_> {
             ..Counts::default()
         };
         for (old, new) in uids {
-            let (content, flags, size): (i64, String, u32) = self
+            let (content, flags, size): (i64, String, u64) = self
                 .index
                 .prepare_cached(
                     "INSERT INTO message SELECT account, ?4, ?5, content, flags, internal_date, \
@@ -500,7 +500,7 @@ impl Target<'_> {
                                 new.0.get(),
                                 signed(modseq.0),
                             ),
-                            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
+                            |row| Ok((row.get(0)?, row.get(1)?, unsigned(row, 2)?)),
                         )
                         .optional()
                 })
@@ -510,7 +510,7 @@ impl Target<'_> {
             added.messages += 1;
             added.unseen += is_unseen(&flags);
             added.deleted += is_deleted(&flags);
-            added.size = added.size.saturating_add(u64::from(size));
+            added.size = added.size.saturating_add(size);
             added.uid = added.uid.max(new.0.get());
             self.run_on_one(
                 "a content",
