@@ -9,6 +9,9 @@ use pillarbox_policy::{Consent, Lowering, Secret, Timestamp};
 use crate::args::AnswerToWarning;
 use crate::output::Output;
 
+/// The most octets of a password from standard input.
+const MAX_PASSWORD: usize = 4096;
+
 /// Whether there is somebody to ask.
 pub(crate) fn somebody_is_there() -> bool {
     io::stdin().is_terminal() && io::stderr().is_terminal()
@@ -100,8 +103,10 @@ impl Person for AtSetUp<'_> {
                     .map(Secret::new)
             }
             PasswordFrom::StandardInput => {
-                let mut text = String::new();
-                io::stdin().lock().read_to_string(&mut text).ok()?;
+                // room enough from the start, so that no half of it is left behind by growing
+                let mut text = String::with_capacity(MAX_PASSWORD);
+                let mut input = io::stdin().lock().take(MAX_PASSWORD as u64);
+                input.read_to_string(&mut text).ok()?;
                 if text.ends_with('\n') {
                     text.pop();
                     if text.ends_with('\r') {

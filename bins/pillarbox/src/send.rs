@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
-use pillarbox_client::{Attachment, Draft, Indicator, Letter, open_submission};
+use pillarbox_client::{Attachment, Draft, Indicator, Letter, SubmissionSession};
 use serde_json::json;
 
 use crate::Home;
@@ -55,7 +55,7 @@ pub(crate) async fn send(
     };
     let draft = Draft::new(&account, &letter)?;
     output.busy(&format!("connecting: {}", account.submission()));
-    let mut session = open_submission(&account, &home.passwords).await?;
+    let mut session = SubmissionSession::open(&account, &home.passwords).await?;
     let sign = session.indicator();
     output.busy("sending");
     let sent = session.send(&draft).await;

@@ -118,11 +118,7 @@ fn a_stored_server_can_be_connected_to_again_without_asking() {
     let account = account();
     let approved = account.submission.approved(account.address.domain());
     assert_eq!(approved.candidate().host().as_str(), "smtp.host.test");
-    let names: Vec<_> = approved
-        .references()
-        .dns
-        .iter()
-        .map(Domain::as_str)
-        .collect();
-    assert_eq!(names, ["smtp.host.test", "example.org"]);
+    let references = approved.references();
+    assert_eq!(references.host.as_str(), "smtp.host.test");
+    assert_eq!(references.mail_domain.as_str(), "example.org");
 }

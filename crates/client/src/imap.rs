@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use pillarbox_policy::{Channel, Credentials, Level};
+use pillarbox_policy::{Credentials, Level};
 use pillarbox_proto::Sealed;
 use pillarbox_proto::imap::client::{
     AuthenticateError, Client, Done, Event, MailboxName, MessageData, Refused, SearchKey,
@@ -75,12 +75,6 @@ impl ImapSession {
     #[must_use]
     pub fn indicator(&self) -> Indicator {
         Indicator::of(self.level, self.connection.channel())
-    }
-
-    /// What the connection is worth.
-    #[must_use]
-    pub fn channel(&self) -> &Channel {
-        self.connection.channel()
     }
 
     /// The names of the mailboxes that can be opened.

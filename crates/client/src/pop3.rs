@@ -1,6 +1,6 @@
 //! Reading over a POP3 session. Nothing is deleted.
 
-use pillarbox_policy::{Channel, Credentials, Level};
+use pillarbox_policy::{Credentials, Level};
 use pillarbox_proto::Sealed;
 use pillarbox_proto::pop3::client::{Client, Event, NotNow};
 use pillarbox_transport::Connection;
@@ -71,12 +71,6 @@ impl Pop3Session {
         Indicator::of(self.level, self.connection.channel())
     }
 
-    /// What the connection is worth.
-    #[must_use]
-    pub fn channel(&self) -> &Channel {
-        self.connection.channel()
-    }
-
     /// The newest messages, at most `limit`, in order.
     ///
     /// # Errors
@@ -98,7 +92,11 @@ impl Pop3Session {
         let mut list = Vec::new();
         for (number, size) in sizes.into_iter().skip(first) {
             self.machine.top(number, 0).map_err(out_of_turn)?;
-            let header = self.octets(number).await?;
+            // TOP need not be there (RFC 1939 §7); then there is nothing to say but the size
+            let header = match self.octets(number).await {
+                Err(ClientError::NoMessage(_)) => Vec::new(),
+                header => header?,
+            };
             let uid = ids
                 .iter()
                 .find(|(of, _)| *of == number)

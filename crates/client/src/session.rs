@@ -7,8 +7,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pillarbox_discover::{Approved, DiscoverError, Domain, Mode, Resolver, Service};
-use pillarbox_policy::{Channel, Code, HandshakeFailure, Level, NoTls, Refusal, TlsFacts};
+use pillarbox_discover::{Approved, DiscoverError, Domain, Mode, References, Resolver, Service};
+use pillarbox_policy::{Code, HandshakeFailure, Level, Refusal, TlsFacts};
 use pillarbox_proto::imap::client::{ClearEvent, ClientCertificate};
 use pillarbox_proto::{Clear, Injected, Machine, Sealed, imap, pop3, submission};
 use pillarbox_transport::{
@@ -79,23 +79,6 @@ impl ConnectError {
             Self::Broken(why) => why.code(),
             Self::NoAddress(_) | Self::Name(_) | Self::Dial(_) => None,
         }
-    }
-
-    /// The same as the reason a connection has no TLS, for the indicator.
-    #[must_use]
-    pub fn indicator(&self, level: Level) -> Indicator {
-        let reason = match self {
-            Self::Dial(DialError::Handshake(why)) | Self::Handshake(why) => {
-                NoTls::HandshakeFailed(why.failure.clone())
-            }
-            Self::BelowLevel(why) => NoTls::BelowLevel(why.clone()),
-            Self::Injected(_) => NoTls::StripSuspected,
-            Self::Broken(why) if why.code() == Some(Code::StarttlsStripped) => {
-                NoTls::StripSuspected
-            }
-            _ => NoTls::NotOffered,
-        };
-        Indicator::of(level, &Channel::Clear(reason))
     }
 }
 
@@ -216,12 +199,9 @@ impl Session {
                 .map(|address| SocketAddr::new(address, candidate.port()))
                 .collect(),
         );
-        let mut identity = ServerIdentity::host(host.as_str())?;
-        for domain in &server.references().dns {
-            if domain != host {
-                identity = identity.with_mail_domain(domain.as_str())?;
-            }
-        }
+        let References { host, mail_domain } = server.references();
+        let identity =
+            ServerIdentity::host(host.as_str())?.with_mail_domain(mail_domain.as_str())?;
         let service = candidate.service();
         let dialer = Dialer::new(service_of(service), roots.clone());
         match candidate.label().mode {
@@ -242,16 +222,10 @@ impl Session {
         }
     }
 
-    /// What the connection is worth.
-    #[must_use]
-    pub fn channel(&self) -> &Channel {
-        self.connection.channel()
-    }
-
     /// The confidentiality sign of this very connection.
     #[must_use]
     pub fn indicator(&self) -> Indicator {
-        Indicator::of(self.level, self.channel())
+        Indicator::of(self.level, self.connection.channel())
     }
 
     /// Says goodbye without having logged in.

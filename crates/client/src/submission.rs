@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pillarbox_policy::{Channel, Credentials};
+use pillarbox_policy::{Credentials, Level};
 use pillarbox_proto::Sealed;
 use pillarbox_proto::submission::client::{
     AuthenticateError, Client, Envelope, Event, LineEnds, LoginFailure,
@@ -11,7 +11,8 @@ use pillarbox_transport::Connection;
 
 use crate::error::LoginError;
 use crate::session::{Broken, SealedMachine, Session, farewell, next};
-use crate::{ClientError, Draft, Indicator};
+use crate::sign_in::sign_in;
+use crate::{Account, ClientError, Draft, Indicator, Passwords};
 
 /// How long a server may take over a message it was given (RFC 5321 §4.5.3.2.6).
 const CONTENT_PATIENCE: Duration = Duration::from_secs(600);
@@ -20,7 +21,7 @@ const CONTENT_PATIENCE: Duration = Duration::from_secs(600);
 pub struct SubmissionSession {
     connection: Connection,
     machine: Box<Client<Sealed>>,
-    level: pillarbox_policy::Level,
+    level: Level,
 }
 
 /// A message that the server has taken over.
@@ -35,6 +36,21 @@ pub struct Sent {
 }
 
 impl SubmissionSession {
+    /// Connects to an account's submission server at its level and logs in.
+    ///
+    /// # Errors
+    /// No session at the level, no password, or the server does not take it.
+    pub async fn open(account: &Account, passwords: &Passwords) -> Result<Self, ClientError> {
+        let server = account.submission();
+        let (session, credentials) = sign_in(account, server, passwords).await?;
+        Self::log_in(session, &credentials)
+            .await
+            .map_err(|why| ClientError::Login {
+                server: server.to_string(),
+                why,
+            })
+    }
+
     /// Logs in.
     ///
     /// # Errors
@@ -84,12 +100,6 @@ impl SubmissionSession {
     #[must_use]
     pub fn indicator(&self) -> Indicator {
         Indicator::of(self.level, self.connection.channel())
-    }
-
-    /// What the connection is worth.
-    #[must_use]
-    pub fn channel(&self) -> &Channel {
-        self.connection.channel()
     }
 
     /// Sends a message. It goes to the recipients the server accepts, and is reported sent only after the

@@ -1,9 +1,10 @@
 //! An account that was set up, against servers that have turned evil since: nothing is sent, nothing falls
 //! back, and DNS is not asked who the servers are.
+#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 use std::sync::Arc;
 
-use pillarbox_client::{Accounts, ClientError, Folder, Passwords, Reader, open_submission};
+use pillarbox_client::{Accounts, ClientError, Folder, Passwords, Reader, SubmissionSession};
 use pillarbox_discover::{Mode, Service};
 use pillarbox_policy::Code;
 use pillarbox_testkit::{Act, EvilServer, InProcessNameServer, Leaf, Signing, TestCa, Zone};
@@ -73,7 +74,7 @@ impl Stored {
 
     async fn submit(&self) -> ClientError {
         let (account, _) = self.accounts.find(None).unwrap();
-        open_submission(&account, &self.passwords)
+        SubmissionSession::open(&account, &self.passwords)
             .await
             .map(|_| ())
             .unwrap_err()

@@ -238,14 +238,15 @@ impl fmt::Display for WhyAsk {
     }
 }
 
-/// The names a server's certificate may carry (R7817-1, R7817-2, R7673-3, R9525-3). They come from what
-/// the person typed, the mail domain, signed DNS or a confirmed host; never from the server.
+/// The names a server's certificate may carry (R7817-1, R7673-3, R9525-3). They come from what the person
+/// typed, the mail domain, signed DNS or a confirmed host; never from the server. The SRV-ID that matches too
+/// (R7817-2) follows from the mail domain and the candidate's [`Label`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct References {
-    /// DNS-IDs: the host first, then the mail domain.
-    pub dns: Vec<Domain>,
-    /// The SRV-ID that also matches, where the server was found by SRV: `_imaps.example.org`.
-    pub srv: Option<(Label, Domain)>,
+    /// The host, as a DNS-ID.
+    pub host: Domain,
+    /// The mail domain, as a DNS-ID.
+    pub mail_domain: Domain,
 }
 
 /// A server that may be connected to. It comes from [`Candidate::approve`], or from the person's stored
@@ -271,14 +272,11 @@ pub struct Approved {
 
 impl Approved {
     fn new(candidate: Candidate) -> Self {
-        let Candidate { host, domain, .. } = &candidate;
-        let mut dns = vec![host.clone()];
-        if host != domain {
-            dns.push(domain.clone());
-        }
-        let srv = (candidate.how == How::Srv).then(|| (candidate.label, domain.clone()));
         Self {
-            references: References { dns, srv },
+            references: References {
+                host: candidate.host.clone(),
+                mail_domain: candidate.domain.clone(),
+            },
             candidate,
         }
     }
@@ -349,28 +347,21 @@ mod tests {
     }
 
     #[test]
-    fn references_hold_host_domain_and_srv_id() {
-        let approved = srv("imap.example.org", Status::Insecure)
-            .approve(&[])
-            .unwrap();
-        assert_eq!(
-            approved.references().dns,
-            [domain("imap.example.org"), domain("example.org")]
-        );
-        let (label, of) = approved.references().srv.clone().unwrap();
-        assert_eq!((label.srv(), of.as_str()), ("_imaps", "example.org"));
-        let guess = Candidate::guessed(
-            &domain("example.org"),
-            Service::Imap,
-            domain("imap.example.org"),
-        );
-        assert!(guess.approve(&[]).is_err());
-        let typed = Candidate::typed(
-            &domain("example.org"),
-            guess.label(),
-            domain("mx.test"),
-            None,
-        );
-        assert_eq!(typed.approve(&[]).unwrap().references().srv, None);
+    fn references_are_the_host_and_the_mail_domain() {
+        let approved = srv("imap.host.test", Status::Secure).approve(&[]).unwrap();
+        let expected = References {
+            host: domain("imap.host.test"),
+            mail_domain: domain("example.org"),
+        };
+        assert_eq!(approved.references(), &expected);
+    }
+
+    #[test]
+    fn a_guess_is_asked_about_and_a_typed_server_is_not() {
+        let base = domain("example.org");
+        let guess = Candidate::guessed(&base, Service::Imap, domain("imap.example.org"));
+        assert_eq!(guess.approve(&[]).unwrap_err().why, WhyAsk::Guess);
+        let typed = Candidate::typed(&base, guess.label(), domain("mx.test"), None);
+        assert_eq!(typed.approve(&[]).unwrap().candidate().port(), 993);
     }
 }

@@ -1,14 +1,10 @@
-//! An account at work: connects by what is stored, without asking DNS who the servers are (S5.1-12).
+//! Reading an account's mail, whichever protocol it is read by.
 
 use pillarbox_discover::Service;
-use pillarbox_policy::Credentials;
 
-use crate::account::Server;
 use crate::message::Summary;
-use crate::{
-    Account, ClientError, ImapSession, Indicator, Passwords, Pop3Session, Session,
-    SubmissionSession,
-};
+use crate::sign_in::sign_in;
+use crate::{Account, ClientError, ImapSession, Indicator, Passwords, Pop3Session};
 
 /// The access server of an account, logged in.
 #[derive(Debug)]
@@ -26,8 +22,7 @@ impl Reader {
     /// No session at the level, no password, or the server does not take it.
     pub async fn open(account: &Account, passwords: &Passwords) -> Result<Self, ClientError> {
         let server = account.access();
-        let session = connect(account, server).await?;
-        let credentials = credentials(account, passwords).await?;
+        let (session, credentials) = sign_in(account, server, passwords).await?;
         let failed = |why| ClientError::Login {
             server: server.to_string(),
             why,
@@ -114,50 +109,6 @@ impl Reader {
             Self::Pop3(session) => session.quit().await,
         }
     }
-}
-
-/// Connects to an account's submission server at its level and logs in.
-///
-/// # Errors
-/// No session at the level, no password, or the server does not take it.
-pub async fn submission(
-    account: &Account,
-    passwords: &Passwords,
-) -> Result<SubmissionSession, ClientError> {
-    let server = account.submission();
-    let session = connect(account, server).await?;
-    let credentials = credentials(account, passwords).await?;
-    SubmissionSession::log_in(session, &credentials)
-        .await
-        .map_err(|why| ClientError::Login {
-            server: server.to_string(),
-            why,
-        })
-}
-
-async fn connect(account: &Account, server: &Server) -> Result<Session, ClientError> {
-    let level = account.level().current();
-    let resolver = account.network().resolver()?;
-    let roots = account.network().roots()?;
-    Session::open(
-        &server.approved(account.address().domain()),
-        level,
-        &resolver,
-        &roots,
-    )
-    .await
-    .map_err(|why| ClientError::Connect {
-        server: server.to_string(),
-        level,
-        why,
-    })
-}
-
-async fn credentials(account: &Account, passwords: &Passwords) -> Result<Credentials, ClientError> {
-    let password = passwords
-        .find(account.address(), account.password_place())
-        .await?;
-    Ok(Credentials::new(account.login(), password, account.level()))
 }
 
 fn only_inbox(mailbox: &str) -> Result<(), ClientError> {
