@@ -492,3 +492,71 @@ async fn the_next_address_is_tried() {
         "{error}"
     );
 }
+
+/// R9325-4: after a failed attempt there is no second one, with lower versions or otherwise.
+#[tokio::test]
+async fn no_second_attempt_after_a_failure() {
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    let attempts = tokio::spawn(async move {
+        let mut attempts = 0;
+        while let Ok(Ok((mut peer, _))) =
+            tokio::time::timeout(Duration::from_millis(500), socket.accept()).await
+        {
+            attempts += 1;
+            tokio::io::AsyncReadExt::read_exact(&mut peer, &mut [0; 5])
+                .await
+                .unwrap();
+            peer.set_zero_linger().unwrap();
+        }
+        attempts
+    });
+    let dialer = dialer(Service::Imap, &TestCa::new());
+    let name = host("mail.example.org");
+    let result = dial(Begin::Implicit, &dialer, address, &name).await;
+    assert_eq!(result.unwrap_err(), HandshakeFailure::Closed);
+    assert_eq!(attempts.await.unwrap(), 1);
+}
+
+/// C20: our client does not resume, so every session has had its certificate checked. C21: it sends no SNI for
+/// an address.
+#[tokio::test]
+async fn our_client_never_resumes_and_sends_no_address_as_a_name() {
+    let ca = TestCa::new();
+    let certificate = ca.server(&["mail.example.org", "192.0.2.7"]);
+    let store = CertificateStore::new(certificates(&[&certificate]));
+    let (address, mut taken) = listener(&Acceptor::new(store, Service::Imap).unwrap());
+    let dialer = dialer(Service::Imap, &ca);
+    for (name, sni) in [
+        ("mail.example.org", Some("mail.example.org")),
+        ("mail.example.org", Some("mail.example.org")),
+        ("192.0.2.7", None),
+    ] {
+        let client = dial(Begin::Implicit, &dialer, address, &host(name))
+            .await
+            .unwrap();
+        let server = taken.recv().await.unwrap();
+        assert!(!facts(&server).resumed());
+        assert_eq!(facts(&server).sni(), sni);
+        server.close().await;
+        client.close().await;
+    }
+}
+
+/// R9325-11: tickets allow no early data, so a client that would send some cannot.
+#[tokio::test]
+async fn no_early_data() {
+    let ca = TestCa::new();
+    let (address, mut taken) = listener(&acceptor(&ca, Service::Imap));
+    let mut config = Arc::unwrap_or_clone(Stranger::new(&ca).config());
+    config.enable_early_data = true;
+    let config = Arc::new(config);
+    let mut client = connect(&config, address, "mail.example.org").await.unwrap();
+    taken.recv().await.unwrap().close().await;
+    let read = tokio::io::AsyncReadExt::read(&mut client, &mut [0; 10]).await;
+    assert_eq!(read.unwrap(), 0);
+    assert_eq!(client.get_ref().1.tls13_tickets_received(), 2);
+    let name = "mail.example.org".try_into().unwrap();
+    let mut next = rustls::ClientConnection::new(config, name).unwrap();
+    assert!(next.early_data().is_none());
+}
