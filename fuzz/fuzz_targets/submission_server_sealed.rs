@@ -122,7 +122,8 @@ fn session<'a>(generous: bool, pieces: impl Iterator<Item = &'a [u8]>) -> Owner 
         generous,
         ..Owner::default()
     };
-    for piece in pieces {
+    // The greeting comes before any piece.
+    for piece in std::iter::once(&b""[..]).chain(pieces) {
         server.input(piece);
         loop {
             match server.poll() {

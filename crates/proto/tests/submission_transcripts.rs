@@ -7,7 +7,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
-    clippy::indexing_slicing,
     clippy::string_slice,
     reason = "a test that meets the unexpected fails"
 )]
@@ -136,6 +135,14 @@ impl Cuts {
     }
 }
 
+/// What a server's session begins as.
+#[derive(Clone, Copy)]
+enum Opening {
+    Sealed,
+    Clear,
+    Window,
+}
+
 enum AnyServer {
     Clear(Server<Clear>),
     Sealed(Server<Sealed>),
@@ -152,15 +159,17 @@ struct Served {
 }
 
 impl Served {
-    fn new(config: Config, clear: bool, window: bool) -> Self {
+    fn new(config: Config, start: Opening) -> Self {
         let config = Arc::new(config);
-        let window = window.then(|| LegacyWindow::open(Timestamp(2), Timestamp(1)).unwrap());
+        let window = LegacyWindow::open(Timestamp(2), Timestamp(1)).unwrap();
         Self {
-            server: Some(if clear {
-                AnyServer::Clear(Server::<Clear>::new(config, window))
-            } else {
-                let facts = facts_with(|parts| parts.binding = None);
-                AnyServer::Sealed(Server::<Sealed>::new(config, facts))
+            server: Some(match start {
+                Opening::Clear => AnyServer::Clear(Server::<Clear>::new(config, None)),
+                Opening::Window => AnyServer::Clear(Server::<Clear>::new(config, Some(window))),
+                Opening::Sealed => {
+                    let facts = facts_with(|parts| parts.binding = None);
+                    AnyServer::Sealed(Server::<Sealed>::new(config, facts))
+                }
             }),
             out: Vec::new(),
             content: Vec::new(),
@@ -277,17 +286,17 @@ impl Served {
     }
 }
 
-fn configure(text: &str) -> (Config, bool, bool) {
+fn configure(text: &str) -> (Config, Opening) {
     let mut config = Config::new("mail.example.org");
-    let (mut clear, mut window) = (false, false);
+    let mut opening = Opening::Sealed;
     for line in text
         .lines()
         .filter_map(|line| line.strip_prefix("# config "))
     {
         let (key, value) = line.split_once(' ').unwrap();
         match (key, value) {
-            ("channel", "clear") => clear = true,
-            ("channel", "window") => (clear, window) = (true, true),
+            ("channel", "clear") => opening = Opening::Clear,
+            ("channel", "window") => opening = Opening::Window,
             ("starttls", "unavailable") => config.starttls = StartTlsOffer::Unavailable,
             ("reports", "offered") => config.reports = DeliveryReports::Offered,
             ("message", octets) => config.limits.message = octets.parse().unwrap(),
@@ -301,12 +310,12 @@ fn configure(text: &str) -> (Config, bool, bool) {
             _ => panic!("{line}"),
         }
     }
-    (config, clear, window)
+    (config, opening)
 }
 
 fn replay_server(name: &str, text: &str, cuts: &mut Cuts) {
-    let (config, clear, window) = configure(text);
-    let mut served = Served::new(config, clear, window);
+    let (config, opening) = configure(text);
+    let mut served = Served::new(config, opening);
     served.pump();
     let mut pending: Vec<u8> = Vec::new();
     let mut expected = Vec::new();
