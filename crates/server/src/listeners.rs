@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use crate::config::{ListenerSettings, Settings};
 use crate::context::{Context, ListenerInfo, Opening};
 use crate::shutdown::Shutdown;
-use crate::{pop3, submission};
+use crate::{imap, pop3, submission};
 
 /// Why the listeners cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -199,7 +199,7 @@ async fn session(
     shutdown: Shutdown,
 ) {
     match listener.service {
-        Service::Imap => connection.close().await,
+        Service::Imap => imap::serve(connection, cx, listener, shutdown).await,
         Service::Pop3 => pop3::serve(connection, cx, listener, shutdown).await,
         Service::Submission => submission::serve(connection, cx, listener, shutdown).await,
     }
