@@ -198,4 +198,6 @@ impl Exchange {
 }
 
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use crate::sasl::{
 
 const SALT: [u8; 16] = [9; 16];
 
-fn facts_without_binding() -> TlsFacts {
+pub(super) fn facts_without_binding() -> TlsFacts {
     facts_with(|parts| parts.binding = None)
 }
 
@@ -23,7 +23,7 @@ fn facts_of_another_connection() -> TlsFacts {
     facts_with(|parts| parts.binding = Some(ChannelBinding::tls_exporter([8; 32])))
 }
 
-fn offer(facts: &TlsFacts) -> Offer {
+pub(super) fn offer(facts: &TlsFacts) -> Offer {
     let channel = Channel::Sealed(facts.clone());
     match may_authenticate(&channel, None) {
         MayAuthenticate::Yes(permit) => Offer::new(&channel, permit),
@@ -31,11 +31,11 @@ fn offer(facts: &TlsFacts) -> Offer {
     }
 }
 
-fn nonce(seed: u8) -> Nonce {
+pub(super) fn nonce(seed: u8) -> Nonce {
     Nonce::from_random([seed; Nonce::RANDOM])
 }
 
-fn client(
+pub(super) fn client(
     mechanism: Mechanism,
     facts: &TlsFacts,
     login: &str,
@@ -89,7 +89,7 @@ fn run(
                 let password = if login == account.0 {
                     account.1
                 } else {
-                    "\u{1f9ed}"
+                    "what nobody has"
                 };
                 server.scram_keys(
                     ScramKeys::derive(&Secret::from(password), &SALT, MIN_ITERATIONS).unwrap(),
