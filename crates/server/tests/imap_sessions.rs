@@ -493,3 +493,36 @@ async fn the_corpus_is_the_same_afterwards() {
     let answer = ann.ask("SEARCH TEXT boundary SUBJECT e").await;
     assert!(answer.ends_with("T OK SEARCH completed\r\n"), "{answer}");
 }
+
+/// A client nobody here wrote, on both ports.
+#[tokio::test]
+async fn python_imaplib() {
+    if std::process::Command::new("python3")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        println!("skipped: there is no python3");
+        return;
+    }
+    for (kind, opening) in [("imaps", Opening::Implicit), ("imap", Opening::StartTls)] {
+        let server = server(opening).await;
+        let run = tokio::process::Command::new("python3")
+            .arg(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/tests/imap/imaplib_session.py"
+            ))
+            .args([kind, &server.address.port().to_string()])
+            .arg(&server.root)
+            .output()
+            .await
+            .unwrap();
+        let said = String::from_utf8_lossy(&run.stdout);
+        assert_eq!(
+            said,
+            "imaplib is content\n",
+            "{kind}: {}",
+            String::from_utf8_lossy(&run.stderr)
+        );
+    }
+}

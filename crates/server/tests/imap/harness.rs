@@ -25,6 +25,8 @@ pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) trigger: ShutdownTrigger,
+    /// The root certificate's file.
+    pub(crate) root: std::path::PathBuf,
     dialer: Dialer,
     _folder: tempfile::TempDir,
 }
@@ -33,7 +35,7 @@ pub(crate) async fn server(opening: Opening) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let ca = TestCa::new();
     let files = ca
-        .server(&["mail.example.org"])
+        .server(&["mail.example.org", "127.0.0.1"])
         .write_to(folder.path(), "server");
     let files = CertificateFiles {
         chain: files.chain,
@@ -95,13 +97,13 @@ pub(crate) async fn server(opening: Opening) -> Server {
             .run(session, |_| (), async { ends.requested().await })
             .await;
     });
-    let roots = Roots::empty()
-        .with_pem_file(&ca.write_root(folder.path()))
-        .unwrap();
+    let root = ca.write_root(folder.path());
+    let roots = Roots::empty().with_pem_file(&root).unwrap();
     Server {
         address,
         store,
         trigger,
+        root,
         dialer: Dialer::new(Service::Imap, roots),
         _folder: folder,
     }
