@@ -139,16 +139,16 @@ async fn cancelling_does_not_prolong_the_idle_time() {
 #[tokio::test]
 async fn the_owners_time_does_not_count() {
     let (mut client, mut server) = pair(Over::Tls).await;
-    server.set_idle_timeout(Duration::from_millis(300));
+    server.set_idle_timeout(Duration::from_millis(600));
     let (mut toy, mut talker) = (Toy::silent(), Talker::new());
     let talking = tokio::spawn(async move {
         support::ask(&mut client, &mut talker, "one\r\n").await;
-        tokio::time::sleep(Duration::from_millis(700)).await;
+        tokio::time::sleep(Duration::from_millis(1000)).await;
         support::ask(&mut client, &mut talker, "two\r\n").await;
     });
     let one = server.drive(&mut toy).await.unwrap();
     assert_eq!(one, Driven::Event(ToyEvent::Line("one".to_owned())));
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    tokio::time::sleep(Duration::from_millis(900)).await;
     let two = server.drive(&mut toy).await.unwrap();
     assert_eq!(two, Driven::Event(ToyEvent::Line("two".to_owned())));
     talking.await.unwrap();

@@ -4,17 +4,21 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stderr,
+    clippy::expect_used,
     reason = "a test that meets the unexpected fails"
 )]
 
 mod support;
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use pillarbox_testkit::{Leaf, TestCa};
 use pillarbox_transport::Service;
 use support::{Begin, GREETING, serve};
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+use tokio::time::timeout;
 
 /// What `openssl s_client` printed, both ways, or `None` where there is no OpenSSL.
 async fn s_client(
@@ -51,15 +55,12 @@ async fn s_client(
             return None;
         }
     };
+    // Open until the child has ended, since it leaves when its input ends.
     let mut stdin = child.stdin.take().unwrap();
-    let talk = tokio::spawn(async move {
-        // Time for the handshake: s_client drops what comes before.
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-        let _ = tokio::io::AsyncWriteExt::write_all(&mut stdin, b"hello\nQUIT\n").await;
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    });
-    let output = child.wait_with_output().await.unwrap();
-    talk.await.unwrap();
+    let _ = stdin.write_all(b"hello\nQUIT\n").await;
+    let output = timeout(Duration::from_secs(30), child.wait_with_output());
+    let output = output.await.expect("s_client comes to an end").unwrap();
+    drop(stdin);
     Some(
         String::from_utf8_lossy(&output.stdout).into_owned()
             + &String::from_utf8_lossy(&output.stderr),
