@@ -1,8 +1,10 @@
 //! One mail transaction: who may send, who receives, and the message on its way to them.
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::rand;
+use pillarbox_policy::{CipherSuite, TlsFacts};
 use pillarbox_proto::submission::{Address, ForwardPath, Mail, Rcpt, Refusal, ReversePath};
 use pillarbox_store::{AccountId, StoreError};
 
@@ -166,6 +168,14 @@ impl Transaction {
         } else {
             Text::Ascii
         };
+        if let Some(CipherSuite::Unknown(suite)) = arrival.channel.facts().map(TlsFacts::suite)
+            && is_new(suite)
+        {
+            tracing::warn!(
+                suite = format!("0x{suite:04X}"),
+                "a TLS suite has no name in this program; Received fields show its number: please report it"
+            );
+        }
         let recipient = match self.recipients.as_slice() {
             [one] => Some(one.address.clone()),
             _ => None,
@@ -184,6 +194,13 @@ impl Transaction {
     }
 }
 
+/// Whether a suite without a name is seen for the first time: the operator is told once (S4.3-5).
+fn is_new(suite: u16) -> bool {
+    static SEEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    seen.insert(suite)
+}
+
 fn qualified(address: Address) -> Result<Address, Refusal> {
     if address.domain().is_fully_qualified() {
         return Ok(address);
@@ -198,5 +215,17 @@ fn failed(error: &StoreError) -> Refusal {
         StoreError::Disk { .. } => Refusal::StorageFull,
         StoreError::TooLarge { .. } => Refusal::BadContent,
         _ => Refusal::LocalError,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unnamed_suite_is_told_of_once() {
+        assert!(is_new(0xfefe));
+        assert!(!is_new(0xfefe));
+        assert!(is_new(0xfeff));
     }
 }
