@@ -22,9 +22,10 @@ async fn open(home: &Home, output: &mut Output) -> Result<Reader, Failure> {
 
 pub(crate) async fn mailboxes(home: &Home, output: &mut Output) -> Result<(), Failure> {
     let mut reader = open(home, output).await?;
-    let names = reader.mailboxes().await?;
+    let names = reader.mailboxes().await;
     let sign = reader.indicator();
     reader.close().await;
+    let names = names?;
     Ok(output.answer(
         &json!({ "confidentiality": sign, "mailboxes": names }),
         || names.iter().map(|name| format!("{name}\n")).collect(),
@@ -39,10 +40,11 @@ pub(crate) async fn list(
 ) -> Result<(), Failure> {
     let mut reader = open(home, output).await?;
     output.busy("listing");
-    let list = reader.list(mailbox, limit).await?;
-    output.done();
+    let list = reader.list(mailbox, limit).await;
     let sign = reader.indicator();
     reader.close().await;
+    output.done();
+    let list = list?;
     let value = json!({ "confidentiality": sign, "mailbox": mailbox, "messages": list });
     Ok(output.answer(&value, || match list.is_empty() {
         true => format!("{} is empty.\n", for_terminal(mailbox)),
@@ -84,12 +86,13 @@ pub(crate) async fn read(
     let mut reader = open(home, output).await?;
     output.busy("fetching");
     let octets = match arguments.which {
-        Which::Uid(uid) => reader.message_by_uid(&arguments.mailbox, uid).await?,
-        Which::Number(number) => reader.message(&arguments.mailbox, number).await?,
+        Which::Uid(uid) => reader.message_by_uid(&arguments.mailbox, uid).await,
+        Which::Number(number) => reader.message(&arguments.mailbox, number).await,
     };
-    output.done();
     let sign = reader.indicator();
     reader.close().await;
+    output.done();
+    let octets = octets?;
     if arguments.raw {
         return Ok(output.raw(&octets)?);
     }

@@ -27,6 +27,8 @@ pub enum Act {
     Say(String),
     /// Waits for one line.
     Hear,
+    /// Waits for this line, and takes all lines before it.
+    HearUntil(String),
     /// Does a TLS handshake with this certificate. A client that refuses it ends the script.
     StartTls(Arc<TestCertificate>),
     /// Closes the connection.
@@ -165,6 +167,13 @@ async fn play(socket: TcpStream, script: &[Act], record: &Arc<Mutex<Received>>) 
                     tag = line.split(' ').next().unwrap_or_default().trim().to_owned()
                 }
                 _ => return,
+            },
+            Act::HearUntil(last) => loop {
+                match timeout(PATIENCE, line(&mut stream, record)).await {
+                    Ok(Some(line)) if line.trim_end() == last => break,
+                    Ok(Some(_)) => {}
+                    _ => return,
+                }
             },
             Act::StartTls(certificate) => {
                 let Some(acceptor) = acceptor(certificate) else {
