@@ -1,5 +1,7 @@
 //! The [`Store`] trait: operations, not tables.
 
+use std::any::Any;
+
 use async_trait::async_trait;
 use pillarbox_policy::{Ladder, Timestamp};
 use tokio::sync::broadcast;
@@ -31,8 +33,10 @@ impl Watch {
 }
 
 /// Content on its way into the store, written piece by piece. Dropped unfinished, it leaves nothing behind.
+///
+/// [`Any`], so that an engine knows its own spools and need not copy them.
 #[async_trait]
-pub trait Spool: Send + std::fmt::Debug {
+pub trait Spool: Any + Send + std::fmt::Debug {
     /// Adds a piece. Memory use stays bounded whatever the message's size.
     async fn write(&mut self, piece: &[u8]) -> Result<(), StoreError>;
 

@@ -7,9 +7,11 @@
 //! storage.
 
 mod api;
+mod embedded;
 mod error;
 mod model;
 
 pub use api::{Body, Spool, Store, Watch};
+pub use embedded::{EmbeddedOptions, EmbeddedStore, Report, ShardReport};
 pub use error::StoreError;
 pub use model::*;

@@ -15,6 +15,19 @@ use crate::{
 };
 
 impl EmbeddedStore {
+    /// Notes that the account's password crossed a wire in clear at `at`; setting verifiers takes that back
+    /// (S4.1-6).
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] if there is no such account.
+    pub async fn set_password_exposed(
+        &self,
+        account: AccountId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.change(account, Effect::PasswordExposed(at)).await
+    }
+
     async fn change(&self, account: AccountId, effect: Effect) -> Result<(), StoreError> {
         self.submit(account, Vec::new(), move |index| {
             plan::change_account(index, account, effect)
@@ -61,6 +74,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn account(&self, address: &str) -> Result<Option<Account>, StoreError> {
+        self.check_open()?;
         match self.directory.find(address) {
             Some(id) => self.read(id, move |index| query::account(index, id)).await,
             None => Ok(None),
@@ -88,20 +102,12 @@ impl Store for EmbeddedStore {
         self.change(account, Effect::LadderSet(ladder)).await
     }
 
-    async fn set_password_exposed(
-        &self,
-        account: AccountId,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.change(account, Effect::PasswordExposed(at)).await
-    }
-
     async fn delete_account(&self, account: AccountId) -> Result<(), StoreError> {
         self.change(account, Effect::AccountDeleted).await
     }
 
     async fn record_login(&self, record: LoginRecord) -> Result<(), StoreError> {
-        self.logins()?.record(record).await
+        self.logins.record(record).await
     }
 
     async fn login_records(
@@ -109,7 +115,7 @@ impl Store for EmbeddedStore {
         account: Option<AccountId>,
         limit: u32,
     ) -> Result<Vec<LoginRecord>, StoreError> {
-        self.logins()?.newest(account, limit).await
+        self.logins.newest(account, limit).await
     }
 
     async fn mailboxes(&self, account: AccountId) -> Result<Vec<Mailbox>, StoreError> {
@@ -166,6 +172,7 @@ impl Store for EmbeddedStore {
     }
 
     async fn spool(&self) -> Result<Box<dyn Spool>, StoreError> {
+        self.check_open()?;
         Ok(Box::new(EmbeddedSpool::new(self.spools.clone())))
     }
 
