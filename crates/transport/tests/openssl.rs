@@ -161,7 +161,7 @@ async fn tls_1_2_as_it_should_be() {
         Service::Imap,
         &[&ca.server(&["mail.example.org"])],
     );
-    let Some(output) = s_client(&ca, server.address, &["-tls1_2"]).await else {
+    let Some(output) = s_client(&ca, server.address, &["-tls1_2", "-crlf"]).await else {
         return;
     };
     for line in [
@@ -173,7 +173,7 @@ async fn tls_1_2_as_it_should_be() {
         assert!(output.contains(line), "{line}: {output}");
     }
     // RFC 9325 §3.5: a client without the extended master secret is refused.
-    let output = s_client(&ca, server.address, &["-tls1_2", "-no_ems"]).await;
+    let output = s_client(&ca, server.address, &["-tls1_2", "-crlf", "-no_ems"]).await;
     if let Some(output) = output.filter(|output| !output.contains("nknown option")) {
         assert!(output.contains("alert number 40"), "{output}");
     }
