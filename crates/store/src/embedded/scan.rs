@@ -188,6 +188,26 @@ pub(super) fn check_last(
     }
 }
 
+/// The bodies of a record that are not what was written, each as [`StoreError::Damaged`].
+pub(super) fn damaged_bodies(
+    folder: &Path,
+    shard: u16,
+    record: &Record,
+) -> Result<Vec<StoreError>, StoreError> {
+    let (segment, _) = Segment::open_any(folder, shard, record.start.segment)?;
+    let mut wrong = Vec::new();
+    let mut at = record.bodies_at;
+    for (size, expected) in record.entry.bodies() {
+        let end = at.saturating_add(size);
+        if crc_of(&segment, at, end)? != expected {
+            let why = format!("record {}: a message's content is damaged", record.start.lsn);
+            wrong.push(damaged(&segment.path, at, why));
+        }
+        at = end;
+    }
+    Ok(wrong)
+}
+
 fn read_header(
     segment: &Segment,
     offset: u64,

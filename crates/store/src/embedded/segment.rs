@@ -123,7 +123,7 @@ impl Segment {
             let number = name
                 .to_str()
                 .and_then(|name| name.strip_suffix(".seg"))
-                .and_then(|stem| stem.parse().ok());
+                .and_then(|stem| stem.parse::<u64>().ok());
             numbers.extend(number);
         }
         numbers.sort_unstable();

@@ -88,9 +88,12 @@ where
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
-        let answer = outcome.and_then(|()| self.planned.ok_or(StoreError::Closed));
+        let Self {
+            planned, caller, ..
+        } = *self;
+        let answer = outcome.and_then(|()| planned.ok_or(StoreError::Closed));
         // A caller that stopped waiting wants no answer; what it asked for is done all the same.
-        let _ = self.caller.send(answer);
+        let _ = caller.send(answer);
     }
 }
 
