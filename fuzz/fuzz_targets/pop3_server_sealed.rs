@@ -72,6 +72,7 @@ impl Owner {
                 assert_eq!(outcome, ScramOutcome::Refuted);
                 self.decide(server, false);
             }
+            Event::ExchangeFailed { .. } => {}
             Event::OpenMaildrop { .. } => {
                 assert!(self.admitted && !self.opened);
                 self.opened = true;

@@ -292,7 +292,15 @@ struct Core {
     state: State,
     phase: Phase,
     trust: Trust,
+    binding: Binding,
     capabilities: Capabilities,
+}
+
+/// Whether the connection's channel binding has served an authentication (R9266-1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Binding {
+    Unused,
+    Used,
 }
 
 /// The protocol's state, as opposed to what is under way.
@@ -355,6 +363,7 @@ impl Core {
             state,
             phase: Phase::Authorization,
             trust,
+            binding: Binding::Unused,
             capabilities: Capabilities::default(),
         }
     }

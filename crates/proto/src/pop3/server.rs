@@ -20,7 +20,7 @@ mod transaction;
 use std::num::NonZeroU32;
 
 use pillarbox_policy::{
-    Channel, LadderRefusal, LegacyWindow, MayAuthenticate, NoTls, Secret, TlsFacts,
+    Channel, Code, LadderRefusal, LegacyWindow, MayAuthenticate, NoTls, Secret, TlsFacts,
     may_authenticate,
 };
 use zeroize::Zeroizing;
@@ -30,7 +30,7 @@ use super::stuffing::Stuffer;
 use crate::channel::End;
 use crate::line::{LineBuffer, LineError, LineLimits};
 use crate::machine::MAX_OUTPUT;
-use crate::sasl::server::{Exchange, Offer, ScramOutcome};
+use crate::sasl::server::{Exchange, Failure, Offer, ScramOutcome};
 use crate::sasl::{MAX_LINE, Mechanism};
 use crate::{Clear, Injected, Machine, Sealed, Step};
 
@@ -100,6 +100,14 @@ pub enum Event {
         /// Whether the client knew the password.
         outcome: ScramOutcome,
     },
+    /// An exchange failed before any password or proof was looked at, for a reason that may mean that somebody
+    /// stands between ([`Failure::Downgrade`], [`Failure::BindingMismatch`]). For the log; no answer.
+    ExchangeFailed {
+        /// The SASL mechanism.
+        mechanism: &'static str,
+        /// Why.
+        failure: Failure,
+    },
     /// The client has logged in. Answer with [`Server::open`] or [`Server::cannot_open`].
     OpenMaildrop {
         /// The login, prepared.
@@ -168,6 +176,17 @@ pub enum Violation {
     /// More commands without a login than [`Limits::commands_before_login`].
     #[error("too many commands before login")]
     TooManyCommands,
+}
+
+impl Violation {
+    /// The stable machine code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Injected(injected) => injected.code(),
+            _ => Code::ProtocolViolation,
+        }
+    }
 }
 
 /// The server's machine: over [`Clear`] or over [`Sealed`].

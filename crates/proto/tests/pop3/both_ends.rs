@@ -1,9 +1,10 @@
 //! The client's machine against the server's.
 
 use pillarbox_policy::{AccountLevel, Credentials};
-use pillarbox_proto::pop3::client::{Client, Event, LoggedInBy, Violation};
+use pillarbox_proto::pop3::client::{Client, Event, LoggedInBy, LoginError, Violation};
 use pillarbox_proto::pop3::response::ResponseCode;
 use pillarbox_proto::pop3::server::{Limits, Server, Stls};
+use pillarbox_proto::sasl::server::Failure;
 use pillarbox_proto::sasl::{Mechanism, Nonce};
 use pillarbox_proto::{Clear, Machine, Sealed, Step};
 use proptest::prelude::*;
@@ -186,6 +187,47 @@ fn r5802_2_a_middleman_with_his_own_tls_fails_the_login() {
         pump(&mut client, &mut server, &mut owner),
         Ok(Event::LoginRefused(_))
     ));
+    assert_eq!(owner.failures, [Failure::BindingMismatch]);
+    // The binding serves one authentication a connection (R9266-1).
+    assert_eq!(
+        client.log_in(&credentials(PASSWORD), nonce()),
+        Err(LoginError::ConnectAgain)
+    );
+}
+
+#[test]
+fn real_and_broken_mail_comes_back_byte_for_byte() {
+    let folder = std::env::var_os("PILLARBOX_CORPUS").map_or_else(
+        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
+        Into::into,
+    );
+    let mut folders = vec![folder.clone()];
+    let mut read = 0;
+    while let Some(folder) = folders.pop() {
+        let Ok(files) = std::fs::read_dir(folder) else {
+            continue;
+        };
+        for file in files {
+            let path = file.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let mut message = std::fs::read(&path).unwrap();
+            let mut owner = Owner::with_messages(&[(1, &message)]);
+            owner.piece = 4096;
+            let (mut client, mut server) = logged_in(&mut owner);
+            let back = retrieve(&mut client, &mut server, &mut owner);
+            if !message.is_empty() && !message.ends_with(b"\r\n") {
+                message.extend_from_slice(b"\r\n");
+            }
+            assert!(back == message, "{} came back changed", path.display());
+            read += 1;
+        }
+    }
+    if read == 0 {
+        println!("skipped: there is no mail in {}", folder.display());
+    }
 }
 
 fn has_dot_behind_a_bare_line_end(message: &[u8]) -> bool {

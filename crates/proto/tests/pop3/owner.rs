@@ -4,7 +4,7 @@ use pillarbox_policy::{Secret, TlsFacts};
 use pillarbox_proto::pop3::maildrop::{Entry, Maildrop, UniqueId};
 use pillarbox_proto::pop3::server::{CannotOpen, Event, LoginRefusal, Server, Updated, Violation};
 use pillarbox_proto::pop3::stuffing::Wanted;
-use pillarbox_proto::sasl::server::ScramOutcome;
+use pillarbox_proto::sasl::server::{Failure, ScramOutcome};
 use pillarbox_proto::sasl::{Nonce, ScramKeys};
 use pillarbox_proto::{Machine, Step};
 
@@ -26,6 +26,8 @@ pub(crate) struct Owner {
     pub(crate) removed: Vec<u32>,
     /// Every event that has to do with credentials.
     pub(crate) credentials_seen: usize,
+    /// Why exchanges failed, as far as that is told.
+    pub(crate) failures: Vec<Failure>,
     pub(crate) in_use: bool,
     pub(crate) piece: usize,
     attempts: u8,
@@ -48,6 +50,7 @@ impl Owner {
                 .collect(),
             removed: Vec::new(),
             credentials_seen: 0,
+            failures: Vec::new(),
             in_use: false,
             piece: 7,
             attempts: 0,
@@ -116,6 +119,7 @@ impl Owner {
                     server.open(self.maildrop());
                 }
             }
+            Event::ExchangeFailed { failure, .. } => self.failures.push(failure),
             Event::Retrieve { entry } => self.send(server, entry, out),
             Event::Update { entries } => {
                 self.removed = entries.iter().map(|entry| entry.id.uid).collect();

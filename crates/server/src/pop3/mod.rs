@@ -178,6 +178,9 @@ impl<'a> Session<'a> {
                 }
             }
             Event::Retrieve { entry } => self.begin_sending(entry, server).await,
+            Event::ExchangeFailed { mechanism, failure } => {
+                tracing::warn!(mechanism, %failure, "login failed");
+            }
             Event::Update { entries } => {
                 let updated = match &self.maildrop {
                     Some(maildrop) => maildrop.remove(self.cx, &entries).await,
@@ -248,9 +251,9 @@ fn lost(error: &ConnectionError) -> End {
 
 fn note(violation: Violation) {
     match violation {
-        Violation::Injected(injected) => {
-            tracing::warn!(code = %injected.code(), %violation, "connection closed");
+        Violation::Injected(_) => {
+            tracing::warn!(code = %violation.code(), %violation, "connection closed");
         }
-        _ => tracing::info!(%violation, "connection closed"),
+        _ => tracing::info!(code = %violation.code(), %violation, "connection closed"),
     }
 }

@@ -3,11 +3,13 @@
 use pillarbox_policy::{Credentials, Refusal};
 use zeroize::Zeroizing;
 
-use super::{Client, Core, Event, LoggedInBy, NotNow, Phase, State, Violation, exchange_lines};
+use super::{
+    Binding, Client, Core, Event, LoggedInBy, NotNow, Phase, State, Violation, exchange_lines,
+};
 use crate::Sealed;
 use crate::pop3::response::{Response, rest};
 use crate::sasl::client::{ClientStep, Exchange, Failure, choose};
-use crate::sasl::{Nonce, PrepareError, coding, prepare_login, prepare_password};
+use crate::sasl::{Mechanism, Nonce, PrepareError, coding, prepare_login, prepare_password};
 
 /// The longest command, in octets without CRLF (RFC 2449 §4).
 const MAX_COMMAND: usize = 253;
@@ -25,6 +27,9 @@ pub enum LoginError {
     /// Login or password cannot be used.
     #[error("{0}")]
     Unusable(Failure),
+    /// The connection's channel binding served an earlier attempt, and may serve one only (R9266-1).
+    #[error("connect again to try another login")]
+    ConnectAgain,
     /// The server lists no way to log in that we use.
     #[error("the server offers no way of logging in that is used here")]
     NoMechanism,
@@ -45,8 +50,15 @@ impl Client<Sealed> {
         let facts = self.channel.facts();
         let released = credentials.release(facts).map_err(LoginError::BelowLevel)?;
         if let Some(choice) = choose(self.core.capabilities.mechanisms(), facts) {
+            let binds = choice.mechanism() == Mechanism::ScramSha256Plus;
+            if binds && self.core.binding == Binding::Used {
+                return Err(LoginError::ConnectAgain);
+            }
             let (exchange, initial) =
                 Exchange::new(choice, released, nonce).map_err(LoginError::Unusable)?;
+            if binds {
+                self.core.binding = Binding::Used;
+            }
             return self.core.send_auth(exchange, initial);
         }
         // A server without CAPA is an old one that has USER (RFC 1939); one with CAPA says so (RFC 2449 §6.2).

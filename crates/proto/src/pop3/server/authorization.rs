@@ -179,8 +179,10 @@ impl Core {
                 self.end_exchange();
                 self.error("-ERR that is no message of this mechanism; the exchange is over");
             }
-            ServerStep::Failed(_) => {
+            ServerStep::Failed(failure) => {
                 self.end_exchange();
+                self.event = (failure != Failure::Refused)
+                    .then_some(Event::ExchangeFailed { mechanism, failure });
                 self.refused(LoginRefusal::Credentials);
             }
         }
