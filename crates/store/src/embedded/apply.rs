@@ -100,12 +100,7 @@ impl Target<'_> {
     }
 
     /// Runs a statement that has to change one row.
-    fn run_on_one(
-        &self,
-        what: &str,
-        sql: &str,
-        params: impl Params,
-    ) -> Result<(), StoreError> {
+    fn run_on_one(&self, what: &str, sql: &str, params: impl Params) -> Result<(), StoreError> {
         match self.run(sql, params)? {
             1 => Ok(()),
             _ => Err(self.astray(what)),
@@ -458,7 +453,10 @@ impl Target<'_> {
 
     /// One message less has this content; with the last it leaves the index.
     fn release(&self, content: i64) -> Result<(), StoreError> {
-        let gone = self.run("DELETE FROM content WHERE id = ?1 AND copies = 1", [content])?;
+        let gone = self.run(
+            "DELETE FROM content WHERE id = ?1 AND copies = 1",
+            [content],
+        )?;
         if gone == 1 {
             return Ok(());
         }

@@ -80,9 +80,11 @@ impl At {
         self.file
             .read_exact_at(&mut piece, from)
             .map_err(|e| match e.kind() {
-                std::io::ErrorKind::UnexpectedEof => {
-                    damaged(&self.path, from, "the segment ends within a message's content")
-                }
+                std::io::ErrorKind::UnexpectedEof => damaged(
+                    &self.path,
+                    from,
+                    "the segment ends within a message's content",
+                ),
                 _ => disk(&self.path, &e),
             })?;
         self.check(offset, &piece)?;

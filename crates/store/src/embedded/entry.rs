@@ -302,7 +302,11 @@ impl Effect {
                 modseq: ModSeq(from.u64()?),
                 uids: from.list(|from| Ok((get_uid(from)?, get_uid(from)?)))?,
             },
-            _ => return Err(Malformed("it has an effect that this version does not know")),
+            _ => {
+                return Err(Malformed(
+                    "it has an effect that this version does not know",
+                ));
+            }
         })
     }
 }

@@ -71,7 +71,11 @@ impl Folder {
             let shard = folder.shard(number);
             make(&shard)?;
             if !super::segment::Segment::list(&shard)?.is_empty() {
-                return Err(damaged(&format, 0, "the file is missing, but there is mail"));
+                return Err(damaged(
+                    &format,
+                    0,
+                    "the file is missing, but there is mail",
+                ));
             }
         }
         make(&folder.spools())?;
@@ -163,7 +167,13 @@ fn read_format(path: &Path) -> Result<u16, StoreError> {
         .and_then(|line| line.strip_prefix("shards "))
         .and_then(|count| count.parse().ok())
         .filter(|count| (1..=MOST_SHARDS).contains(count))
-        .ok_or_else(|| damaged(path, 0, "its second line does not say how many shards there are"))
+        .ok_or_else(|| {
+            damaged(
+                path,
+                0,
+                "its second line does not say how many shards there are",
+            )
+        })
 }
 
 fn write_format(folder: &Path, path: &Path, shards: u16) -> Result<(), StoreError> {
@@ -205,10 +215,7 @@ mod tests {
     fn the_number_of_shards_stays_what_it_was() {
         let place = tempfile::tempdir().unwrap();
         drop(Folder::take_or_make(place.path(), 3).unwrap());
-        assert_eq!(
-            Folder::take_or_make(place.path(), 8).unwrap().shards(),
-            3
-        );
+        assert_eq!(Folder::take_or_make(place.path(), 8).unwrap().shards(), 3);
     }
 
     #[test]

@@ -304,7 +304,11 @@ mod tests {
     fn a_file_that_is_no_index_is_damage() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("i");
-        std::fs::write(&path, "this is no database, however long it may be".repeat(99)).unwrap();
+        std::fs::write(
+            &path,
+            "this is no database, however long it may be".repeat(99),
+        )
+        .unwrap();
         let error = open(&path, IndexSync::EveryCommit).unwrap_err();
         assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
     }

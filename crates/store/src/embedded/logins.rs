@@ -159,8 +159,7 @@ fn keep(records: &Connection, mut requests: mpsc::Receiver<Request>) {
                     caller,
                 } => {
                     since_pruned += insert(records, &mut waiting);
-                    let found =
-                        newest(records, account, limit).map_err(|e| trouble(records, &e));
+                    let found = newest(records, account, limit).map_err(|e| trouble(records, &e));
                     // A caller that stopped waiting wants no answer.
                     let _ = caller.send(found);
                 }
@@ -227,7 +226,8 @@ fn insert_one(records: &Connection, record: &LoginRecord) -> rusqlite::Result<()
 
 /// The first 255 octets, less where that would part a character.
 fn cut(text: &str) -> &str {
-    text.get(..text.floor_char_boundary(LONGEST)).unwrap_or(text)
+    text.get(..text.floor_char_boundary(LONGEST))
+        .unwrap_or(text)
 }
 
 fn newest(
@@ -237,9 +237,8 @@ fn newest(
 ) -> rusqlite::Result<Vec<LoginRecord>> {
     match account {
         Some(account) => {
-            let sql = format!(
-                "SELECT {COLUMNS} FROM login WHERE account = ?1 ORDER BY id DESC LIMIT ?2"
-            );
+            let sql =
+                format!("SELECT {COLUMNS} FROM login WHERE account = ?1 ORDER BY id DESC LIMIT ?2");
             let mut query = records.prepare_cached(&sql)?;
             query.query_map((account.0, limit), read)?.collect()
         }

@@ -146,10 +146,7 @@ mod tests {
     fn addresses_lose_their_case() {
         assert_eq!(address("Jane@Example.ORG").unwrap(), "jane@example.org");
         for wrong in ["jane", "@example.org", "jane@"] {
-            assert_eq!(
-                why(address(wrong)),
-                "an address has the form local@domain"
-            );
+            assert_eq!(why(address(wrong)), "an address has the form local@domain");
         }
         assert_eq!(
             why(address("ja ne@example.org")),

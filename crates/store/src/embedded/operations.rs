@@ -231,7 +231,9 @@ impl Store for EmbeddedStore {
     ) -> Result<Box<dyn Body>, StoreError> {
         let folder = self.shard(account)?.folder.clone();
         let place = self
-            .read(account, move |index| query::content(index, account, content))
+            .read(account, move |index| {
+                query::content(index, account, content)
+            })
             .await?;
         let body = blocking(move || SegmentBody::open(&folder, place)).await?;
         Ok(Box::new(body))

@@ -160,8 +160,9 @@ pub(super) fn messages_in(
     ranges: &[UidRange],
 ) -> Result<Vec<Message>, StoreError> {
     mailbox(index, account, in_mailbox)?;
-    let sql =
-        format!("{MESSAGE} WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4 ORDER BY uid");
+    let sql = format!(
+        "{MESSAGE} WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4 ORDER BY uid"
+    );
     let mut messages = Vec::new();
     for (from, to) in merged(ranges) {
         messages.extend(all(

@@ -200,7 +200,10 @@ pub(super) fn damaged_bodies(
     for (size, expected) in record.entry.bodies() {
         let end = at.saturating_add(size);
         if crc_of(&segment, at, end)? != expected {
-            let why = format!("record {}: a message's content is damaged", record.start.lsn);
+            let why = format!(
+                "record {}: a message's content is damaged",
+                record.start.lsn
+            );
             wrong.push(damaged(&segment.path, at, why));
         }
         at = end;
@@ -208,10 +211,7 @@ pub(super) fn damaged_bodies(
     Ok(wrong)
 }
 
-fn read_header(
-    segment: &Segment,
-    offset: u64,
-) -> Result<Option<(RecordHeader, u32)>, StoreError> {
+fn read_header(segment: &Segment, offset: u64) -> Result<Option<(RecordHeader, u32)>, StoreError> {
     if offset.saturating_add(RECORD_HEADER as u64) > segment.length()? {
         return Ok(None);
     }
@@ -240,7 +240,9 @@ fn read_record(
     if header.lsn != at.lsn || header.chain != at.chain {
         return wrong("another record stands in its place");
     }
-    let end = header.total().and_then(|total| at.offset.checked_add(total));
+    let end = header
+        .total()
+        .and_then(|total| at.offset.checked_add(total));
     let Some(end) = end.filter(|end| *end <= length && header.entry <= LARGEST_ENTRY) else {
         return wrong("it is longer than its segment");
     };

@@ -296,7 +296,10 @@ mod tests {
             assert!(matches!(refused, StoreError::Disk { .. }), "{refused:?}");
             assert_eq!(spool.write(b"y").await, Err(given_up()));
             let folder: Arc<Path> = place.path().into();
-            assert_eq!(finish(Box::new(spool), &folder).await.unwrap_err(), given_up());
+            assert_eq!(
+                finish(Box::new(spool), &folder).await.unwrap_err(),
+                given_up()
+            );
         });
     }
 

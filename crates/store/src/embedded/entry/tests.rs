@@ -70,12 +70,14 @@ fn effect() -> impl Strategy<Value = Effect> {
     let account = (".*", verifiers(), ladder(), time());
     let new_mailbox = (mailbox(), ".*", uid(), modseq(), any::<bool>());
     prop_oneof![
-        account.prop_map(|(address, verifiers, ladder, created)| Effect::AccountCreated {
-            address,
-            verifiers,
-            ladder,
-            created
-        }),
+        account.prop_map(
+            |(address, verifiers, ladder, created)| Effect::AccountCreated {
+                address,
+                verifiers,
+                ladder,
+                created
+            }
+        ),
         verifiers().prop_map(Effect::VerifiersSet),
         ladder().prop_map(Effect::LadderSet),
         time().prop_map(Effect::PasswordExposed),
