@@ -190,6 +190,8 @@ async fn a_refused_recipient_is_told_and_the_rest_is_sent() {
     let last = vec![
         Act::HearUntil(".".to_owned()),
         Act::say("250 2.0.0 queued\r\n"),
+        Act::Hear,
+        Act::say("221 bye\r\n"),
     ];
     let (world, [_, sending]) = world(|_| vec![], Some(takes_a_message(last))).await;
     let output = world.run_with_input(&SEND, ".dot\nend\n").await;
