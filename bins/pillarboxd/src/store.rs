@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::Context;
-use pillarbox_server::Settings;
+use pillarbox_server::{Settings, storage};
 use pillarbox_store::{EmbeddedStore, Report, ShardReport};
 
 use crate::cli::Store;
@@ -11,10 +11,10 @@ use crate::output;
 
 /// Runs one of the commands. Answers failure where something is damaged.
 pub(crate) async fn run(settings: Settings, command: Store) -> anyhow::Result<ExitCode> {
-    let data = settings.data;
+    let folder = storage::folder(&settings);
     let report = tokio::task::spawn_blocking(move || match command {
-        Store::Verify => EmbeddedStore::verify(&data),
-        Store::RebuildIndex => EmbeddedStore::rebuild_index(&data),
+        Store::Verify => EmbeddedStore::verify(&folder),
+        Store::RebuildIndex => EmbeddedStore::rebuild_index(&folder),
     })
     .await?
     .context("stop the server first, if it runs")?;

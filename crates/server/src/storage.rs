@@ -1,20 +1,35 @@
 //! Opens the store that the configuration names.
 
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pillarbox_store::{Store, StoreError};
+use pillarbox_store::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
 
 use crate::config::Settings;
+
+/// Where the store lies in the data folder.
+#[must_use]
+pub fn folder(settings: &Settings) -> PathBuf {
+    settings.data.join("store")
+}
 
 /// Opens the store in the data folder, which is made (mode 0700) where it is not there.
 ///
 /// # Errors
-/// The folder cannot be made, or the store not be opened: somebody else has it, or it is damaged.
+/// The folder cannot be made, or the store not be opened: another process has it, or it is damaged.
 pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
     make_folder(&settings.data)?;
-    Err(StoreError::Closed)
+    let folder = folder(settings);
+    let options = EmbeddedOptions {
+        shards: settings.store.shards,
+        ..EmbeddedOptions::default()
+    };
+    // Recovery after a crash may read a good part of the log.
+    let store = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder, options))
+        .await
+        .map_err(|error| StoreError::Engine(error.to_string()))??;
+    Ok(Arc::new(store))
 }
 
 fn make_folder(data: &Path) -> Result<(), StoreError> {
