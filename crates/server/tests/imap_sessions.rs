@@ -281,13 +281,14 @@ async fn search_keys() {
     let server = imaps().await;
     let mut ann = server.select().await;
     ann.append(MESSAGE).await;
-    ann.append(b"From: x@y\r\nSubject: Two\r\n folded\r\n\r\nlunch is in the body\r\n")
+    ann.append(b"From: x@y\r\nSubject: Two\r\n folded =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\n\r\nlunch is in the body\r\n")
         .await;
     ann.ask("STORE 2 FLAGS (\\Answered $Work)").await;
     for (keys, found) in [
         ("ALL", " 1 2"),
         ("SUBJECT LUNCH", " 1"),
         ("SUBJECT \"two folded\"", " 2"),
+        ("SUBJECT \"GR\u{dc}\u{df}E\"", " 2"),
         ("BODY lunch", " 2"),
         ("TEXT lunch", " 1 2"),
         ("NOT TEXT supper", " 1 2"),
@@ -298,8 +299,8 @@ async fn search_keys() {
         ("SENTON 23-Nov-2026", " 1"),
         ("SENTBEFORE 23-Nov-2026", ""),
         ("SINCE 1-Jan-2020 BEFORE 1-Jan-2999", " 1 2"),
-        ("LARGER 100", " 1"),
-        ("SMALLER 100", " 2"),
+        ("LARGER 110", " 1"),
+        ("SMALLER 110", " 2"),
         ("UID 2:*", " 2"),
         ("1 HEADER Date \"\"", " 1"),
         ("NEW", ""),

@@ -8,6 +8,7 @@
 
 mod append;
 mod copy;
+mod encoded_word;
 mod expunge;
 mod fetch;
 mod finder;
@@ -48,22 +49,32 @@ pub async fn serve(
     listener: Arc<ListenerInfo>,
     shutdown: Shutdown,
 ) {
+    if let Some(session) = Box::pin(open(connection, context, listener, shutdown)).await {
+        session.run().await;
+    }
+}
+
+/// Everything up to the greeting inside TLS, where the client comes so far.
+async fn open(
+    connection: Connection,
+    context: Arc<Context>,
+    listener: Arc<ListenerInfo>,
+    shutdown: Shutdown,
+) -> Option<Box<Session>> {
     let limits = Limits {
         message: context.settings().limits.message_size,
         ..Limits::default()
     };
-    let opened = match connection.channel().clone() {
+    let (connection, dialogue) = match connection.channel().clone() {
         Channel::Sealed(facts) => {
             let server = Server::<Sealed>::new(facts, limits);
-            Some((connection, server.into_dialogue()))
+            (connection, server.into_dialogue())
         }
-        Channel::Clear(_) => Box::pin(cleartext(connection, limits, &listener, &shutdown)).await,
+        Channel::Clear(_) => cleartext(connection, limits, &listener, &shutdown).await?,
     };
-    if let Some((connection, dialogue)) = opened {
-        Session::new(connection, dialogue, context, listener, shutdown)
-            .run()
-            .await;
-    }
+    Some(Box::new(Session::new(
+        connection, dialogue, context, listener, shutdown,
+    )))
 }
 
 /// The cleartext phase. Answers the connection and the conversation that goes on after it, if one does.
@@ -139,5 +150,24 @@ fn note(violation: &Violation) {
             tracing::warn!(code = injected.code().as_str(), %violation, "connection cut off");
         }
         _ => tracing::info!(%violation, "connection cut off"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+
+    use super::*;
+
+    fn size<A, B, C, D, F: Future>(_: fn(A, B, C, D) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// A session that waits costs its task this much beside socket and TLS state: large commands are boxed
+    /// while they run.
+    #[test]
+    fn a_waiting_session_is_small() {
+        let size = size(serve) + size_of::<Session>();
+        assert!(size <= 4096, "{size} octets");
     }
 }

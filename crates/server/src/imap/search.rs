@@ -1,14 +1,16 @@
 //! SEARCH. Metadata decides where it can; bodies are streamed once for all texts that are looked for.
 //!
-//! Texts are compared octet by octet, without regard to ASCII case, with the message as it is stored.
+//! Header fields are compared as they stand and as people read them (RFC 2047); bodies as they are stored, octet
+//! by octet, without regard to ASCII case.
 
 use pillarbox_proto::imap::grammar::{Cursor, Date};
 use pillarbox_proto::imap::server::{Completion, Naming, Search, SearchKey, SearchOutcome, View};
 use pillarbox_proto::message;
 use pillarbox_store::{AccountId, Message, Store, StoreError};
 
+use super::encoded_word::holds;
 use super::fetch::{Content, read};
-use super::finder::{Finder, contains};
+use super::finder::Finder;
 use super::select::messages_of;
 use super::session::{Handled, Session, failed};
 
@@ -262,7 +264,7 @@ fn has_field(header: &[u8], name: &[u8], text: &[u8]) -> bool {
             }
             continue;
         }
-        if value.take().is_some_and(|value| contains(&value, text)) {
+        if value.take().is_some_and(|value| holds(&value, text)) {
             return true;
         }
         let colon = line.iter().position(|octet| *octet == b':');
@@ -276,7 +278,7 @@ fn has_field(header: &[u8], name: &[u8], text: &[u8]) -> bool {
             })
         });
     }
-    value.is_some_and(|value| contains(&value, text))
+    value.is_some_and(|value| holds(&value, text))
 }
 
 /// The day in a Date field (RFC 5322 §3.3), time and zone left aside (RFC 3501 §6.4.4).

@@ -78,18 +78,20 @@ impl Session {
         }
     }
 
-    pub(super) async fn run(mut self) {
+    /// Runs the session to its end. The session itself is boxed, and so is everything but waiting: an idle
+    /// connection is as small as its waiting.
+    pub(super) async fn run(mut self: Box<Self>) {
         let ended = loop {
-            let event = match self.next().await {
-                Ok(event) => event,
-                Err(ended) => break ended,
+            let done = match self.next().await {
+                Ok(Event::Idle) => self.idle().await,
+                Ok(event) => Box::pin(self.handle(event)).await,
+                Err(ended) => Err(ended),
             };
-            // Boxed: a session that waits is as small as its waiting.
-            if let Err(ended) = Box::pin(self.handle(event)).await {
+            if let Err(ended) = done {
                 break ended;
             }
         };
-        self.end(ended).await;
+        Box::pin(self.end(ended)).await;
     }
 
     /// Waits for the next event, or the shutdown of the server.
@@ -117,7 +119,7 @@ impl Session {
         Ended::Over
     }
 
-    async fn end(mut self, ended: Ended) {
+    async fn end(mut self: Box<Self>, ended: Ended) {
         if let Ended::CutOff = ended {
             return;
         }
@@ -151,7 +153,8 @@ impl Session {
                 self.incoming = None;
                 return Ok(());
             }
-            Event::Idle => return self.idle().await,
+            // Waited for by the loop itself.
+            Event::Idle => return Ok(()),
             Event::Noop | Event::IdleEnd => (Completion::DONE, Announced),
             Event::AppendEnd => (self.append_end().await?, Announced),
             Event::Select(select) => return self.select(select).await,
