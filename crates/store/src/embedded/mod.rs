@@ -373,3 +373,6 @@ async fn blocking<T: Send + 'static>(
         .await
         .map_err(|e| StoreError::Engine(e.to_string()))?
 }
+
+#[cfg(test)]
+mod tests;
