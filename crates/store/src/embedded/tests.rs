@@ -101,10 +101,7 @@ async fn seen(
         assert_eq!(changes.highest_modseq, Some(mailbox.highest_modseq));
         let with = |flag: &str| messages.iter().filter(|m| m.flags.contains(flag)).count();
         assert_eq!(mailbox.messages as usize, messages.len());
-        assert_eq!(
-            mailbox.unseen as usize,
-            messages.len() - with("\\Seen")
-        );
+        assert_eq!(mailbox.unseen as usize, messages.len() - with("\\Seen"));
         assert_eq!(mailbox.deleted as usize, with("\\Deleted"));
         assert_eq!(mailbox.size, messages.iter().map(|m| m.size).sum::<u64>());
         for message in &messages {
@@ -259,10 +256,7 @@ async fn a_closed_store_refuses_and_its_folder_is_free() {
     store.close().await;
     assert_eq!(store.mailboxes(id).await, Err(StoreError::Closed));
     assert_eq!(store.spool().await.unwrap_err(), StoreError::Closed);
-    assert_eq!(
-        store.create_mailbox(id, "x").await,
-        Err(StoreError::Closed)
-    );
+    assert_eq!(store.create_mailbox(id, "x").await, Err(StoreError::Closed));
     assert!(store.account("jane@example.org").await.is_err());
     open(place.path());
 }
@@ -323,7 +317,10 @@ async fn a_torn_tail_is_cut_and_nothing_else_is_lost() {
     assert_eq!(content(&store, id, &again).await, b"again");
     drop(store);
     let report = EmbeddedStore::verify(place.path()).unwrap();
-    assert!(report.is_sound() && !report.shards[1].torn_tail, "{report:?}");
+    assert!(
+        report.is_sound() && !report.shards[1].torn_tail,
+        "{report:?}"
+    );
 }
 
 #[tokio::test]
