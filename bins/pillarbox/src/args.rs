@@ -127,13 +127,13 @@ pub(crate) struct AddArguments {
     pub(crate) level: Level,
     #[command(flatten)]
     pub(crate) answer: AnswerToWarning,
-    /// The IMAP server, in place of what DNS says: HOST[:PORT][/starttls].
+    /// The IMAP server, in place of what DNS says: `HOST`, `HOST:PORT`, or either with `/starttls` behind.
     #[arg(long, value_name = "SERVER", conflicts_with = "pop3")]
     pub(crate) imap: Option<TypedServer>,
-    /// The POP3 server, in place of what DNS says: HOST[:PORT][/starttls].
+    /// The POP3 server, in place of what DNS says: `HOST`, `HOST:PORT`, or either with `/starttls` behind.
     #[arg(long, value_name = "SERVER")]
     pub(crate) pop3: Option<TypedServer>,
-    /// The submission server, in place of what DNS says: HOST[:PORT][/starttls].
+    /// The submission server, in place of what DNS says: `HOST`, `HOST:PORT`, or either with `/starttls` behind.
     #[arg(long, value_name = "SERVER")]
     pub(crate) submission: Option<TypedServer>,
     /// Says yes to this very host, should the question come up. May be given more than once.

@@ -197,10 +197,7 @@ async fn a_refused_recipient_is_told_and_the_rest_is_sent() {
     let output = world.run_with_input(&SEND, ".dot\nend\n").await;
     exit(&output, 1);
     let said = sending.received().text();
-    let message = said
-        .split("DATA\r\n")
-        .nth(1)
-        .unwrap_or_else(|| said.as_str());
+    let message = said.split("DATA\r\n").nth(1).unwrap_or(said.as_str());
     assert!(message.contains("\r\n..dot\r\nend\r\n.\r\n"), "{message}");
     assert!(
         message.contains("From: \"Alice\" <alice@example.org>\r\n"),
