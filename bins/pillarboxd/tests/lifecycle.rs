@@ -23,7 +23,7 @@ fn a_login_over_each_listener_goes_on_record_with_its_tls_facts() {
         }
         imap.say(&format!("a LOGIN {ALICE} \"{PASSWORD}\""));
         imap.hear_until("a OK");
-        imap.say(&format!("b LOGOUT"));
+        imap.say("b LOGOUT");
         imap.hear_until("b OK");
     }
     for listener in ["pop3s", "pop3"] {

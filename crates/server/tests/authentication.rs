@@ -1,0 +1,117 @@
+//! Authentication on the real store: what it keeps is what decides, and every attempt is kept.
+
+use std::path::Path;
+
+use pillarbox_policy::{Channel, How, NoTls, Secret};
+use pillarbox_server::accounts::{NewPassword, new_account};
+use pillarbox_server::auth::LoginSecret;
+use pillarbox_server::{Attempt, Context, Denied, clock, config, storage};
+use pillarbox_testkit::{facts, facts_with};
+
+const ALICE: &str = "alice@example.org";
+
+async fn context(folder: &Path) -> Context {
+    let settings = config::parse(
+        "hostname = \"mail.example.org\"\ndomains = [\"example.org\"]\ndata = \"data\"\n\
+         [[certificates]]\nchain = \"c\"\nkey = \"k\"\n",
+        &folder.join("pillarboxd.toml"),
+    )
+    .unwrap();
+    let store = storage::open(&settings).await.unwrap();
+    let secret = LoginSecret::open(&settings.data).unwrap();
+    Context::new(store, secret, settings).unwrap()
+}
+
+fn verifiers(password: &str) -> pillarbox_store::Verifiers {
+    NewPassword::new(&Secret::from(password))
+        .unwrap()
+        .verifiers()
+        .unwrap()
+}
+
+async fn log_in(cx: &Context, channel: &Channel, password: &str) -> Result<String, Denied> {
+    let attempt = Attempt {
+        listener: "imap",
+        remote: "192.0.2.7:40000".parse().unwrap(),
+        channel,
+        mechanism: "PLAIN",
+        client: None,
+    };
+    cx.authenticator
+        .password(&attempt, ALICE, Secret::from(password))
+        .await
+        .map(|account| account.address)
+}
+
+#[tokio::test]
+async fn accounts_passwords_ladders_and_records_outlive_the_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let sealed = Channel::Sealed(facts());
+    let by_starttls = Channel::Sealed(facts_with(|facts| facts.how = How::StartTls));
+    let clear = Channel::Clear(NoTls::NotOffered);
+
+    let cx = context(folder.path()).await;
+    let account = new_account(ALICE.to_owned(), verifiers("correct horse"), clock::now());
+    let id = cx
+        .store
+        .create_account(account, clock::now())
+        .await
+        .unwrap();
+    assert_eq!(
+        log_in(&cx, &sealed, "correct horse").await,
+        Ok(ALICE.to_owned())
+    );
+    assert_eq!(
+        log_in(&cx, &by_starttls, "correct horse").await,
+        Ok(ALICE.to_owned())
+    );
+    assert_eq!(
+        log_in(&cx, &clear, "correct horse").await,
+        Err(Denied::PrivacyRequired)
+    );
+    cx.store
+        .set_verifiers(id, verifiers("battery staple"))
+        .await
+        .unwrap();
+    assert_eq!(
+        log_in(&cx, &sealed, "correct horse").await,
+        Err(Denied::Credentials)
+    );
+    cx.store.close().await;
+    drop(cx);
+
+    let cx = context(folder.path()).await;
+    assert_eq!(
+        log_in(&cx, &sealed, "battery staple").await,
+        Ok(ALICE.to_owned())
+    );
+    let ladder = cx.store.account(ALICE).await.unwrap().unwrap().ladder;
+    assert!(ladder.weaker_use().is_some(), "STARTTLS was used (S4.1-2)");
+    let outcomes: Vec<_> = cx
+        .store
+        .login_records(Some(id), 10)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|record| (record.outcome, record.how))
+        .collect();
+    let implicit = || Some("implicit".to_owned());
+    assert_eq!(
+        outcomes,
+        [
+            ("ok".to_owned(), implicit()),
+            ("bad-credentials".to_owned(), implicit()),
+            ("PRIVACY_REQUIRED".to_owned(), None),
+            ("ok".to_owned(), Some("starttls".to_owned())),
+            ("ok".to_owned(), implicit()),
+        ]
+    );
+
+    cx.store.delete_account(id).await.unwrap();
+    assert_eq!(
+        log_in(&cx, &sealed, "battery staple").await,
+        Err(Denied::Credentials),
+        "what was remembered goes with the account"
+    );
+    cx.store.close().await;
+}
