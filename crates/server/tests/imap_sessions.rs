@@ -5,15 +5,12 @@
     clippy::panic,
     clippy::print_stdout,
     clippy::string_slice,
-    clippy::unimplemented,
     clippy::unwrap_used,
     reason = "a test that meets something unexpected has failed"
 )]
 
 #[path = "imap/harness.rs"]
 mod harness;
-#[path = "imap/memory_store.rs"]
-mod memory_store;
 
 use harness::{LOGIN, Server, server};
 use pillarbox_server::Opening;

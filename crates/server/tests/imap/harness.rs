@@ -10,14 +10,12 @@ use pillarbox_server::accounts::{NewPassword, new_account};
 use pillarbox_server::auth::LoginSecret;
 use pillarbox_server::config::{Limits, LogFormat, LogLevel, LogSettings, Settings, StoreSettings};
 use pillarbox_server::{Context, ListenerInfo, Opening, Shutdown, ShutdownTrigger};
-use pillarbox_store::Store;
+use pillarbox_store::{EmbeddedOptions, EmbeddedStore, Store};
 use pillarbox_testkit::TestCa;
 use pillarbox_transport::{
     Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, ConnectionError,
     Dialer, Driven, Listener, ListenerLimits, Roots, ServerIdentity, Service, Start, Target,
 };
-
-use crate::memory_store::MemoryStore;
 
 pub(crate) const LOGIN: &str = "LOGIN ann@example.org \"correct horse\"";
 
@@ -44,7 +42,12 @@ pub(crate) async fn server(opening: Opening) -> Server {
     let mut certificates = Certificates::new();
     certificates.add(&files).unwrap();
     let acceptor = Acceptor::new(CertificateStore::new(certificates), Service::Imap).unwrap();
-    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let options = EmbeddedOptions {
+        shards: 1,
+        ..EmbeddedOptions::default()
+    };
+    let store = EmbeddedStore::open(&folder.path().join("store"), options).unwrap();
+    let store: Arc<dyn Store> = Arc::new(store);
     let password = NewPassword::new(&Secret::from("correct horse")).unwrap();
     let account = new_account(
         "ann@example.org".to_owned(),
