@@ -152,7 +152,7 @@ fn keep(records: &Connection, mut requests: mpsc::Receiver<Request>) {
         let mut next = Some(first);
         while let Some(request) = next.take() {
             match request {
-                Request::Record(record) => waiting.push(record),
+                Request::Record(record) => waiting.push(*record),
                 Request::Newest {
                     account,
                     limit,
@@ -179,7 +179,7 @@ fn keep(records: &Connection, mut requests: mpsc::Receiver<Request>) {
 }
 
 /// Brings records to the database; answers how many. Those that cannot be kept are logged as lost.
-fn insert(records: &Connection, waiting: &mut Vec<Box<LoginRecord>>) -> u32 {
+fn insert(records: &Connection, waiting: &mut Vec<LoginRecord>) -> u32 {
     if waiting.is_empty() {
         return 0;
     }

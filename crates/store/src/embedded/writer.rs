@@ -156,10 +156,6 @@ impl Writer {
     }
 
     /// Stores a batch. Answers what was done, and for each operation why it was refused, if it was.
-    #[expect(
-        clippy::type_complexity,
-        reason = "two lists that only the caller above takes apart"
-    )]
     fn commit(
         &mut self,
         batch: &mut [Box<dyn Operation>],
