@@ -9,11 +9,11 @@ use pillarbox_client::{
     SetupError, Stage, set_up,
 };
 use pillarbox_discover::{
-    Candidate, Confirmation, Domain, Label, MailAddress, Mode, NotConfirmed, Service,
+    Candidate, Confirmation, DiscoverError, Domain, Label, MailAddress, Mode, NotConfirmed, Service,
 };
 use pillarbox_policy::{AccountLevel, Code, Secret};
 use pillarbox_testkit::{
-    Act, EvilServer, InProcessNameServer, Leaf, Signing, TestCa, TestCertificate, Zone,
+    Act, EvilServer, InProcessNameServer, Leaf, NameServer, Signing, TestCa, TestCertificate, Zone,
 };
 
 const PASSWORD: &str = "correct-horse-battery";
@@ -613,4 +613,87 @@ async fn typed_servers_need_no_srv() {
         !queries.iter().any(|query| query.starts_with("SRV")),
         "{queries:?}"
     );
+}
+
+/// R6186-2: a server that is down is passed over for the next; and what is left is ranked anew (S5.1-4).
+#[tokio::test]
+async fn the_next_server_is_used_and_the_rest_ranked_anew() {
+    let mut world = World::new();
+    let honest = world.honest().await;
+    let port = honest.address().port();
+    let down = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let sending =
+        format!("_submissions._tcp SRV 0 1 {down} mail\n_submissions._tcp SRV 1 1 {port} mail");
+    world
+        .serve(&example_org(
+            Signing::Signed,
+            &format!("_imaps._tcp SRV 0 1 {port} mail\n{sending}"),
+        ))
+        .await;
+    let mut person = Script::default();
+    let error = world
+        .set_up(&world.entered(), &mut person)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, SetupError::Stopped), "{error}");
+    assert_eq!(
+        person.shown_at_password[1].0,
+        format!("submission at mail.example.org:{port}")
+    );
+
+    // IMAP leads by a stripped entry alone; without it POP3 has the better priority
+    let (_, imap, _) = stripped(Service::Imap).remove(0);
+    let imap = EvilServer::start(imap).await.unwrap();
+    let records = format!(
+        "_imap._tcp SRV 0 1 {} mail\n_imaps._tcp SRV 50 1 {port} mail\n_pop3s._tcp SRV 10 1 {port} mail\n{sending}",
+        imap.address().port()
+    );
+    world.serve(&example_org(Signing::Signed, &records)).await;
+    let mut person = Script::default();
+    let error = world
+        .set_up(&world.entered(), &mut person)
+        .await
+        .unwrap_err();
+    assert!(matches!(error, SetupError::Stopped), "{error}");
+    assert_eq!(
+        person.shown_at_password[0].0,
+        format!("POP3 at mail.example.org:{port}")
+    );
+}
+
+/// S5.1-10 (d): a bogus zone ends set-up; nothing is guessed, asked or connected to.
+#[tokio::test(flavor = "multi_thread")]
+async fn bogus_dns_ends_set_up() {
+    let mut world = World::new();
+    let honest = world.honest().await;
+    let port = honest.address().port();
+    let records = format!("_imaps._tcp SRV 0 1 {port} mail\n_submissions._tcp SRV 0 1 {port} mail");
+    let zones = [Zone::new(
+        "example.org",
+        Signing::Tampered,
+        &format!("mail A 127.0.0.1\n{records}"),
+    )];
+    let Some(dns) = NameServer::start(&zones).unwrap() else {
+        return;
+    };
+    world.serve(&[]).await;
+    let mut entered = world.entered();
+    entered.network.name_server = Some(dns.address());
+    entered.network.trust_anchor = Some(dns.trust_anchor().to_owned());
+    let mut person = Script {
+        password: Some(PASSWORD),
+        ..Script::default()
+    };
+    let error = world.set_up(&entered, &mut person).await.unwrap_err();
+    assert!(
+        matches!(error, SetupError::Discover(DiscoverError::Bogus { .. })),
+        "{error}"
+    );
+    assert_eq!(error.code(), Some(Code::DiscoveryUntrusted));
+    assert_eq!(person.asked_hosts, Vec::<String>::new());
+    assert_eq!(honest.received().connections, 0);
 }
