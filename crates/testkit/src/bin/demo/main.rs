@@ -12,7 +12,7 @@ mod cleartext;
 mod show;
 mod stage;
 
-use std::io::{BufRead, BufReader};
+use std::path::Path;
 use std::process::{Child, ExitCode, Stdio};
 use std::time::Duration;
 
@@ -46,8 +46,14 @@ async fn main() -> ExitCode {
 }
 
 async fn run(once: bool) -> Result<(), String> {
-    let stage = Stage::set(&root().join("demo-data")).await?;
-    let shown = |path: &std::path::Path| path.display().to_string();
+    let root = root();
+    let stage = Stage::set(&root.join("demo-data")).await?;
+    let shown = |path: &Path| {
+        path.strip_prefix(&root)
+            .unwrap_or(path)
+            .display()
+            .to_string()
+    };
     let daemon = Program::new("pillarboxd")?.with("PILLARBOXD_CONFIG", &stage.configuration);
     let client =
         Program::new("pillarbox")?.with("PILLARBOX_CONFIG_DIR", &stage.folder.join("client"));
@@ -90,11 +96,10 @@ async fn run(once: bool) -> Result<(), String> {
         "--password-store",
         "file",
     ];
-    for (address, password) in [JULIET, ROMEO] {
-        let mut command = vec!["account", "add", address, "--password-stdin"];
-        command.extend(place);
-        client.run(&command, password)?;
-    }
+    let add = |address| [&["account", "add", address, "--password-stdin"], &place[..]].concat();
+    client.run(&add(JULIET.0), JULIET.1)?;
+    client.capture(&add(ROMEO.0), ROMEO.1)?;
+    say("And the same for Romeo.");
 
     step(number, "Juliet writes to Romeo, over submissions");
     let letter =
@@ -203,12 +208,14 @@ fn start(daemon: &Program, stage: &Stage) -> Result<Running, String> {
         .map_err(|why| format!("cannot start pillarboxd: {why}"))?;
     let mut running = Running(child);
     for _ in 0..200 {
-        if std::net::TcpStream::connect(Ports::address(stage.ports.submission)).is_ok() {
-            let read = std::fs::File::open(&log)
-                .map(BufReader::new)
-                .map_err(|why| why.to_string())?;
-            for text in read.lines().map_while(Result::ok).take(12) {
-                line(&text);
+        let said = std::fs::read_to_string(&log).map_err(|why| why.to_string())?;
+        if said.contains(" ready ") {
+            for text in said.lines() {
+                // Without the time, which says nothing here.
+                line(
+                    text.split_once("Z ")
+                        .map_or(text, |(_, rest)| rest.trim_start()),
+                );
             }
             return Ok(running);
         }

@@ -1,8 +1,10 @@
 //! How the demo speaks: headings, short explanations, and commands with what they print.
 
-use std::io::{IsTerminal, Write};
+use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use pillarbox_testkit::ledger::root;
 
 /// Prints a numbered heading.
 pub(crate) fn step(number: &mut u32, title: &str) {
@@ -78,6 +80,7 @@ impl Program {
         let mut command = Command::new(&self.path);
         command
             .args(arguments)
+            .current_dir(root())
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
@@ -97,22 +100,26 @@ impl Program {
 
     /// Runs it with `input` and answers what it prints.
     pub(crate) fn capture(&self, arguments: &[&str], input: &str) -> Result<String, String> {
-        let mut child = self
-            .command(arguments)
+        // One pipe for both, so that what it says stays in the order it was said.
+        let trouble = |why: std::io::Error| format!("cannot run {}: {why}", self.name);
+        let (mut reader, writer) = std::io::pipe().map_err(trouble)?;
+        let mut command = self.command(arguments);
+        command
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|why| format!("cannot run {}: {why}", self.name))?;
+            .stdout(writer.try_clone().map_err(trouble)?)
+            .stderr(writer);
+        let mut child = command.spawn().map_err(trouble)?;
+        // The command holds the writing end; while it does, reading has no end.
+        drop(command);
         if let Some(mut stdin) = child.stdin.take() {
             // A program that wants no input may have closed it already.
             let _ = stdin.write_all(input.as_bytes());
         }
-        let output = child.wait_with_output().map_err(|why| why.to_string())?;
-        let printed =
-            String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        if output.status.success() {
-            Ok(printed.into_owned())
+        let mut printed = Vec::new();
+        reader.read_to_end(&mut printed).map_err(trouble)?;
+        let printed = String::from_utf8_lossy(&printed).into_owned();
+        if child.wait().map_err(trouble)?.success() {
+            Ok(printed)
         } else {
             Err(format!(
                 "`{} {}` failed:\n{printed}",

@@ -115,7 +115,7 @@ fn configuration_text(folder: &Path, ports: &Ports, chain: &Path, key: &Path) ->
          domains = [{DOMAIN:?}]\n\
          data = {:?}\n\n\
          [[certificates]]\n\
-         certificate = {chain:?}\n\
+         chain = {chain:?}\n\
          key = {key:?}\n\n\
          [listeners]\n\
          imaps = [\"127.0.0.1:{imaps}\"]\n\
