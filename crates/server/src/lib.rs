@@ -4,6 +4,26 @@
 //! This crate opens no socket itself and knows no TLS library; `transport` does. It never decides what is
 //! confidential enough; `policy` does. Each protocol has one folder with one `serve` function; all of them
 //! log in through the one [`auth::Authenticator`].
+//!
+//! ```
+//! use std::path::Path;
+//! use pillarbox_server::{accounts, config};
+//!
+//! let settings = config::parse(
+//!     r#"
+//!         hostname = "mail.example.org"
+//!         domains = ["example.org"]
+//!         [[certificates]]
+//!         chain = "mail.example.org.pem"
+//!         key = "mail.example.org.key"
+//!     "#,
+//!     Path::new("/etc/pillarbox/pillarboxd.toml"),
+//! )?;
+//! // Implicit TLS first; there is no key that switches TLS off.
+//! assert_eq!(settings.listeners[0].name, "imaps");
+//! assert_eq!(accounts::address("Ann@EXAMPLE.org", &settings)?, "Ann@example.org");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod accounts;
 pub mod admin;
