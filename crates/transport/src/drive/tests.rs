@@ -1,3 +1,5 @@
+//! The driver against slow, silent and vanishing peers.
+
 use std::convert::Infallible;
 
 use tokio::io::AsyncReadExt;

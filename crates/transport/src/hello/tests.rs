@@ -1,3 +1,5 @@
+//! What a ClientHello says, however it is cut, and what is none.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Which certificates speak for which server.
+
 use pillarbox_testkit::{Leaf, TestCa};
 use proptest::prelude::*;
 
