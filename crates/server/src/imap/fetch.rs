@@ -1,5 +1,6 @@
 //! FETCH. Bodies go from the store to the socket in pieces of at most 16 KiB.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use pillarbox_proto::imap::grammar::DateTime;
@@ -50,20 +51,20 @@ impl From<StoreError> for Fault {
 
 impl Session {
     pub(super) async fn fetch(&mut self, fetch: &Fetch) -> Result<(), Ended> {
-        let mut own = Vec::new();
+        let mut own = HashMap::new();
         let completion = self.fetch_all(fetch, &mut own).await?;
         // RFC 3501 §7.4.1: no EXPUNGE while sequence numbers are in use.
         let expunges = match fetch.naming {
             Naming::Sequence => Expunges::Withheld,
             Naming::Uid => Expunges::Announced,
         };
-        self.updates(expunges, &own).await;
+        self.updates(expunges, &own).await?;
         self.dialogue.complete(completion);
         Ok(())
     }
 
     /// Tells of all messages that are named. The flags it sets are told in `own`.
-    async fn fetch_all(&mut self, fetch: &Fetch, own: &mut Vec<(Uid, ModSeq)>) -> Handled {
+    async fn fetch_all(&mut self, fetch: &Fetch, own: &mut HashMap<Uid, ModSeq>) -> Handled {
         let selected = match self.selected() {
             Ok(selected) => selected,
             Err(completion) => return Ok(completion),
@@ -95,7 +96,7 @@ impl Session {
         &mut self,
         fetch: &Fetch,
         named: &[(u32, u32)],
-        own: Option<&mut Vec<(Uid, ModSeq)>>,
+        own: Option<&mut HashMap<Uid, ModSeq>>,
     ) -> Result<usize, Fault> {
         let (Ok((store, account)), Ok(selected)) = (self.mail(), self.selected()) else {
             return Ok(named.len());

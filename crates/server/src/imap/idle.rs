@@ -1,5 +1,7 @@
 //! IDLE: waits for the client and for the store at once, with no buffer of its own.
 
+use std::collections::HashMap;
+
 use pillarbox_proto::imap::server::{Completion, Event, Expunges};
 use pillarbox_store::Wake;
 use pillarbox_transport::Driven;
@@ -22,7 +24,7 @@ impl Session {
         // Watching begins before the first look, so that nothing falls between.
         let mut watch = store.watch(account);
         drop(store);
-        Box::pin(self.updates(Expunges::Announced, &[])).await;
+        Box::pin(self.updates(Expunges::Announced, &HashMap::new())).await?;
         loop {
             let woken = tokio::select! {
                 driven = self.connection.drive(&mut self.dialogue) => Woken::Client(driven?),
@@ -31,7 +33,7 @@ impl Session {
             };
             match woken {
                 Woken::Client(Driven::Event(_)) => {
-                    Box::pin(self.updates(Expunges::Announced, &[])).await;
+                    Box::pin(self.updates(Expunges::Announced, &HashMap::new())).await?;
                     self.dialogue.complete(Completion::DONE);
                     return Ok(());
                 }
@@ -42,7 +44,7 @@ impl Session {
                 Woken::Client(Driven::Closed | Driven::NeedReply) => return Err(Ended::Over),
                 Woken::Store(Some(wake)) => {
                     if self.concerns(wake) {
-                        Box::pin(self.updates(Expunges::Announced, &[])).await;
+                        Box::pin(self.updates(Expunges::Announced, &HashMap::new())).await?;
                     }
                 }
                 Woken::Store(None) | Woken::Shutdown => return Err(self.shutting_down()),

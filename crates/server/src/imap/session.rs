@@ -1,5 +1,6 @@
 //! [`Session`]: the loop that hands events to their handlers.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use pillarbox_proto::imap::server::{Access, Code, Completion, Dialogue, Event, View};
@@ -96,20 +97,22 @@ impl Session {
 
     /// Waits for the next event, or the shutdown of the server.
     async fn next(&mut self) -> Result<Event, Ended> {
-        loop {
-            let driven = tokio::select! {
-                driven = self.connection.drive(&mut self.dialogue) => driven?,
-                () = self.shutdown.requested() => return Err(self.shutting_down()),
-            };
-            match driven {
-                Driven::Event(event) => return Ok(event),
-                // Every command is completed before this is called again.
-                Driven::NeedReply => self.dialogue.complete(INTERNAL),
-                Driven::Closed => return Err(Ended::Over),
-                Driven::Violation(violation) => {
-                    note(&violation);
-                    return Err(Ended::Over);
-                }
+        let driven = tokio::select! {
+            driven = self.connection.drive(&mut self.dialogue) => driven?,
+            () = self.shutdown.requested() => return Err(self.shutting_down()),
+        };
+        match driven {
+            Driven::Event(event) => Ok(event),
+            // Every event is answered before this is called again.
+            Driven::NeedReply => {
+                tracing::error!("a command was left unanswered");
+                self.dialogue.bye("The server made a mistake");
+                Err(Ended::Over)
+            }
+            Driven::Closed => Err(Ended::Over),
+            Driven::Violation(violation) => {
+                note(&violation);
+                Err(Ended::Over)
             }
         }
     }
@@ -191,14 +194,15 @@ impl Session {
             Completion::Ok(_) => expunges,
             Completion::No(..) | Completion::Bad(_) => Withheld,
         };
-        self.updates(expunges, &[]).await;
+        self.updates(expunges, &HashMap::new()).await?;
         self.dialogue.complete(completion);
         Ok(())
     }
 
-    /// Lets the client take what was put out, while a response is being written.
+    /// Lets the client take what was put out, while a command is being answered. (In IDLE nothing is awaited
+    /// but the client, so what is new waits in the machine.)
     pub(super) async fn flush_when_full(&mut self) -> Result<(), Ended> {
-        if self.dialogue.is_full() {
+        if self.dialogue.is_full() && self.dialogue.awaits_completion() {
             match self.connection.drive(&mut self.dialogue).await? {
                 Driven::NeedReply => Ok(()),
                 Driven::Event(_) | Driven::Closed | Driven::Violation(_) => Err(Ended::Over),

@@ -1,5 +1,6 @@
 //! STORE.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 
 use pillarbox_proto::imap::grammar::SequenceSet;
@@ -14,10 +15,10 @@ use super::session::{Ended, Session, failed};
 impl Session {
     pub(super) async fn store(&mut self, command: &StoreCommand) -> Result<(), Ended> {
         // What others did is told first, so that what is told after is this command's doing.
-        self.updates(Expunges::Withheld, &[]).await;
+        self.updates(Expunges::Withheld, &HashMap::new()).await?;
         let (completion, own) = match self.change(command).await {
             Ok((messages, left_alone)) => {
-                let own: Vec<(Uid, ModSeq)> = messages
+                let own: HashMap<Uid, ModSeq> = messages
                     .iter()
                     .map(|message| (message.uid, message.modseq))
                     .collect();
@@ -34,13 +35,13 @@ impl Session {
                 };
                 (completion, own)
             }
-            Err(completion) => (completion, Vec::new()),
+            Err(completion) => (completion, HashMap::new()),
         };
         let expunges = match command.naming {
             Naming::Sequence => Expunges::Withheld,
             Naming::Uid => Expunges::Announced,
         };
-        self.updates(expunges, &own).await;
+        self.updates(expunges, &own).await?;
         self.dialogue.complete(completion);
         Ok(())
     }

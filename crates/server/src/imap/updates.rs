@@ -1,21 +1,27 @@
 //! What other sessions did, told to this one (RFC 3501 §5.2, §7.3, §7.4.1).
 
+use std::collections::HashMap;
+
 use pillarbox_proto::imap::server::{Expunges, Update};
 use pillarbox_store::{Message, ModSeq, Uid};
 
-use super::session::Session;
+use super::session::{Ended, Session};
 
 impl Session {
     /// Takes in what has changed in the selected mailbox and puts it out. Changes in `own` were made by this
     /// session and told already; what others changed after them is told.
     ///
     /// A store that fails here costs the client no more than old news: it is logged, and told next time.
-    pub(super) async fn updates(&mut self, expunges: Expunges, own: &[(Uid, ModSeq)]) {
+    pub(super) async fn updates(
+        &mut self,
+        expunges: Expunges,
+        own: &HashMap<Uid, ModSeq>,
+    ) -> Result<(), Ended> {
         let Ok((store, account)) = self.mail() else {
-            return;
+            return Ok(());
         };
         let Some(selected) = self.selected.as_mut() else {
-            return;
+            return Ok(());
         };
         let changes = match store
             .changes_since(account, selected.id, selected.seen)
@@ -24,7 +30,7 @@ impl Session {
             Ok(changes) => changes,
             Err(error) => {
                 tracing::debug!(%error, "changes of the selected mailbox are not known");
-                return;
+                return Ok(());
             }
         };
         if let Some(highest) = changes.highest_modseq {
@@ -35,13 +41,14 @@ impl Session {
             .view
             .expunged(changes.expunged.iter().map(|uid| uid.0.get()));
         for message in &changes.changed {
-            let told_already = own.contains(&(message.uid, message.modseq));
+            let told_already = own.get(&message.uid) == Some(&message.modseq);
             if message.uid.0.get() <= known && !told_already {
                 self.tell_flags(message, None);
+                self.flush_when_full().await?;
             }
         }
         let Some(selected) = self.selected.as_mut() else {
-            return;
+            return Ok(());
         };
         let arrived = changes.changed.iter().map(|message| message.uid.0.get());
         selected.view.arrived(arrived);
@@ -50,7 +57,9 @@ impl Session {
                 Update::Expunge(number) => self.dialogue.expunged(number),
                 Update::Exists(count) => self.dialogue.exists(count),
             }
+            self.flush_when_full().await?;
         }
+        Ok(())
     }
 
     /// Puts out a FETCH response with a message's flags, if the client knows the message. The UID is told

@@ -148,8 +148,12 @@ impl Dialogue {
     /// Ends the command under way: writes its tagged response. What is new must have been put out before.
     /// Without a command under way it does nothing.
     pub fn complete(&mut self, completion: Completion) {
-        let Turn::Owner(pending) = self.take_turn() else {
-            return;
+        let pending = match self.take_turn() {
+            Turn::Owner(pending) => pending,
+            other => {
+                self.turn = other;
+                return;
+            }
         };
         let Pending {
             tag, name, spoiled, ..
@@ -198,7 +202,7 @@ impl Dialogue {
     /// Takes the message: invites it where the client waits for that. Its octets come as
     /// [`Event::AppendPiece`].
     pub fn append_accept(&mut self) {
-        let Turn::AppendOwner { tag, header } = self.take_turn() else {
+        let Some((tag, header)) = self.take_announced() else {
             return;
         };
         if header.kind == LiteralKind::Synchronizing {
@@ -210,7 +214,7 @@ impl Dialogue {
 
     /// Refuses the message before it is sent, or reads past it where it is on its way already.
     pub fn append_refuse(&mut self, code: Code, text: &'static str) {
-        let Turn::AppendOwner { tag, header } = self.take_turn() else {
+        let Some((tag, header)) = self.take_announced() else {
             return;
         };
         self.refuse_literal(header, format!("{tag} NO [{code}] {text}"));
@@ -578,6 +582,28 @@ impl Dialogue {
     /// The turn, which is the client's from now on unless it is set again.
     pub(super) fn take_turn(&mut self) -> Turn {
         std::mem::replace(&mut self.turn, Turn::Client)
+    }
+
+    /// The authentication the owner answers for, if it does.
+    pub(super) fn take_attempt(&mut self) -> Option<Box<Attempt>> {
+        match self.take_turn() {
+            Turn::LoginOwner(attempt) => Some(attempt),
+            other => {
+                self.turn = other;
+                None
+            }
+        }
+    }
+
+    /// The message the owner takes or refuses, if it does.
+    fn take_announced(&mut self) -> Option<(String, LiteralHeader)> {
+        match self.take_turn() {
+            Turn::AppendOwner { tag, header } => Some((tag, header)),
+            other => {
+                self.turn = other;
+                None
+            }
+        }
     }
 
     pub(super) fn set_turn(&mut self, turn: Turn) {

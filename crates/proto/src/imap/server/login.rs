@@ -160,7 +160,7 @@ impl Dialogue {
 
     /// Answers [`Login::Nonce`]. The nonce must be fresh and unpredictable.
     pub fn exchange_nonce(&mut self, nonce: Nonce) {
-        let Turn::LoginOwner(mut attempt) = self.take_turn() else {
+        let Some(mut attempt) = self.take_attempt() else {
             return;
         };
         let exchange = attempt
@@ -184,12 +184,15 @@ impl Dialogue {
 
     /// Answers [`Login::ScramKeys`]: plausible and stable ones for a login that does not exist.
     pub fn scram_keys(&mut self, keys: ScramKeys) {
-        let Turn::LoginOwner(mut attempt) = self.take_turn() else {
+        let Some(mut attempt) = self.take_attempt() else {
             return;
         };
-        if let Some(exchange) = attempt.exchange.as_mut() {
-            let step = exchange.scram_keys(keys);
-            self.exchange_step(attempt, step);
+        match attempt.exchange.as_mut() {
+            Some(exchange) => {
+                let step = exchange.scram_keys(keys);
+                self.exchange_step(attempt, step);
+            }
+            None => self.deny(&attempt.tag, Denial::Unavailable),
         }
     }
 
@@ -197,7 +200,7 @@ impl Dialogue {
     ///
     /// `Ok` after a SCRAM proof that was refuted changes nothing: it is a failure all the same.
     pub fn login_decided(&mut self, decision: Result<(), Denial>) {
-        let Turn::LoginOwner(mut attempt) = self.take_turn() else {
+        let Some(mut attempt) = self.take_attempt() else {
             return;
         };
         if let Err(denial) = decision {
