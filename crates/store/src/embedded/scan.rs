@@ -355,3 +355,6 @@ fn later_batch(segment: &Segment, at: Position) -> Result<bool, StoreError> {
     })?;
     Ok(proof)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,3 +1,5 @@
+//! Entries on disk: what is written is what is read, and garbage is an error.
+
 use proptest::prelude::*;
 
 use super::*;
