@@ -401,6 +401,29 @@ async fn a_large_message_is_the_same_afterwards() {
     assert!(answer[start.len()..start.len() + message.len()] == message[..]);
 }
 
+/// A client that asks for much and reads nothing holds up nobody else, in the same mailbox either.
+#[tokio::test]
+async fn a_slow_reader_holds_up_nobody() {
+    let server = imaps().await;
+    let (mut slow, mut quick) = (server.log_in().await, server.select().await);
+    let message = [b"Subject: large\r\n\r\n".to_vec(), vec![b'x'; 8 << 20]].concat();
+    quick.append(&message).await;
+    slow.ask("SELECT INBOX").await;
+    slow.put(b"s FETCH 1 (BODY[] BODY[] BODY.PEEK[TEXT])\r\n");
+    // The response has begun; from here on nothing is read.
+    slow.until("* 1 FETCH").await;
+    assert!(quick.append(MESSAGE).await.contains("* 2 EXISTS\r\n"));
+    let answer = quick.ask("STORE 1 +FLAGS.SILENT (\\Deleted)").await;
+    assert!(answer.ends_with("T OK STORE completed\r\n"), "{answer}");
+    assert_eq!(
+        quick.ask("EXPUNGE").await,
+        "* 1 EXPUNGE\r\nT OK EXPUNGE completed\r\n"
+    );
+    // What was expunged meanwhile is still sent to its end.
+    let rest = slow.octets_until("s OK ").await.unwrap();
+    assert!(rest.len() > 2 * (8 << 20), "{}", rest.len());
+}
+
 /// Every message of the corpus comes back as it went in, and every item answers.
 #[tokio::test]
 async fn the_corpus_is_the_same_afterwards() {
