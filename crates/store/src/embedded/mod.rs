@@ -249,7 +249,7 @@ impl EmbeddedStore {
     }
 
     /// Reads everything in a store that is not open: every CRC of the log, and every row of the index
-    /// against the log. Blocks, for as long as the disk needs. Changes nothing but files of its own.
+    /// against the log. Blocks, for as long as the disk needs. Changes nothing that is stored.
     ///
     /// # Errors
     /// [`StoreError::InUse`], or [`StoreError::Disk`]. Damage is no error: it is in the [`Report`].

@@ -353,6 +353,12 @@ async fn damage_before_the_tail_is_reported_and_never_skipped() {
         "{refused:?}"
     );
     remove_index(&shard);
+    let report = EmbeddedStore::verify(place.path()).unwrap();
+    let damage = &report.shards[1].damage;
+    assert!(
+        matches!(&damage[..], [StoreError::Damaged { path, .. }] if *path == first),
+        "{damage:?}"
+    );
     let refused = EmbeddedStore::open(place.path(), options()).unwrap_err();
     assert!(
         matches!(&refused, StoreError::Damaged { path, .. } if *path == first),

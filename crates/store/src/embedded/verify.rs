@@ -140,10 +140,14 @@ fn replay(
         if bodies == Bodies::Trusted {
             let wrong = damaged_bodies(shard, number, &record)?;
             if !wrong.is_empty() && record.start.lsn >= upto {
-                // The index never got here, so this was not acknowledged.
-                report.torn_tail = true;
-                batch.commit().map_err(fail)?;
-                return Ok(record.start);
+                // The index never got here. Unless later records prove that this was durable, which the
+                // scanner reports as damage, it was not acknowledged.
+                let mut again = Scanner::open(shard, number, record.start, Bodies::Checked)?;
+                if matches!(again.next()?, Next::End(_)) {
+                    report.torn_tail = true;
+                    batch.commit().map_err(fail)?;
+                    return Ok(record.start);
+                }
             }
             report.damage.extend(wrong);
         }

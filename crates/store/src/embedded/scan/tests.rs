@@ -87,7 +87,10 @@ fn what_was_taken_back_is_not_there() {
 fn a_missing_segment_is_damage() {
     let place = tempfile::tempdir().unwrap();
     let mut log = Log::open(place.path(), SHARD, 4096, Position::START).unwrap();
-    batch(&mut log, &(0..20).map(|n| entry(n, 1000)).collect::<Vec<_>>());
+    batch(
+        &mut log,
+        &(0..20).map(|n| entry(n, 1000)).collect::<Vec<_>>(),
+    );
     drop(log);
     let missing = Segment::path(place.path(), 2);
     std::fs::remove_file(&missing).unwrap();
