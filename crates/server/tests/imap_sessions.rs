@@ -12,7 +12,8 @@
 #[path = "imap/harness.rs"]
 mod harness;
 
-use harness::{LOGIN, Server, server};
+use harness::{LOGIN, Server, server, server_with};
+use pillarbox_policy::{LegacyWindow, Timestamp};
 use pillarbox_server::Opening;
 use pillarbox_transport::ConnectionError;
 
@@ -151,6 +152,46 @@ async fn injected_bytes_end_the_connection() {
             .unwrap()
             .is_empty()
     );
+}
+
+/// S1 in the time-split variant: a command after the answer to STARTTLS is no handshake, and no command.
+#[tokio::test]
+async fn a_command_in_place_of_the_handshake_ends_the_connection() {
+    let server = server(Opening::StartTls).await;
+    let mut peer = server.connect_clear().await;
+    assert_eq!(peer.ask("STARTTLS").await, "T OK Begin TLS now\r\n");
+    peer.put(b"y LOGIN ann@example.org \"correct horse\"\r\nz NOOP\r\n");
+    peer.ends().await;
+    let left = peer.left();
+    assert!(!left.contains("OK") && !left.contains("NO"), "{left}");
+    assert!(
+        server
+            .store
+            .login_records(None, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+/// S4.1-5: with an operator's window, an account that may not use cleartext gets for the right password what it
+/// gets for a wrong one, what a name gets that is no account, and what everybody gets without a window.
+#[tokio::test]
+async fn refusals_in_the_clear_are_all_alike() {
+    let without = server(Opening::StartTls).await;
+    let refusal = without.connect_clear().await.ask(LOGIN).await;
+    assert!(refusal.starts_with("T NO [PRIVACYREQUIRED] "), "{refusal}");
+    let window = LegacyWindow::open(Timestamp(2), Timestamp(1));
+    let with = server_with(Opening::StartTls, window).await;
+    for login in [
+        LOGIN,
+        "LOGIN ann@example.org wrong-horse",
+        "LOGIN nobody@example.org wrong-horse",
+        "AUTHENTICATE PLAIN AGFubkBleGFtcGxlLm9yZwBjb3JyZWN0IGhvcnNl",
+    ] {
+        let mut peer = with.connect_clear().await;
+        assert_eq!(peer.ask(login).await, refusal, "{login}");
+    }
 }
 
 /// S6: nothing is answered to HTTP inside TLS.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::{Secret, Timestamp};
+use pillarbox_policy::{LegacyWindow, Secret, Timestamp};
 use pillarbox_proto::{Machine, Step};
 use pillarbox_server::accounts::{NewPassword, new_account};
 use pillarbox_server::auth::LoginSecret;
@@ -30,6 +30,11 @@ pub(crate) struct Server {
 }
 
 pub(crate) async fn server(opening: Opening) -> Server {
+    server_with(opening, None).await
+}
+
+/// A server whose operator has opened a window for cleartext on the listener.
+pub(crate) async fn server_with(opening: Opening, legacy_window: Option<LegacyWindow>) -> Server {
     let folder = tempfile::tempdir().unwrap();
     let ca = TestCa::new();
     let files = ca
@@ -85,7 +90,7 @@ pub(crate) async fn server(opening: Opening) -> Server {
         service: Service::Imap,
         opening,
         acceptor,
-        legacy_window: None,
+        legacy_window,
     });
     let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
     let listener = Listener::bind(name, loopback, start, ListenerLimits::default()).unwrap();
