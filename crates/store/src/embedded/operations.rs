@@ -15,19 +15,6 @@ use crate::{
 };
 
 impl EmbeddedStore {
-    /// Notes that the account's password crossed a wire in clear at `at`; setting verifiers takes that back
-    /// (S4.1-6).
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] if there is no such account.
-    pub async fn set_password_exposed(
-        &self,
-        account: AccountId,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.change(account, Effect::PasswordExposed(at)).await
-    }
-
     async fn change(&self, account: AccountId, effect: Effect) -> Result<(), StoreError> {
         self.submit(account, Vec::new(), move |index| {
             plan::change_account(index, account, effect)
@@ -100,6 +87,14 @@ impl Store for EmbeddedStore {
 
     async fn set_ladder(&self, account: AccountId, ladder: Ladder) -> Result<(), StoreError> {
         self.change(account, Effect::LadderSet(ladder)).await
+    }
+
+    async fn set_password_exposed(
+        &self,
+        account: AccountId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.change(account, Effect::PasswordExposed(at)).await
     }
 
     async fn delete_account(&self, account: AccountId) -> Result<(), StoreError> {
