@@ -116,13 +116,13 @@ pub(super) fn last_content(index: &Connection) -> Result<u64, StoreError> {
     Ok(one(index, sql, [], |row| unsigned(row, 0))?.unwrap_or(0))
 }
 
-/// Every mailbox of an account, by name, `INBOX` first.
+/// Every mailbox of an account, by name.
 pub(super) fn mailboxes(
     index: &Connection,
     account: AccountId,
 ) -> Result<Vec<Mailbox>, StoreError> {
     counters(index, account)?;
-    let sql = format!("{MAILBOX} WHERE account = ?1 ORDER BY name <> 'INBOX', name");
+    let sql = format!("{MAILBOX} WHERE account = ?1 ORDER BY name");
     all(index, &sql, [account.0], read_mailbox)
 }
 

@@ -154,9 +154,9 @@ async fn a_new_account_has_its_mailboxes() {
         .map(|m| (m.name.as_str(), m.special_use.as_deref()))
         .collect();
     let expected = [
-        ("INBOX", None),
         ("Archive", Some("Archive")),
         ("Drafts", Some("Drafts")),
+        ("INBOX", None),
         ("Junk", Some("Junk")),
         ("Sent", Some("Sent")),
         ("Trash", Some("Trash")),
