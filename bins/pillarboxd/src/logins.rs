@@ -33,38 +33,53 @@ pub(crate) async fn run(settings: Settings, options: Logins) -> anyhow::Result<(
     Ok(())
 }
 
+/// Two lines a record: who, how and from where; then what protected it. Fits a terminal of 100 columns.
 fn table(logins: &[LoginSummary]) -> String {
     let rows: Vec<Vec<String>> = logins
         .iter()
         .map(|login| {
-            let or_dash = |value: &Option<String>| value.clone().unwrap_or_else(|| "-".to_owned());
             vec![
                 login.at.clone(),
                 login.outcome.clone(),
                 login.login.clone(),
                 login.listener.clone(),
                 login.mechanism.clone(),
-                login.tls.clone(),
-                or_dash(&login.cipher_suite),
-                or_dash(&login.group),
                 login.remote.clone(),
-                or_dash(&login.client),
             ]
         })
         .collect();
-    output::table(
-        &[
-            "TIME",
-            "OUTCOME",
-            "LOGIN",
-            "LISTENER",
-            "MECHANISM",
-            "TLS",
-            "SUITE",
-            "GROUP",
-            "FROM",
-            "CLIENT",
-        ],
-        &rows,
-    )
+    let head = ["TIME", "OUTCOME", "LOGIN", "LISTENER", "MECHANISM", "FROM"];
+    let table = output::table(&head, &rows);
+    let mut lines = table.lines();
+    let mut text = lines
+        .next()
+        .map(|head| format!("{head}\n"))
+        .unwrap_or_default();
+    for (line, login) in lines.zip(logins) {
+        text.push_str(&format!(
+            "{line}\n    {}\n",
+            output::printable(&protection(login))
+        ));
+    }
+    text
+}
+
+/// What protected a login, and what its client calls itself.
+fn protection(login: &LoginSummary) -> String {
+    let mut parts = vec![if login.tls == "none" {
+        "without TLS"
+    } else {
+        &login.tls
+    }];
+    parts.extend(
+        [&login.cipher_suite, &login.group]
+            .into_iter()
+            .filter_map(|part| part.as_deref()),
+    );
+    let client = login
+        .client
+        .as_ref()
+        .map(|client| format!("; client {client}"))
+        .unwrap_or_default();
+    parts.join(" ") + &client
 }

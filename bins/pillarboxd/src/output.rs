@@ -48,7 +48,8 @@ pub(crate) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     text
 }
 
-fn printable(cell: &str) -> String {
+/// A text from a client with control characters, and what could turn the writing direction, replaced.
+pub(crate) fn printable(cell: &str) -> String {
     let is_turn = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     cell.chars()
         .map(|c| {
