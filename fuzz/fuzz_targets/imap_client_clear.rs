@@ -6,27 +6,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_policy::{CipherSuite, FactsParts, Group, How, PeerProof, TlsFacts, TlsVersion};
+use pillarbox_fuzz::client_facts;
 use pillarbox_proto::imap::client::{ClearEvent, Client, TagSeed};
 use pillarbox_proto::{Clear, Machine, Step};
 
 const TAG: &str = "1111111111111111";
-
-fn facts() -> TlsFacts {
-    TlsFacts::assertion(FactsParts {
-        version: TlsVersion::Tls13,
-        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
-        group: Some(Group("X25519MLKEM768")),
-        sni: None,
-        alpn: None,
-        resumed: false,
-        how: How::StartTls,
-        peer: PeerProof::Pkix {
-            name: "mail.example.org".to_owned(),
-        },
-        binding: None,
-    })
-}
 
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>, data: &[u8]) {
     let mut client = Client::<Clear>::new(TagSeed::from_random([0x11; 16]));
@@ -61,7 +45,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>, data: &[u8]) {
         }
     }
     assert_said(&said);
-    if ready && client.into_sealed(facts()).is_ok() {
+    if ready && client.into_sealed(client_facts(None)).is_ok() {
         let text = String::from_utf8_lossy(data).to_ascii_uppercase();
         assert!(text.starts_with("* OK") && greeted);
         let last = text.trim_end_matches("\r\n").rsplit("\r\n").next().unwrap();

@@ -8,31 +8,14 @@
 use std::num::NonZeroU32;
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_policy::{
-    AccountLevel, CipherSuite, Credentials, FactsParts, Group, How, PeerProof, TlsFacts, TlsVersion,
-};
+use pillarbox_fuzz::client_facts;
+use pillarbox_policy::{AccountLevel, Credentials};
 use pillarbox_proto::imap::client::{
     Client, ClientCertificate, Event, FlagChange, MailboxName, SearchKey, Violation,
 };
 use pillarbox_proto::imap::grammar::SequenceSet;
 use pillarbox_proto::sasl::Nonce;
 use pillarbox_proto::{Machine, Sealed, Step};
-
-fn facts() -> TlsFacts {
-    TlsFacts::assertion(FactsParts {
-        version: TlsVersion::Tls13,
-        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
-        group: Some(Group("X25519MLKEM768")),
-        sni: None,
-        alpn: None,
-        resumed: false,
-        how: How::Implicit,
-        peer: PeerProof::Pkix {
-            name: "mail.example.org".to_owned(),
-        },
-        binding: None,
-    })
-}
 
 #[derive(Debug, Default, PartialEq)]
 struct Heard {
@@ -43,7 +26,7 @@ struct Heard {
 }
 
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Heard {
-    let mut client = Client::<Sealed>::new(facts(), ClientCertificate::NotSent);
+    let mut client = Client::<Sealed>::new(client_facts(None), ClientCertificate::NotSent);
     let mut heard = Heard::default();
     let mut turn = 0;
     for piece in pieces {

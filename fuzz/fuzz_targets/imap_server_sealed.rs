@@ -8,7 +8,7 @@
 use std::num::NonZeroU32;
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_policy::{CipherSuite, FactsParts, Group, How, PeerProof, TlsFacts, TlsVersion};
+use pillarbox_fuzz::server_facts;
 use pillarbox_proto::imap::server::{
     Code, Completion, Denial, Dialogue, Event, Expunges, FetchItem, Limits, Login, Naming,
     SearchOutcome, SelectedMailbox, Server, StatusValues, Update, View, Violation,
@@ -16,20 +16,6 @@ use pillarbox_proto::imap::server::{
 use pillarbox_proto::line::LineError;
 use pillarbox_proto::sasl::Nonce;
 use pillarbox_proto::{Machine, Sealed, Step};
-
-fn facts() -> TlsFacts {
-    TlsFacts::assertion(FactsParts {
-        version: TlsVersion::Tls13,
-        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
-        group: Some(Group("X25519MLKEM768")),
-        sni: None,
-        alpn: None,
-        resumed: false,
-        how: How::Implicit,
-        peer: PeerProof::Anonymous,
-        binding: None,
-    })
-}
 
 /// Lets in everybody whose login begins with `a`; has one mailbox with three messages of five octets.
 #[derive(Default)]
@@ -167,7 +153,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<Viola
         skip: 4096,
         ..Limits::default()
     };
-    let mut dialogue = Server::<Sealed>::new(facts(), limits).into_dialogue();
+    let mut dialogue = Server::<Sealed>::new(server_facts(None), limits).into_dialogue();
     let mut owner = Owner::default();
     let mut out = Vec::new();
     for piece in pieces {

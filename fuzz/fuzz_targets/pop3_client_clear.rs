@@ -6,27 +6,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_policy::{
-    ChannelBinding, CipherSuite, FactsParts, Group, How, PeerProof, TlsFacts, TlsVersion,
-};
+use pillarbox_fuzz::{binding, client_facts};
 use pillarbox_proto::pop3::client::{Client, Event};
 use pillarbox_proto::{Clear, Machine, Step};
-
-fn facts() -> TlsFacts {
-    TlsFacts::assertion(FactsParts {
-        version: TlsVersion::Tls13,
-        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
-        group: Some(Group("X25519MLKEM768")),
-        sni: None,
-        alpn: None,
-        resumed: false,
-        how: How::StartTls,
-        peer: PeerProof::Pkix {
-            name: "mail.example.org".to_owned(),
-        },
-        binding: Some(ChannelBinding::tls_exporter([7; 32])),
-    })
-}
 
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>, data: &[u8]) {
     let mut client = Client::<Clear>::new();
@@ -59,7 +41,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>, data: &[u8]) {
         }
     }
     assert_said(&said);
-    if ready && client.into_sealed(facts()).is_ok() {
+    if ready && client.into_sealed(client_facts(Some(binding()))).is_ok() {
         assert!(data.starts_with(b"+OK") && data.ends_with(b"\r\n"));
         let last = data[..data.len() - 2]
             .rsplit(|octet| *octet == b'\n')

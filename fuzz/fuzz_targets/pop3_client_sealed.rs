@@ -6,31 +6,13 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use pillarbox_fuzz::{binding, client_facts};
+use pillarbox_policy::AccountLevel;
 use pillarbox_policy::Credentials;
-use pillarbox_policy::{
-    AccountLevel, ChannelBinding, CipherSuite, FactsParts, Group, How, PeerProof, TlsFacts,
-    TlsVersion,
-};
 use pillarbox_proto::machine::MAX_OUTPUT;
 use pillarbox_proto::pop3::client::{Client, Event, LoggedInBy};
 use pillarbox_proto::sasl::{Mechanism, Nonce};
 use pillarbox_proto::{Machine, Sealed, Step};
-
-fn facts() -> TlsFacts {
-    TlsFacts::assertion(FactsParts {
-        version: TlsVersion::Tls13,
-        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
-        group: Some(Group("X25519MLKEM768")),
-        sni: None,
-        alpn: None,
-        resumed: false,
-        how: How::Implicit,
-        peer: PeerProof::Pkix {
-            name: "mail.example.org".to_owned(),
-        },
-        binding: Some(ChannelBinding::tls_exporter([7; 32])),
-    })
-}
 
 /// Gives the next command of a session of fixed course.
 fn command(client: &mut Client<Sealed>, step: &mut u8) {
@@ -50,7 +32,7 @@ fn command(client: &mut Client<Sealed>, step: &mut u8) {
 
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) {
     let credentials = Credentials::new("ann", "s3cret".into(), &AccountLevel::default());
-    let mut client = Client::<Sealed>::new(facts());
+    let mut client = Client::<Sealed>::new(client_facts(Some(binding())));
     let mut step = 0;
     let mut in_message = false;
     for piece in pieces {

@@ -6,26 +6,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_policy::{
-    ChannelBinding, CipherSuite, FactsParts, Group, How, PeerProof, TlsFacts, TlsVersion,
-};
+use pillarbox_fuzz::{binding, server_facts};
 use pillarbox_proto::line::LineError;
 use pillarbox_proto::pop3::server::{Event, Limits, Server, Stls, Violation};
 use pillarbox_proto::{Clear, Machine, Step};
-
-fn facts() -> TlsFacts {
-    TlsFacts::assertion(FactsParts {
-        version: TlsVersion::Tls13,
-        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
-        group: Some(Group("X25519MLKEM768")),
-        sni: None,
-        alpn: None,
-        resumed: false,
-        how: How::StartTls,
-        peer: PeerProof::Anonymous,
-        binding: Some(ChannelBinding::tls_exporter([7; 32])),
-    })
-}
 
 /// What the server said, and whether it broke the session off for a line without end, which depends on pieces.
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
@@ -42,7 +26,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
                 Step::Event(Event::StartTls) => {
                     assert!(said.ends_with(b"+OK begin TLS\r\n"));
                     assert_eq!(server.poll(), Step::NeedReply);
-                    assert!(server.into_sealed(facts()).is_ok());
+                    assert!(server.into_sealed(server_facts(Some(binding()))).is_ok());
                     return (said, false);
                 }
                 Step::Event(event) => panic!("{event:?} in the clear"),

@@ -6,9 +6,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_policy::{
-    ChannelBinding, CipherSuite, FactsParts, Group, How, PeerProof, TlsFacts, TlsVersion,
-};
+use pillarbox_fuzz::{binding, server_facts};
 use pillarbox_proto::line::LineError;
 use pillarbox_proto::machine::MAX_OUTPUT;
 use pillarbox_proto::pop3::maildrop::{Entry, Maildrop, UniqueId};
@@ -19,20 +17,6 @@ use pillarbox_proto::sasl::{Nonce, ScramKeys};
 use pillarbox_proto::{Machine, Sealed, Step};
 
 const MESSAGES: [&[u8]; 2] = [b"A: 1\r\n\r\n.one\r\n", b"bare\n.\nlines"];
-
-fn facts() -> TlsFacts {
-    TlsFacts::assertion(FactsParts {
-        version: TlsVersion::Tls13,
-        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
-        group: Some(Group("X25519MLKEM768")),
-        sni: None,
-        alpn: None,
-        resumed: false,
-        how: How::Implicit,
-        peer: PeerProof::Anonymous,
-        binding: Some(ChannelBinding::tls_exporter([7; 32])),
-    })
-}
 
 #[derive(Default)]
 struct Owner {
@@ -102,7 +86,7 @@ impl Owner {
 }
 
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
-    let mut server = Server::<Sealed>::new(facts(), Limits::default());
+    let mut server = Server::<Sealed>::new(server_facts(Some(binding())), Limits::default());
     let mut owner = Owner::default();
     let mut said = Vec::new();
     // At least one look, even where nothing is sent.

@@ -7,30 +7,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_policy::{
-    AccountLevel, ChannelBinding, CipherSuite, Credentials, FactsParts, Group, How, PeerProof,
-    TlsFacts, TlsVersion,
-};
+use pillarbox_fuzz::{binding, client_facts};
+use pillarbox_policy::{AccountLevel, Credentials};
 use pillarbox_proto::sasl::client::{ClientStep, Exchange, choose};
 use pillarbox_proto::sasl::{Mechanism, Nonce};
 
 const PASSWORD: &str = "s3cret-of-ann";
-
-fn facts() -> TlsFacts {
-    TlsFacts::assertion(FactsParts {
-        version: TlsVersion::Tls13,
-        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
-        group: Some(Group("X25519MLKEM768")),
-        sni: None,
-        alpn: None,
-        resumed: false,
-        how: How::Implicit,
-        peer: PeerProof::Pkix {
-            name: "mail.example.org".to_owned(),
-        },
-        binding: Some(ChannelBinding::tls_exporter([7; 32])),
-    })
-}
 
 fn holds_password(message: &[u8]) -> bool {
     message
@@ -42,7 +24,7 @@ fuzz_target!(|data: &[u8]| {
     let Some((which, rest)) = data.split_first() else {
         return;
     };
-    let facts = facts();
+    let facts = client_facts(Some(binding()));
     let credentials = Credentials::new("ann", PASSWORD.into(), &AccountLevel::default());
     let mechanism = Mechanism::ALL[usize::from(which & 3)];
     let Some(choice) = choose([mechanism.as_str().as_bytes()], &facts) else {

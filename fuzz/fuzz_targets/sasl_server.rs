@@ -7,26 +7,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_policy::{
-    Channel, ChannelBinding, CipherSuite, FactsParts, Group, How, MayAuthenticate, PeerProof,
-    TlsFacts, TlsVersion, may_authenticate,
-};
+use pillarbox_fuzz::server_facts;
+use pillarbox_policy::{Channel, ChannelBinding, MayAuthenticate, may_authenticate};
 use pillarbox_proto::sasl::server::{Decision, Failure, Offer, ScramOutcome, ServerStep};
 use pillarbox_proto::sasl::{MAX_LOGIN, MAX_PASSWORD, Mechanism, Nonce, ScramKeys};
-
-fn facts(binding: Option<ChannelBinding>) -> TlsFacts {
-    TlsFacts::assertion(FactsParts {
-        version: TlsVersion::Tls13,
-        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
-        group: Some(Group("X25519MLKEM768")),
-        sni: None,
-        alpn: None,
-        resumed: false,
-        how: How::Implicit,
-        peer: PeerProof::Anonymous,
-        binding,
-    })
-}
 
 fn assert_login(login: &str) {
     assert!(!login.is_empty() && login.len() <= MAX_LOGIN);
@@ -38,7 +22,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let binding = (choice & 4 == 0).then(|| ChannelBinding::tls_exporter([7; 32]));
-    let channel = Channel::Sealed(facts(binding));
+    let channel = Channel::Sealed(server_facts(binding));
     let MayAuthenticate::Yes(permit) = may_authenticate(&channel, None) else {
         panic!("a sealed channel may authenticate");
     };

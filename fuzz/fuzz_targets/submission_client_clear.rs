@@ -6,23 +6,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_policy::{CipherSuite, FactsParts, How, PeerProof, TlsFacts, TlsVersion};
+use pillarbox_fuzz::server_facts;
 use pillarbox_proto::submission::client::{Client, Event, Failure};
 use pillarbox_proto::{Clear, Machine, Step};
-
-fn facts() -> TlsFacts {
-    TlsFacts::assertion(FactsParts {
-        version: TlsVersion::Tls13,
-        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
-        group: None,
-        sni: None,
-        alpn: None,
-        resumed: false,
-        how: How::StartTls,
-        peer: PeerProof::Anonymous,
-        binding: None,
-    })
-}
 
 fuzz_target!(|data: &[u8]| {
     let Some((&cut, input)) = data.split_first() else {
@@ -39,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
                 Step::NeedInput => break,
                 Step::NeedReply => {
                     client.input(b"2");
-                    assert!(client.into_sealed(facts()).is_err());
+                    assert!(client.into_sealed(server_facts(None)).is_err());
                     return;
                 }
                 Step::Close => panic!("nobody said QUIT"),

@@ -7,29 +7,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_policy::{
-    AccountLevel, CipherSuite, Credentials, FactsParts, How, PeerProof, TlsFacts, TlsVersion,
-};
+use pillarbox_fuzz::client_facts;
+use pillarbox_policy::{AccountLevel, Credentials};
 use pillarbox_proto::sasl::Nonce;
 use pillarbox_proto::submission::client::{Client, Envelope, Event, Failure, LineEnds};
 use pillarbox_proto::submission::{Body, ReversePath};
 use pillarbox_proto::{Machine, Sealed, Step};
-
-fn facts() -> TlsFacts {
-    TlsFacts::assertion(FactsParts {
-        version: TlsVersion::Tls13,
-        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
-        group: None,
-        sni: None,
-        alpn: None,
-        resumed: false,
-        how: How::Implicit,
-        peer: PeerProof::Pkix {
-            name: "mail.example.org".to_owned(),
-        },
-        binding: None,
-    })
-}
 
 #[derive(Debug, Default, PartialEq)]
 struct Heard {
@@ -81,7 +64,7 @@ fn act(client: &mut Client<Sealed>, heard: &mut Heard, event: &Event) {
 }
 
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Heard {
-    let mut client = Client::<Sealed>::new(facts());
+    let mut client = Client::<Sealed>::new(client_facts(None));
     let mut heard = Heard::default();
     for piece in pieces {
         client.input(piece);

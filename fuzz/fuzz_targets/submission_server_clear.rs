@@ -9,23 +9,9 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_policy::{CipherSuite, FactsParts, How, PeerProof, TlsFacts, TlsVersion};
+use pillarbox_fuzz::server_facts;
 use pillarbox_proto::submission::server::{Config, Event, Server};
 use pillarbox_proto::{Clear, Machine, Step};
-
-fn facts() -> TlsFacts {
-    TlsFacts::assertion(FactsParts {
-        version: TlsVersion::Tls13,
-        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
-        group: None,
-        sni: None,
-        alpn: None,
-        resumed: false,
-        how: How::StartTls,
-        peer: PeerProof::Anonymous,
-        binding: None,
-    })
-}
 
 fuzz_target!(|data: &[u8]| {
     let Some((&cut, input)) = data.split_first() else {
@@ -51,7 +37,7 @@ fuzz_target!(|data: &[u8]| {
                 // Only the go-ahead waits, and whatever comes now was not sent by the peer we mean.
                 Step::NeedReply => {
                     server.input(b"N");
-                    assert!(server.into_sealed(facts()).is_err());
+                    assert!(server.into_sealed(server_facts(None)).is_err());
                     return;
                 }
                 Step::Close | Step::Err(_) => return,

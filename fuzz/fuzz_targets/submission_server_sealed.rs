@@ -9,29 +9,13 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_policy::{
-    ChannelBinding, CipherSuite, FactsParts, How, PeerProof, TlsFacts, TlsVersion,
-};
+use pillarbox_fuzz::{binding, server_facts};
 use pillarbox_proto::sasl::{Nonce, ScramKeys};
 use pillarbox_proto::submission::Refusal;
 use pillarbox_proto::submission::server::{Config, Event, LoginAnswer, Server, Violation};
 use pillarbox_proto::{Machine, Sealed, Step};
 
 const LIMIT: u64 = 4096;
-
-fn facts() -> TlsFacts {
-    TlsFacts::assertion(FactsParts {
-        version: TlsVersion::Tls13,
-        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
-        group: None,
-        sni: None,
-        alpn: None,
-        resumed: false,
-        how: How::Implicit,
-        peer: PeerProof::Anonymous,
-        binding: Some(ChannelBinding::tls_exporter([7; 32])),
-    })
-}
 
 /// The toy owner, and what it saw.
 #[derive(Debug, Default, PartialEq)]
@@ -117,7 +101,7 @@ impl Owner {
 fn session<'a>(generous: bool, pieces: impl Iterator<Item = &'a [u8]>) -> Owner {
     let mut config = Config::new("mail.example.org");
     config.limits.message = LIMIT;
-    let mut server = Server::<Sealed>::new(Arc::new(config), facts());
+    let mut server = Server::<Sealed>::new(Arc::new(config), server_facts(Some(binding())));
     let mut owner = Owner {
         generous,
         ..Owner::default()

@@ -1,0 +1,38 @@
+//! What the fuzz targets share: facts of a TLS session, without a handshake.
+
+use pillarbox_policy::{
+    ChannelBinding, CipherSuite, FactsParts, Group, How, PeerProof, TlsFacts, TlsVersion,
+};
+
+/// The channel binding of every session here.
+#[must_use]
+pub fn binding() -> ChannelBinding {
+    ChannelBinding::tls_exporter([7; 32])
+}
+
+/// What a client knows of a healthy session with a verified server.
+#[must_use]
+pub fn client_facts(binding: Option<ChannelBinding>) -> TlsFacts {
+    let name = "mail.example.org".to_owned();
+    facts(PeerProof::Pkix { name }, binding)
+}
+
+/// What a server knows of a healthy session with a client that showed no certificate.
+#[must_use]
+pub fn server_facts(binding: Option<ChannelBinding>) -> TlsFacts {
+    facts(PeerProof::Anonymous, binding)
+}
+
+fn facts(peer: PeerProof, binding: Option<ChannelBinding>) -> TlsFacts {
+    TlsFacts::assertion(FactsParts {
+        version: TlsVersion::Tls13,
+        suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
+        group: Some(Group("X25519MLKEM768")),
+        sni: None,
+        alpn: None,
+        resumed: false,
+        how: How::Implicit,
+        peer,
+        binding,
+    })
+}
