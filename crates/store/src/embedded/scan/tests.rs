@@ -1,3 +1,5 @@
+//! Torn tails, damage and zeros, as the scanner tells them apart.
+
 use proptest::prelude::*;
 
 use super::super::entry::Effect;
