@@ -1,0 +1,180 @@
+//! What every engine of the store has to do, written against the [`Store`] trait alone.
+//!
+//! A law is an async function that gets a [`Place`]: an empty folder and an engine that opens stores there.
+//! To put another engine under the laws: implement [`Engine`] and add a line to `engines!`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops where something is wrong"
+)]
+
+mod accounts;
+mod appending;
+mod changes;
+mod flags;
+mod life;
+mod logins;
+mod mailboxes;
+mod reading;
+#[path = "../steps/mod.rs"]
+mod steps;
+mod watching;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use pillarbox_store::{EmbeddedOptions, EmbeddedStore, Store};
+
+/// A way to have stores.
+trait Engine: Sync {
+    /// Opens the store in a folder; makes it if the folder is empty.
+    fn open(&self, folder: &Path) -> Arc<dyn Store>;
+}
+
+/// Where a law is tried.
+struct Place {
+    engine: &'static dyn Engine,
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn open(&self) -> Arc<dyn Store> {
+        self.engine.open(self.folder.path())
+    }
+
+    /// Closes a store and opens it again.
+    async fn reopen(&self, store: Arc<dyn Store>) -> Arc<dyn Store> {
+        store.close().await;
+        drop(store);
+        self.open()
+    }
+}
+
+fn run<F: Future<Output = ()>>(engine: &'static dyn Engine, law: impl FnOnce(Place) -> F) {
+    let place = Place {
+        engine,
+        folder: tempfile::tempdir().unwrap(),
+    };
+    steps::runtime().block_on(law(place));
+}
+
+struct Embedded;
+
+impl Engine for Embedded {
+    fn open(&self, folder: &Path) -> Arc<dyn Store> {
+        let options = EmbeddedOptions {
+            shards: 2,
+            // Small, so that the laws meet the ends of segments.
+            segment_size: 256 << 10,
+        };
+        Arc::new(EmbeddedStore::open(folder, options).unwrap())
+    }
+}
+
+/// The refusal's variant, and nothing but it.
+macro_rules! assert_refused {
+    ($result:expr, $refusal:pat) => {
+        match $result {
+            Err($refusal) => {}
+            other => panic!("instead of {}: {other:?}", stringify!($refusal)),
+        }
+    };
+}
+use assert_refused;
+
+macro_rules! laws {
+    ($engine:expr; $($file:ident: $($law:ident)*;)*) => {
+        $(mod $file {
+            $(#[test]
+            fn $law() {
+                super::super::run(&$engine, crate::$file::$law);
+            })*
+        })*
+    };
+}
+
+macro_rules! engines {
+    ($($name:ident: $engine:expr;)*) => {
+        $(mod $name {
+            laws! {
+                $engine;
+                accounts:
+                    an_account_is_found_by_its_address_in_any_case
+                    an_address_is_given_once
+                    of_many_who_want_an_address_one_gets_it
+                    an_address_that_is_none_is_refused
+                    a_new_account_has_its_mailboxes
+                    accounts_are_listed_by_address
+                    new_verifiers_replace_the_old_and_end_the_exposure
+                    the_ladder_is_kept_on_every_rung
+                    a_deleted_account_is_gone_and_its_neighbour_is_not
+                    what_is_asked_of_no_account_is_not_found;
+                mailboxes:
+                    inbox_is_found_in_any_case
+                    a_mailbox_is_made_with_those_above_it
+                    a_mailbox_that_is_there_is_not_made_again
+                    names_that_cannot_be_used_are_refused
+                    names_of_any_script_can_be_used
+                    a_renamed_mailbox_keeps_all_and_takes_those_below_along
+                    renames_that_cannot_be
+                    renaming_inbox_moves_its_messages
+                    a_deleted_mailbox_leaves_those_below_it
+                    a_mailbox_made_again_is_another
+                    subscriptions_are_kept
+                    counts_follow_the_messages
+                    a_mailbox_that_is_not_there_is_not_found;
+                appending:
+                    content_of_every_size_comes_back
+                    a_spool_can_be_read_while_it_grows
+                    many_go_in_together_and_in_order
+                    all_go_in_or_none
+                    dates_offsets_flags_and_structure_are_kept
+                    the_limits_of_structure_and_flags
+                    a_spool_dropped_unfinished_leaves_nothing
+                    nothing_is_lost_among_many_writers
+                    an_empty_append_is_nothing;
+                reading:
+                    ranges_give_each_message_once_and_in_order
+                    a_body_is_read_from_anywhere
+                    a_body_held_outlives_its_message
+                    content_belongs_to_its_account
+                    what_is_not_there_is_not_found;
+                flags:
+                    flags_are_replaced_added_and_removed
+                    flags_ignore_case_and_keep_their_first_spelling
+                    what_does_not_change_keeps_its_modseq
+                    unchanged_since_protects_later_changes
+                    messages_that_are_gone_are_passed_over
+                    flags_that_cannot_be_are_refused;
+                changes:
+                    expunge_answers_what_it_removed
+                    the_history_of_a_mailbox_is_told_from_any_point
+                    uids_of_expunged_messages_are_never_given_again
+                    a_copy_has_flags_date_and_content_of_its_original
+                    a_copy_into_the_same_mailbox_is_another_message
+                    a_move_leaves_nothing_behind
+                    a_copy_to_nowhere_is_refused_whole
+                    modseqs_ascend_over_the_whole_account;
+                watching:
+                    every_change_wakes
+                    other_accounts_do_not_wake
+                    who_does_not_look_is_told_that_it_lags
+                    a_watch_ends_with_the_store;
+                life:
+                    a_store_opened_again_has_everything
+                    a_store_dropped_without_close_has_everything
+                    a_closed_store_refuses_everything
+                    what_was_under_way_when_the_store_closed_is_whole;
+                logins:
+                    records_come_newest_first_by_account_and_up_to_a_limit
+                    a_record_keeps_all_it_says
+                    what_strangers_say_is_cut;
+            }
+        })*
+    };
+}
+
+engines! {
+    embedded: crate::Embedded;
+}
