@@ -71,29 +71,17 @@ impl ConnectError {
     pub fn code(&self) -> Option<Code> {
         match self {
             Self::Lookup(why) => why.code(),
-            Self::Dial(DialError::Handshake(why)) | Self::Handshake(why) => {
-                handshake_code(&why.failure)
+            Self::Dial(DialError::Handshake(why)) => why.failure.code(),
+            // cleartext where the answer to STARTTLS was the last of it: C1, in a segment of its own
+            Self::Handshake(why) if why.failure == HandshakeFailure::NotTls => {
+                Some(Code::ResponseInjection)
             }
+            Self::Handshake(why) => why.failure.code(),
             Self::BelowLevel(why) => Some(why.code()),
             Self::Injected(why) => Some(why.code()),
             Self::Broken(why) => why.code(),
             Self::NoAddress(_) | Self::Name(_) | Self::Dial(_) => None,
         }
-    }
-}
-
-fn handshake_code(failure: &HandshakeFailure) -> Option<Code> {
-    match failure {
-        HandshakeFailure::CertificateName | HandshakeFailure::UnknownName => Some(Code::CertName),
-        HandshakeFailure::CertificateChain | HandshakeFailure::CertificateUnsuitable(_) => {
-            Some(Code::CertChain)
-        }
-        HandshakeFailure::CertificateExpired | HandshakeFailure::CertificateNotYetValid => {
-            Some(Code::CertExpired)
-        }
-        HandshakeFailure::TooOld(_) => Some(Code::LevelTlsVersion),
-        HandshakeFailure::NotTls | HandshakeFailure::Alpn => Some(Code::ProtocolViolation),
-        _ => None,
     }
 }
 
@@ -122,9 +110,9 @@ impl Broken {
     #[must_use]
     pub fn code(&self) -> Option<Code> {
         match self {
-            Self::Connection(ConnectionError::Truncated) => Some(Code::Truncated),
+            Self::Connection(why) => why.code(),
             Self::Violation { code, .. } => Some(*code),
-            Self::Connection(_) | Self::Ended => None,
+            Self::Ended => None,
         }
     }
 }

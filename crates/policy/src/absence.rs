@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::Refusal;
+use crate::{Code, Refusal};
 
 /// Why a handshake failed, in the words a person and an operator need.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,21 @@ pub enum HandshakeFailure {
     NotTls,
     /// Any other fatal alert or protocol fault, in rustls' words.
     Other(String),
+}
+
+impl HandshakeFailure {
+    /// The stable machine code, where there is one: an end without a reason has none.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::CertificateName | Self::UnknownName => Some(Code::CertName),
+            Self::CertificateChain | Self::CertificateUnsuitable(_) => Some(Code::CertChain),
+            Self::CertificateExpired | Self::CertificateNotYetValid => Some(Code::CertExpired),
+            Self::TooOld(_) => Some(Code::LevelTlsVersion),
+            Self::NotTls | Self::Alpn => Some(Code::ProtocolViolation),
+            Self::TimedOut | Self::Closed | Self::Other(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for HandshakeFailure {

@@ -356,13 +356,13 @@ fn answers_before_their_commands_end_the_connection() {
     ] {
         let mut client = Client::<Clear>::new();
         client.input(early);
-        assert_eq!(client.poll(), Step::Err(Failure::Unsolicited));
+        assert_eq!(client.poll(), Step::Err(Failure::EarlyAnswer));
     }
     let mut client = Client::<Clear>::new();
     client.input(b"220 x\r\n");
     assert!(matches!(client.poll(), Step::Output(_)));
     client.input(b"250-x\r\n250 STARTTLS\r\n220 go\r\n");
-    assert_eq!(client.poll(), Step::Err(Failure::Unsolicited));
+    assert_eq!(client.poll(), Step::Err(Failure::EarlyAnswer));
 }
 
 /// Lines, whole and broken, that reach into every state.

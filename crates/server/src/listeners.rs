@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use pillarbox_policy::HandshakeFailure;
+use pillarbox_policy::{Code, HandshakeFailure, How};
 use pillarbox_transport::{
     Acceptor, CertificateStore, Connection, HandshakeError, Listener, ListenerLimits, Service,
     Start, Timeouts, Unserved,
@@ -208,7 +208,7 @@ async fn session(
 /// Says in the log why a connection got no session.
 fn log_unserved(listener: &'static str, unserved: &Unserved) {
     match unserved {
-        Unserved::Handshake(error) => log_failed_handshake(listener, error),
+        Unserved::Handshake(error) => log_failed_handshake(listener, How::Implicit, error),
         Unserved::Accept(_) => tracing::error!(listener, "{unserved}"),
         _ => tracing::warn!(listener, "{unserved}"),
     }
@@ -216,7 +216,12 @@ fn log_unserved(listener: &'static str, unserved: &Unserved) {
 
 /// Says in the log why a handshake failed; also called by sessions after STARTTLS. A client that is too old is
 /// said with the version it offered, so that its owner can be found (S4-15, S4-17, S4.1-9).
-pub(crate) fn log_failed_handshake(listener: &'static str, error: &HandshakeError) {
+pub(crate) fn log_failed_handshake(listener: &'static str, how: How, error: &HandshakeError) {
+    let code = match (how, &error.failure) {
+        // Cleartext where STARTTLS was the last of it: S1, in a segment of its own.
+        (How::StartTls, HandshakeFailure::NotTls) => Some(Code::CommandInjection),
+        (_, failure) => failure.code(),
+    };
     let offered = match error.failure {
         HandshakeFailure::TooOld(version) => Some(format!("0x{version:04x}")),
         _ => None,
@@ -226,6 +231,7 @@ pub(crate) fn log_failed_handshake(listener: &'static str, error: &HandshakeErro
         remote = %error.peer,
         sni = error.sni,
         offered,
+        code = code.map(Code::as_str),
         reason = %error.failure,
         "TLS handshake failed"
     );

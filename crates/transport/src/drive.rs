@@ -9,6 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use pillarbox_policy::Code;
 use pillarbox_proto::{Machine, Step};
 use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, timeout_at};
@@ -60,6 +61,19 @@ pub enum ConnectionError {
 }
 
 impl ConnectionError {
+    /// The stable machine code, where there is one.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::Truncated => Some(Code::Truncated),
+            Self::PeerClosed
+            | Self::IdleTimedOut(_)
+            | Self::WriteTimedOut(_)
+            | Self::Tls(_)
+            | Self::Io(_) => None,
+        }
+    }
+
     fn from_io(error: io::Error) -> Self {
         if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref()) {
             return Self::Tls(rustls::Error::clone(tls));

@@ -138,7 +138,12 @@ pub enum Violation {
     /// Bytes followed the answer to STLS (C1).
     #[error("{0}")]
     Injected(Injected),
-    /// The server spoke without being asked (C13).
+    /// Something was said in the clear before the command it could answer was written (C13).
+    #[error(
+        "the server answered before it was asked; somebody on the way may be tampering with the connection"
+    )]
+    EarlyAnswer,
+    /// Inside TLS the server spoke without being asked (C13).
     #[error("the server sent something nobody asked for")]
     Unsolicited,
     /// A response that does not follow the protocol.
@@ -159,6 +164,7 @@ impl Violation {
         match self {
             Self::StlsRefused => Code::StarttlsStripped,
             Self::Injected(injected) => injected.code(),
+            Self::EarlyAnswer => Code::ResponseInjection,
             _ => Code::ProtocolViolation,
         }
     }
@@ -383,11 +389,19 @@ impl Core {
                 if self.lines.is_empty() {
                     self.write(command, next);
                 } else {
-                    self.state = State::Over(Some(Violation::Unsolicited));
+                    self.state = State::Over(Some(self.unasked()));
                 }
                 Ok(())
             }
             _ => Err(NotNow),
+        }
+    }
+
+    /// What it is to speak without being asked.
+    fn unasked(&self) -> Violation {
+        match self.trust {
+            Trust::Nothing => Violation::EarlyAnswer,
+            Trust::Server => Violation::Unsolicited,
         }
     }
 
@@ -414,7 +428,7 @@ impl Core {
                     if self.lines.is_empty() {
                         return Step::NeedInput;
                     }
-                    self.violate(Violation::Unsolicited);
+                    self.violate(self.unasked());
                 }
                 State::Upgrading => return Step::NeedReply,
                 State::Over(None) => return Step::Close,
@@ -482,7 +496,7 @@ impl Core {
                 if self.lines.is_empty() {
                     self.write("CAPA", State::Capabilities(Told::Ready));
                 } else {
-                    self.violate(Violation::Unsolicited);
+                    self.violate(self.unasked());
                 }
             }
             State::Greeting => {

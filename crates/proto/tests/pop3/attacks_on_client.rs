@@ -216,7 +216,7 @@ fn c13_early_answer_pop3() {
     client.input(b"+OK\r\n+OK begin TLS\r\n");
     assert_eq!(client.poll(), Step::Event(Event::Greeted));
     client.start_tls().unwrap();
-    assert_eq!(client.poll(), Step::Err(Violation::Unsolicited));
+    assert_eq!(client.poll(), Step::Err(Violation::EarlyAnswer));
     // The same, inside TLS: nothing may stand behind the greeting.
     let mut client = Client::<Sealed>::new(facts());
     client.input(b"+OK\r\n+OK\r\n.\r\n");
@@ -226,7 +226,7 @@ fn c13_early_answer_pop3() {
     client.input(b"+OK\r\n");
     assert_eq!(client.poll(), Step::Event(Event::Greeted));
     client.input(b"+OK begin TLS\r\n");
-    assert_eq!(client.poll(), Step::Err(Violation::Unsolicited));
+    assert_eq!(client.poll(), Step::Err(Violation::EarlyAnswer));
     assert_eq!(client.start_tls(), Err(NotNow));
 }
 

@@ -26,7 +26,7 @@ mod updates;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::Channel;
+use pillarbox_policy::{Channel, How};
 use pillarbox_proto::imap::server::{ClearEvent, Dialogue, Limits, Server, StartTls, Violation};
 use pillarbox_proto::{Clear, Sealed};
 use pillarbox_transport::{Connection, ConnectionError, Driven};
@@ -125,7 +125,7 @@ async fn cleartext(
     let connection = match connection.start_tls_as_server(&listener.acceptor).await {
         Ok(connection) => connection,
         Err(error) => {
-            log_failed_handshake(listener.name, &error);
+            log_failed_handshake(listener.name, How::StartTls, &error);
             return None;
         }
     };
@@ -146,10 +146,10 @@ async fn cleartext(
 /// Logs how a client broke the protocol. Nothing it sent is in it.
 fn note(violation: &Violation) {
     match violation {
-        Violation::Injected(injected) => {
-            tracing::warn!(code = injected.code().as_str(), %violation, "connection cut off");
+        Violation::Injected(_) => {
+            tracing::warn!(code = %violation.code(), %violation, "connection closed");
         }
-        _ => tracing::info!(%violation, "connection cut off"),
+        _ => tracing::info!(code = %violation.code(), %violation, "connection closed"),
     }
 }
 

@@ -127,7 +127,13 @@ impl Session {
             return;
         }
         if let Ended::Connection(error) = &ended {
-            tracing::debug!(%error, "session ended");
+            match error {
+                ConnectionError::PeerClosed => tracing::debug!("the client left"),
+                error => {
+                    let code = error.code().map(pillarbox_policy::Code::as_str);
+                    tracing::info!(code, %error, "connection lost");
+                }
+            }
             if let ConnectionError::IdleTimedOut(_) = error {
                 self.dialogue.bye("Autologout; idle for too long");
             }

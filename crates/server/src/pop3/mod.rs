@@ -10,6 +10,7 @@ mod maildrop;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pillarbox_policy::{Code, How};
 use pillarbox_proto::pop3::maildrop::Entry;
 use pillarbox_proto::pop3::server::{Event, Limits, Server, Stls, Updated, Violation};
 use pillarbox_proto::pop3::stuffing::Wanted;
@@ -78,7 +79,7 @@ async fn seal(
     let connection = match connection.start_tls_as_server(&listener.acceptor).await {
         Ok(connection) => connection,
         Err(error) => {
-            log_failed_handshake(listener.name, &error);
+            log_failed_handshake(listener.name, How::StartTls, &error);
             return None;
         }
     };
@@ -244,7 +245,10 @@ enum Told {
 fn lost(error: &ConnectionError) -> End {
     match error {
         ConnectionError::PeerClosed => tracing::debug!("the client left"),
-        error => tracing::info!(%error, "connection lost"),
+        error => {
+            let code = error.code().map(Code::as_str);
+            tracing::info!(code, %error, "connection lost");
+        }
     }
     End::Lost
 }

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::Channel;
+use pillarbox_policy::{Channel, Code, How};
 use pillarbox_proto::Sealed;
 use pillarbox_proto::submission::server::{Config, Event, Limits, Server, StartTlsOffer};
 use pillarbox_proto::submission::{DeliveryReports, Refusal};
@@ -70,7 +70,7 @@ async fn seal(
     let connection = match connection.start_tls_as_server(&listener.acceptor).await {
         Ok(connection) => connection,
         Err(error) => {
-            log_failed_handshake(listener.name, &error);
+            log_failed_handshake(listener.name, How::StartTls, &error);
             return None;
         }
     };
@@ -166,11 +166,12 @@ impl<'a> Session<'a> {
 
     /// The peer is gone. A message that was on its way is thrown away (C19, S3.4-1).
     fn lost(&mut self, error: &ConnectionError) {
+        let code = error.code().map(Code::as_str);
         match (error, self.transaction.take()) {
             (ConnectionError::PeerClosed, None) => tracing::debug!("the client left"),
-            (error, None) => tracing::info!(%error, "connection lost"),
+            (error, None) => tracing::info!(code, %error, "connection lost"),
             (error, Some(_)) => {
-                tracing::info!(%error, "connection lost in a transaction; its message is thrown away");
+                tracing::info!(code, %error, "connection lost in a transaction; its message is thrown away");
             }
         }
     }

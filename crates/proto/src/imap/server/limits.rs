@@ -1,5 +1,7 @@
 //! What a session may cost before it is cut off, and how it can break the protocol beyond repair.
 
+use pillarbox_policy::Code;
+
 use crate::imap::framing::FrameLimits;
 use crate::line::LineError;
 use crate::{Injected, imap::framing::FrameError};
@@ -71,6 +73,17 @@ pub enum Violation {
     /// A command longer than the limit.
     #[error("a command over the limit")]
     TextTooLong,
+}
+
+impl Violation {
+    /// The stable machine code.
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Injected(injected) => injected.code(),
+            _ => Code::ProtocolViolation,
+        }
+    }
 }
 
 impl From<FrameError> for Violation {

@@ -146,6 +146,7 @@ impl Dialogue {
     fn unsolicited(&mut self) {
         let failure = match self.reader.next(&mut self.lines) {
             Ok(Some(raw)) if raw.code == 421 => Failure::GoingAway(self.shown(&raw)),
+            _ if self.aim == Aim::StartTls => Failure::EarlyAnswer,
             _ => Failure::Unsolicited,
         };
         self.fail(failure);

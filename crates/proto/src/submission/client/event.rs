@@ -121,7 +121,12 @@ pub enum Failure {
         /// How.
         reply: ServerReply,
     },
-    /// A reply before the command it could answer (C13).
+    /// A reply in the clear before the command it could answer was written (C13).
+    #[error(
+        "the server answered before it was asked; somebody on the way may be tampering with the connection"
+    )]
+    EarlyAnswer,
+    /// Inside TLS, a reply before the command it could answer (C13).
     #[error("the server answered something nobody had asked")]
     Unsolicited,
     /// A reply with a code that cannot answer that command.
@@ -153,6 +158,7 @@ impl Failure {
         match self {
             Self::StartTlsNotOffered | Self::StartTlsRefused(_) => Code::StarttlsStripped,
             Self::Injected(injected) => injected.code(),
+            Self::EarlyAnswer => Code::ResponseInjection,
             _ => Code::ProtocolViolation,
         }
     }
