@@ -68,7 +68,15 @@ pub(crate) async fn of_many_who_want_an_address_one_gets_it(place: Place) {
 pub(crate) async fn an_address_that_is_none_is_refused(place: Place) {
     let store = place.open();
     let long = format!("{}@example.org", "x".repeat(250));
-    for address in ["", "jane", "@example.org", "jane@", "ja ne@x", "a@b\r\n", &long] {
+    for address in [
+        "",
+        "jane",
+        "@example.org",
+        "jane@",
+        "ja ne@x",
+        "a@b\r\n",
+        &long,
+    ] {
         let refused = store.create_account(new_account(address), NOW).await;
         assert_refused!(refused, StoreError::BadName { .. });
     }
@@ -175,9 +183,7 @@ pub(crate) async fn a_deleted_account_is_gone_and_its_neighbour_is_not(place: Pl
     assert!(store.account("2@example.org").await.unwrap().is_none());
     assert_eq!(store.accounts().await.unwrap().len(), 5);
     assert_refused!(store.mailboxes(gone).await, StoreError::NotFound { .. });
-    let read = store
-        .messages(gone, its_inbox, &[UidRange::ALL])
-        .await;
+    let read = store.messages(gone, its_inbox, &[UidRange::ALL]).await;
     assert_refused!(read, StoreError::NotFound { .. });
     let read = content(&*store, gone, its_content).await;
     assert_refused!(read, StoreError::NotFound { .. });
@@ -203,7 +209,12 @@ pub(crate) async fn a_deleted_account_is_gone_and_its_neighbour_is_not(place: Pl
 pub(crate) async fn what_is_asked_of_no_account_is_not_found(place: Place) {
     let store = place.open();
     create_account(&*store, "jane@example.org").await;
-    for nobody in [AccountId(0), AccountId(-1), AccountId(999_999), AccountId(i64::MIN)] {
+    for nobody in [
+        AccountId(0),
+        AccountId(-1),
+        AccountId(999_999),
+        AccountId(i64::MIN),
+    ] {
         let verified = store.set_verifiers(nobody, verifiers(2)).await;
         assert_refused!(verified, StoreError::NotFound { .. });
         let climbed = store.set_ladder(nobody, Ladder::new(NOW)).await;

@@ -1,0 +1,198 @@
+//! Opening, closing and opening again.
+
+use std::sync::Arc;
+
+use pillarbox_policy::Ladder;
+use pillarbox_store::{
+    AccountId, ContentId, FlagChange, Flags, Mailbox, MailboxId, ModSeq, NewMessage, Store,
+    StoreError, UidRange,
+};
+
+use crate::steps::{
+    NOW, account, append, append_with, content, create_account, everything, mailbox, message,
+    messages, new_account, octets, uid, verifiers,
+};
+use crate::{Place, assert_refused};
+
+/// A store in which everything happened that can.
+async fn fill(store: &dyn Store) {
+    for number in 0..3_u64 {
+        let id = create_account(store, &format!("{number}@example.org")).await;
+        let inbox = mailbox(store, id, "INBOX").await.id;
+        let archive = mailbox(store, id, "Archive").await.id;
+        for length in [0, 10, 70_000, 300_000] {
+            let octets = octets(length, number);
+            append_with(store, id, inbox, &["\\Seen", "x"], &octets).await;
+        }
+        let mut with_structure = message(store, inbox, &[], b"structured").await;
+        with_structure.index = octets(1000, 9);
+        store.append(id, vec![with_structure]).await.unwrap();
+        let replace = FlagChange::Replace(Flags::new(["\\Deleted"]));
+        store
+            .set_flags(id, inbox, &[uid(2)], &replace, None)
+            .await
+            .unwrap();
+        store
+            .copy(id, inbox, &[uid(1), uid(3)], archive)
+            .await
+            .unwrap();
+        store
+            .move_messages(id, inbox, &[uid(4)], archive)
+            .await
+            .unwrap();
+        store.expunge(id, inbox, &[uid(2)]).await.unwrap();
+        store.create_mailbox(id, "a/b").await.unwrap();
+        store.rename_mailbox(id, "a", "c").await.unwrap();
+        store.delete_mailbox(id, "Junk").await.unwrap();
+        store.set_subscribed(id, "c/b", true).await.unwrap();
+    }
+    store
+        .set_verifiers(account(store, "1@example.org").await, verifiers(7))
+        .await
+        .unwrap();
+    store
+        .delete_account(account(store, "0@example.org").await)
+        .await
+        .unwrap();
+}
+
+pub(crate) async fn a_store_opened_again_has_everything(place: Place) {
+    let mut store = place.open();
+    fill(&*store).await;
+    let before = everything(&*store).await;
+    assert_eq!(before.len(), 2);
+    for _ in 0..3 {
+        store = place.reopen(store).await;
+        assert_eq!(everything(&*store).await, before);
+    }
+}
+
+pub(crate) async fn a_store_dropped_without_close_has_everything(place: Place) {
+    let store = place.open();
+    fill(&*store).await;
+    let before = everything(&*store).await;
+    drop(store);
+    let store = place.open();
+    assert_eq!(everything(&*store).await, before);
+}
+
+pub(crate) async fn a_closed_store_refuses_everything(place: Place) {
+    let store = place.open();
+    let jane = create_account(&*store, "jane@example.org").await;
+    let inbox = mailbox(&*store, jane, "INBOX").await.id;
+    let appended = append(&*store, jane, inbox, b"one").await;
+    let waiting = message(&*store, inbox, &[], b"late").await;
+    store.close().await;
+    // Once more does no harm.
+    store.close().await;
+    let refused = store.append(jane, vec![waiting]).await;
+    assert_refused!(refused, StoreError::Closed);
+    let refused = store
+        .create_account(new_account("joe@example.org"), NOW)
+        .await;
+    assert_refused!(refused, StoreError::Closed);
+    for address in ["jane@example.org", "nobody@example.org"] {
+        assert_refused!(store.account(address).await, StoreError::Closed);
+    }
+    assert_refused!(store.accounts().await, StoreError::Closed);
+    let refused = store.set_verifiers(jane, verifiers(3)).await;
+    assert_refused!(refused, StoreError::Closed);
+    let refused = store.set_ladder(jane, Ladder::new(NOW)).await;
+    assert_refused!(refused, StoreError::Closed);
+    let refused = store.set_password_exposed(jane, NOW).await;
+    assert_refused!(refused, StoreError::Closed);
+    assert_refused!(store.delete_account(jane).await, StoreError::Closed);
+    assert_refused!(store.login_records(None, 1).await, StoreError::Closed);
+    assert_refused!(store.mailboxes(jane).await, StoreError::Closed);
+    let refused: Result<Mailbox, _> = store.mailbox(jane, "INBOX").await;
+    assert_refused!(refused, StoreError::Closed);
+    assert_refused!(store.create_mailbox(jane, "x").await, StoreError::Closed);
+    let refused = store.rename_mailbox(jane, "Sent", "x").await;
+    assert_refused!(refused, StoreError::Closed);
+    assert_refused!(store.delete_mailbox(jane, "Sent").await, StoreError::Closed);
+    let refused = store.set_subscribed(jane, "Sent", false).await;
+    assert_refused!(refused, StoreError::Closed);
+    assert_refused!(store.spool().await, StoreError::Closed);
+    let refused = store.messages(jane, inbox, &[UidRange::ALL]).await;
+    assert_refused!(refused, StoreError::Closed);
+    let refused = store.index(jane, appended.content).await;
+    assert_refused!(refused, StoreError::Closed);
+    let refused = store.body(jane, appended.content).await;
+    assert_refused!(refused, StoreError::Closed);
+    let none = FlagChange::Replace(Flags::default());
+    let refused = store.set_flags(jane, inbox, &[uid(1)], &none, None).await;
+    assert_refused!(refused, StoreError::Closed);
+    let refused = store.expunge(jane, inbox, &[uid(1)]).await;
+    assert_refused!(refused, StoreError::Closed);
+    let refused = store.copy(jane, inbox, &[uid(1)], inbox).await;
+    assert_refused!(refused, StoreError::Closed);
+    let refused = store.move_messages(jane, inbox, &[uid(1)], inbox).await;
+    assert_refused!(refused, StoreError::Closed);
+    let refused = store.changes_since(jane, inbox, ModSeq(0)).await;
+    assert_refused!(refused, StoreError::Closed);
+    // It can be opened although the closed one is still held.
+    let anew = place.open();
+    assert_eq!(
+        content(&*anew, jane, appended.content).await.unwrap(),
+        b"one"
+    );
+    assert_eq!(messages(&*anew, jane, inbox).await.len(), 1);
+}
+
+pub(crate) async fn what_was_under_way_when_the_store_closed_is_whole(place: Place) {
+    let store = place.open();
+    let jane = create_account(&*store, "jane@example.org").await;
+    let inbox = mailbox(&*store, jane, "INBOX").await.id;
+    let writers: Vec<_> = (0..16)
+        .map(|writer| tokio::spawn(write_until_closed(Arc::clone(&store), jane, inbox, writer)))
+        .collect();
+    tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+    store.close().await;
+    let anew = place.open();
+    let mut acknowledged = Vec::new();
+    for writer in writers {
+        acknowledged.extend(writer.await.unwrap());
+    }
+    let found = messages(&*anew, jane, inbox).await;
+    // Whoever was told that the store was closed left nothing.
+    assert_eq!(found.len(), acknowledged.len());
+    for (id, octets) in acknowledged {
+        assert!(content(&*anew, jane, id).await.unwrap() == octets);
+    }
+}
+
+async fn write_until_closed(
+    store: Arc<dyn Store>,
+    jane: AccountId,
+    inbox: MailboxId,
+    writer: u64,
+) -> Vec<(ContentId, Vec<u8>)> {
+    let mut own = Vec::new();
+    for number in 0.. {
+        let octets = octets(1 + (number % 7 * 13_000) as usize, writer << 32 | number);
+        let mut spool = match store.spool().await {
+            Ok(spool) => spool,
+            refused => {
+                assert_refused!(refused, StoreError::Closed);
+                break;
+            }
+        };
+        spool.write(&octets).await.unwrap();
+        let new = NewMessage {
+            mailbox: inbox,
+            flags: Flags::default(),
+            internal_date: NOW,
+            internal_offset: 0,
+            index: Vec::new(),
+            body: spool,
+        };
+        match store.append(jane, vec![new]).await {
+            Ok(appended) => own.push((appended[0].content, octets)),
+            refused => {
+                assert_refused!(refused, StoreError::Closed);
+                break;
+            }
+        }
+    }
+    own
+}
