@@ -1,0 +1,545 @@
+//! A process that writes to a store is killed with SIGKILL, again and again, at any moment. What it was told
+//! is stored must be there, once and octet by octet; what it was not told is there whole or not at all.
+//!
+//! The process is this executable run anew. It writes what it is told into a **ledger**, a file of lines
+//! that the operating system keeps when the process dies. Every content can be made again from its first
+//! line, so it is compared with what it must be, not with a sum.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test stops where something is wrong"
+)]
+
+mod steps;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
+
+use pillarbox_store::{
+    AccountId, EmbeddedOptions, EmbeddedStore, FlagChange, Flags, MailboxId, Message, ModSeq,
+    NewMessage, Store, Uid,
+};
+use steps::{NOW, Numbers, account, content, mailbox, messages, octets, runtime, uid};
+
+const FOLDER: &str = "PILLARBOX_TEST_STORE";
+const ROUND: &str = "PILLARBOX_TEST_ROUND";
+/// Times the process is killed.
+const ROUNDS: u64 = 60;
+const ACCOUNTS: u64 = 4;
+const WRITERS: u64 = 8;
+
+fn options() -> EmbeddedOptions {
+    EmbeddedOptions {
+        shards: 2,
+        // So small that the process is also killed between two segments.
+        segment_size: 1 << 20,
+    }
+}
+
+fn store_in(folder: &Path) -> PathBuf {
+    folder.join("store")
+}
+
+fn ledger_in(folder: &Path) -> PathBuf {
+    folder.join("ledger")
+}
+
+fn address(number: u64) -> String {
+    format!("{number}@example.org")
+}
+
+/// What tells one content from all others: who wrote it, and how many were stored together with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+struct Identity {
+    round: u64,
+    writer: u64,
+    number: u64,
+    /// Its place among those stored by the same operation.
+    part: u64,
+    parts: u64,
+}
+
+impl Identity {
+    /// The content: a line that says what it is, then octets that follow from it.
+    fn content(&self) -> Vec<u8> {
+        let mut numbers = Numbers::from(self.seed());
+        // Mostly small; now and then beyond memory, buffers and whole segments.
+        let length = match numbers.below(40) {
+            0 => numbers.below(1_500_000),
+            1..=4 => numbers.below(90_000),
+            _ => numbers.below(6_000),
+        };
+        let mut content = format!(
+            "{} {} {} {} {} {length}\n",
+            self.round, self.writer, self.number, self.part, self.parts
+        )
+        .into_bytes();
+        content.extend(octets(length as usize, self.seed()));
+        content
+    }
+
+    /// What a content says it is; `None` if it is not exactly that.
+    fn of(content: &[u8]) -> Option<Self> {
+        let end = content.iter().position(|octet| *octet == b'\n')?;
+        let line = std::str::from_utf8(&content[..end]).ok()?;
+        let numbers: Vec<u64> = line.split(' ').map_while(|n| n.parse().ok()).collect();
+        let [round, writer, number, part, parts, _length] = numbers[..] else {
+            return None;
+        };
+        let identity = Self {
+            round,
+            writer,
+            number,
+            part,
+            parts,
+        };
+        (identity.content() == content).then_some(identity)
+    }
+
+    fn seed(&self) -> u64 {
+        (self.round << 40) ^ (self.writer << 32) ^ (self.number << 4) ^ self.part
+    }
+}
+
+// ---- the process that is killed
+
+/// Lines that outlive this process.
+#[derive(Debug, Clone)]
+struct Ledger(Arc<Mutex<File>>);
+
+impl Ledger {
+    fn line(&self, line: &str) {
+        self.0
+            .lock()
+            .unwrap()
+            .write_all(format!("{line}\n").as_bytes())
+            .unwrap();
+    }
+}
+
+#[test]
+#[ignore = "it is run by the test below, as a process of its own"]
+fn the_process_that_is_killed() {
+    let Some(folder) = std::env::var_os(FOLDER).map(PathBuf::from) else {
+        println!("{FOLDER} is not set: nothing to write to");
+        return;
+    };
+    let round: u64 = std::env::var(ROUND).unwrap().parse().unwrap();
+    let ledger = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(ledger_in(&folder));
+    let ledger = Ledger(Arc::new(Mutex::new(ledger.unwrap())));
+    runtime().block_on(async {
+        let store = EmbeddedStore::open(&store_in(&folder), options()).unwrap();
+        let store: Arc<dyn Store> = Arc::new(store);
+        let mut ids = Vec::new();
+        for number in 0..ACCOUNTS {
+            ids.push(account(&*store, &address(number)).await);
+        }
+        ledger.line(&format!("ready {round}"));
+        let mut writers = Vec::new();
+        for number in 0..WRITERS {
+            let id = ids[(number % ACCOUNTS) as usize];
+            let writer = Writing {
+                store: Arc::clone(&store),
+                ledger: ledger.clone(),
+                account: id,
+                round,
+                number,
+            };
+            writers.push(tokio::spawn(writer.on_and_on()));
+        }
+        for writer in writers {
+            writer.await.unwrap();
+        }
+    });
+}
+
+struct Writing {
+    store: Arc<dyn Store>,
+    ledger: Ledger,
+    account: AccountId,
+    round: u64,
+    number: u64,
+}
+
+impl Writing {
+    async fn on_and_on(self) {
+        let mut chance = Numbers::from(self.round << 8 | self.number);
+        let mut own: Vec<(MailboxId, Uid)> = Vec::new();
+        for number in 0.. {
+            let name = ["INBOX", "Archive"][chance.below(2) as usize];
+            let mailbox = mailbox(&*self.store, self.account, name).await.id;
+            let parts = if chance.below(5) == 0 { 3 } else { 1 };
+            self.append(mailbox, number, parts, &mut own).await;
+            if !own.is_empty() && chance.below(4) == 0 {
+                let (mailbox, uid) = own[chance.below(own.len() as u64) as usize];
+                self.flag(mailbox, uid, number).await;
+            }
+            if own.len() > 1 && chance.below(4) == 0 {
+                let at = chance.below(own.len() as u64) as usize;
+                let (mailbox, uid) = own.swap_remove(at);
+                self.expunge(mailbox, uid).await;
+            }
+        }
+    }
+
+    fn tell(&self, word: &str, mailbox: MailboxId, uid: Uid, rest: &str) {
+        let account = self.account.0;
+        self.ledger
+            .line(&format!("{word} {account} {} {} {rest}", mailbox.0, uid.0));
+    }
+
+    async fn append(
+        &self,
+        mailbox: MailboxId,
+        number: u64,
+        parts: u64,
+        own: &mut Vec<(MailboxId, Uid)>,
+    ) {
+        let identity = |part| Identity {
+            round: self.round,
+            writer: self.number,
+            number,
+            part,
+            parts,
+        };
+        let mut batch = Vec::new();
+        for part in 0..parts {
+            let mut spool = self.store.spool().await.unwrap();
+            for piece in identity(part).content().chunks(16 << 10) {
+                spool.write(piece).await.unwrap();
+            }
+            batch.push(NewMessage {
+                mailbox,
+                flags: Flags::default(),
+                internal_date: NOW,
+                internal_offset: 0,
+                index: Vec::new(),
+                body: spool,
+            });
+        }
+        let appended = self.store.append(self.account, batch).await.unwrap();
+        for (part, one) in (0..parts).zip(appended) {
+            let Identity {
+                round,
+                writer,
+                number,
+                part,
+                parts,
+            } = identity(part);
+            let rest = format!("{} {round} {writer} {number} {part} {parts}", one.modseq.0);
+            self.tell("stored", mailbox, one.uid, &rest);
+            own.push((mailbox, one.uid));
+        }
+    }
+
+    async fn flag(&self, mailbox: MailboxId, uid: Uid, number: u64) {
+        let flag = format!("k{number}");
+        let change = FlagChange::Add(Flags::new([flag.clone()]));
+        let changed = self
+            .store
+            .set_flags(self.account, mailbox, &[uid], &change, None)
+            .await;
+        let modseq = changed.unwrap()[0].modseq;
+        self.tell("flagged", mailbox, uid, &format!("{} {flag}", modseq.0));
+    }
+
+    async fn expunge(&self, mailbox: MailboxId, uid: Uid) {
+        self.tell("expunging", mailbox, uid, "");
+        let gone = self.store.expunge(self.account, mailbox, &[uid]).await;
+        assert_eq!(gone.unwrap(), [uid]);
+        self.tell("expunged", mailbox, uid, "");
+    }
+}
+
+// ---- the test
+
+type Key = (i64, i64, u32);
+
+/// What the ledger and what was seen in the store so far say.
+#[derive(Debug, Default)]
+struct Known {
+    /// Octets of the ledger that were read.
+    read: usize,
+    acknowledged: HashMap<Key, (Identity, ModSeq)>,
+    flagged: HashMap<Key, (BTreeSet<String>, ModSeq)>,
+    expunging: HashSet<Key>,
+    expunged: HashSet<Key>,
+    ready: u64,
+    /// What stood under each UID that was ever seen.
+    seen: HashMap<Key, Identity>,
+    /// UIDs that were seen and then not any more.
+    gone: HashSet<Key>,
+    /// Highest numbers after the round before: of UIDs by mailbox, of modification sequences by account.
+    uids: HashMap<(i64, i64), u32>,
+    modseqs: HashMap<i64, ModSeq>,
+    unacknowledged: u64,
+}
+
+impl Known {
+    fn read_ledger(&mut self, folder: &Path) {
+        let all = std::fs::read_to_string(ledger_in(folder)).unwrap_or_default();
+        let new = &all[self.read..];
+        // A line without an end was not finished before the process died.
+        let end = new.rfind('\n').map_or(0, |at| at + 1);
+        for line in new[..end].lines() {
+            self.read_line(line);
+        }
+        self.read = all.len();
+        if end < new.len() {
+            // What is written next must not run into it.
+            let mut ledger = OpenOptions::new()
+                .append(true)
+                .open(ledger_in(folder))
+                .unwrap();
+            ledger.write_all(b"\n").unwrap();
+            self.read += 1;
+        }
+    }
+
+    fn read_line(&mut self, line: &str) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        if let ["ready", _] = words[..] {
+            self.ready += 1;
+            return;
+        }
+        let key = (
+            words[1].parse().unwrap(),
+            words[2].parse().unwrap(),
+            words[3].parse().unwrap(),
+        );
+        let rest = &words[4..];
+        match words[0] {
+            "stored" => {
+                let n: Vec<u64> = rest.iter().map(|n| n.parse().unwrap()).collect();
+                let identity = Identity {
+                    round: n[1],
+                    writer: n[2],
+                    number: n[3],
+                    part: n[4],
+                    parts: n[5],
+                };
+                let before = self.acknowledged.insert(key, (identity, ModSeq(n[0])));
+                assert_eq!(before, None, "{key:?} was given twice");
+            }
+            "flagged" => {
+                let (flags, modseq) = self.flagged.entry(key).or_default();
+                *modseq = ModSeq(rest[0].parse().unwrap());
+                flags.insert(rest[1].to_owned());
+            }
+            "expunging" => {
+                self.expunging.insert(key);
+            }
+            "expunged" => {
+                self.expunged.insert(key);
+            }
+            other => unreachable!("{other}"),
+        }
+    }
+
+    async fn check(&mut self, store: &dyn Store) {
+        let mut there: HashMap<Key, Identity> = HashMap::new();
+        for number in 0..ACCOUNTS {
+            let Some(found) = store.account(&address(number)).await.unwrap() else {
+                // Killed before it was made.
+                continue;
+            };
+            let before = self.modseqs.get(&found.id.0).copied();
+            let mut highest = before;
+            for mailbox in store.mailboxes(found.id).await.unwrap() {
+                let listed = messages(store, found.id, mailbox.id).await;
+                assert!(listed.is_sorted_by(|a, b| a.uid < b.uid));
+                assert_eq!(listed.len() as u32, mailbox.messages);
+                let in_mailbox = (found.id.0, mailbox.id.0);
+                let last = self.uids.get(&in_mailbox).copied().unwrap_or(0);
+                assert!(mailbox.uid_next.get() > last);
+                for message in &listed {
+                    assert!(message.uid.0 < mailbox.uid_next);
+                    assert!(message.modseq <= mailbox.highest_modseq);
+                    let key = (found.id.0, mailbox.id.0, message.uid.0.get());
+                    let identity = self.check_message(store, found.id, key, message).await;
+                    if !self.seen.contains_key(&key) {
+                        assert!(key.2 > last, "UID {} came back", key.2);
+                        assert!(Some(message.modseq) > before, "{key:?}");
+                    }
+                    there.insert(key, identity);
+                }
+                self.check_history(store, found.id, mailbox.id).await;
+                self.uids.insert(in_mailbox, mailbox.uid_next.get() - 1);
+                highest = highest.max(Some(mailbox.highest_modseq));
+            }
+            assert!(highest >= before);
+            self.modseqs
+                .extend(highest.map(|modseq| (found.id.0, modseq)));
+        }
+        self.check_all(&there);
+        for (key, identity) in there {
+            self.seen.insert(key, identity);
+        }
+    }
+
+    /// What stands under a UID. A content is read when it is first seen; the last round reads all again.
+    async fn check_message(
+        &self,
+        store: &dyn Store,
+        account: AccountId,
+        key: Key,
+        message: &Message,
+    ) -> Identity {
+        assert!(!self.gone.contains(&key), "{key:?} came back");
+        assert!(!self.expunged.contains(&key), "{key:?} was expunged");
+        if let Some((flags, modseq)) = self.flagged.get(&key) {
+            assert!(message.modseq >= *modseq);
+            for flag in flags {
+                assert!(message.flags.contains(flag), "{key:?} lost {flag}");
+            }
+        }
+        if let Some(identity) = self.seen.get(&key) {
+            return *identity;
+        }
+        let found = content(store, account, message.content).await.unwrap();
+        assert_eq!(found.len() as u64, message.size);
+        Identity::of(&found).unwrap_or_else(|| unreachable!("{key:?} is not whole: {message:?}"))
+    }
+
+    async fn check_history(&self, store: &dyn Store, account: AccountId, mailbox: MailboxId) {
+        let changes = store.changes_since(account, mailbox, ModSeq(0)).await;
+        let told: HashSet<Uid> = changes.unwrap().expunged.into_iter().collect();
+        for key in &self.expunged {
+            if (key.0, key.1) == (account.0, mailbox.0) {
+                assert!(told.contains(&uid(key.2)), "nobody is told of {key:?}");
+            }
+        }
+    }
+
+    /// Nothing acknowledged is missing, nothing is there twice, and of what was not acknowledged all that
+    /// belongs together is there or none of it.
+    fn check_all(&mut self, there: &HashMap<Key, Identity>) {
+        for (key, (identity, modseq)) in &self.acknowledged {
+            assert!(modseq.0 > 0);
+            match there.get(key) {
+                Some(found) => assert_eq!(found, identity, "{key:?}"),
+                None => assert!(
+                    self.expunging.contains(key),
+                    "{key:?} is lost: {identity:?}"
+                ),
+            }
+        }
+        let mut groups: BTreeMap<(u64, u64, u64), u64> = BTreeMap::new();
+        let mut once = HashSet::new();
+        for (key, identity) in there {
+            assert!(once.insert(*identity), "{identity:?} is there twice");
+            if !self.acknowledged.contains_key(key) && !self.seen.contains_key(key) {
+                self.unacknowledged += 1;
+                let group = (identity.round, identity.writer, identity.number);
+                *groups.entry(group).or_default() += 1;
+            }
+        }
+        for (key, identity) in there {
+            let group = (identity.round, identity.writer, identity.number);
+            if let Some(found) = groups.get(&group)
+                && !self.acknowledged.contains_key(key)
+            {
+                // Some of a group may have reached the ledger before the end.
+                let acknowledged = self
+                    .acknowledged
+                    .values()
+                    .filter(|(other, _)| (other.round, other.writer, other.number) == group)
+                    .count() as u64;
+                assert_eq!(found + acknowledged, identity.parts, "{identity:?}");
+            }
+        }
+        for key in self.seen.keys() {
+            if !there.contains_key(key) {
+                assert!(self.expunging.contains(key), "{key:?} vanished");
+                self.gone.insert(*key);
+            }
+        }
+    }
+}
+
+fn start(folder: &Path, round: u64) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "the_process_that_is_killed"])
+        .env(FOLDER, folder)
+        .env(ROUND, round.to_string())
+        .stdout(Stdio::null())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap()
+}
+
+fn wait_until_ready(folder: &Path, round: u64) {
+    let ready = format!("ready {round}\n");
+    let begun = Instant::now();
+    loop {
+        let ledger = std::fs::read(ledger_in(folder)).unwrap_or_default();
+        if ledger
+            .windows(ready.len())
+            .any(|line| line == ready.as_bytes())
+        {
+            return;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        std::thread::sleep(Duration::from_millis(3));
+    }
+}
+
+#[test]
+fn what_was_acknowledged_survives_every_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let seed = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_nanos() as u64;
+    println!("delays from seed {seed}");
+    let mut chance = Numbers::from(seed);
+    let mut known = Known::default();
+    for round in 0..ROUNDS {
+        let mut process = start(folder, round);
+        // Every sixth dies at any moment from its first on, maybe while it brings the store in order.
+        if round == 0 || round % 6 != 0 {
+            wait_until_ready(folder, round);
+        }
+        std::thread::sleep(Duration::from_micros(chance.below(120_000)));
+        process.kill().unwrap();
+        assert_eq!(process.wait().unwrap().signal(), Some(9));
+        known.read_ledger(folder);
+        runtime().block_on(async {
+            let store = EmbeddedStore::open(&store_in(folder), options()).unwrap();
+            known.check(&store).await;
+            store.close().await;
+        });
+    }
+    println!(
+        "{} messages and {} expunges acknowledged, {} messages there that were not",
+        known.acknowledged.len(),
+        known.expunged.len(),
+        known.unacknowledged
+    );
+    assert!(known.ready >= ROUNDS - ROUNDS / 6);
+    assert!(known.acknowledged.len() as u64 > ROUNDS * 4);
+    assert!(known.expunged.len() as u64 > ROUNDS / 4);
+    // All contents once more, and again from an index that is made from the log alone.
+    let report = EmbeddedStore::verify(&store_in(folder)).unwrap();
+    assert!(report.is_sound(), "{report:?}");
+    known.seen.clear();
+    known.uids.clear();
+    known.modseqs.clear();
+    EmbeddedStore::rebuild_index(&store_in(folder)).unwrap();
+    runtime().block_on(async {
+        let store = EmbeddedStore::open(&store_in(folder), options()).unwrap();
+        known.check(&store).await;
+        store.close().await;
+    });
+}
