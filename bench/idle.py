@@ -1,44 +1,20 @@
 #!/usr/bin/env python3
-"""Memory per idle IMAPS connection: opens connections, logs in, starts IDLE, and compares the server's
-proportional set size (all its processes) before and after.
+"""Memory per idle IMAPS connection: opens connections, logs in, opens INBOX, starts IDLE, and compares the
+server's proportional set size (all its processes) before and after. Prints one row of a Markdown table.
 
-    bench/idle.py --name pillarboxd --pid PID --port PORT --login LOGIN --password PASSWORD --connections 2000
+    bench/idle.py --name pillarboxd --pid PID --port PORT --accounts 64 --password PASSWORD --connections 2000
+
+The accounts are user0@example.org, user1@example.org, ..., taken in turn.
 """
 import argparse
 import asyncio
-import pathlib
-import resource
 import ssl
 import time
 
+from processes import allow_files, cpu_seconds, family, memory_kib
 
-def family(pid):
-    """The process and all that descend from it."""
-    children = {}
-    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
-        try:
-            text = stat.read_text()
-        except OSError:
-            continue
-        child, rest = text.split(" (", 1)
-        children.setdefault(int(rest.rsplit(") ", 1)[1].split()[1]), []).append(int(child))
-    found, todo = [], [pid]
-    while todo:
-        found.append(todo.pop())
-        todo += children.get(found[-1], [])
-    return found
-
-
-def memory_kib(pid):
-    """Proportional set size without file mappings: what the connections cost, shared pages counted once."""
-    total = 0
-    for member in family(pid):
-        try:
-            rollup = pathlib.Path(f"/proc/{member}/smaps_rollup").read_text()
-        except OSError:
-            continue
-        total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss_Anon:"))
-    return total
+HEADER = """| server | KiB each | MiB before | MiB with all | processes each | logins/s | server CPU ms per login |
+|---|---:|---:|---:|---:|---:|---:|"""
 
 
 async def reply(reader, tag):
@@ -50,10 +26,11 @@ async def reply(reader, tag):
             return line
 
 
-async def connect(arguments, context):
+async def connect(arguments, context, number):
     reader, writer = await asyncio.open_connection("127.0.0.1", arguments.port, ssl=context, limit=4096)
     await reply(reader, b"* OK")
-    for tag, command in [(b"a", f"LOGIN {arguments.login} {arguments.password}"), (b"b", "SELECT INBOX")]:
+    login = f"LOGIN user{number % arguments.accounts}@example.org {arguments.password}"
+    for tag, command in [(b"a", login), (b"b", "SELECT INBOX")]:
         writer.write(tag + b" " + command.encode() + b"\r\n")
         answer = await reply(reader, tag)
         if not answer.startswith(tag + b" OK"):
@@ -64,41 +41,50 @@ async def connect(arguments, context):
 
 
 async def main(arguments):
-    limit = arguments.connections + 200
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, limit), hard), hard))
+    allow_files(arguments.connections)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE  # the server's memory is measured, not its identity
-    # The first connections make the server load what it needs once; they are not counted.
-    open_connections = [await connect(arguments, context) for _ in range(20)]
-    time.sleep(1)
-    before = memory_kib(arguments.pid)
+    # Before the first connection: what the server loads when it is first used, and what it keeps of the
+    # memory that checking passwords took, is shared out among the connections too.
+    processes, before = len(family(arguments.pid)), memory_kib(arguments.pid)
+    # The first login of each account makes its password known, at a price; it is not in the pace.
+    open_connections = [await connect(arguments, context, number) for number in range(arguments.accounts)]
+    cpu = cpu_seconds(arguments.pid)
     started = time.monotonic()
     gate = asyncio.Semaphore(32)
 
-    async def one():
+    async def one(number):
         async with gate:
-            open_connections.append(await connect(arguments, context))
+            open_connections.append(await connect(arguments, context, number))
 
-    await asyncio.gather(*(one() for _ in range(arguments.connections)))
-    took = time.monotonic() - started
+    await asyncio.gather(*(one(number) for number in range(arguments.accounts, arguments.connections)))
+    took, timed = time.monotonic() - started, arguments.connections - arguments.accounts
+    cpu = cpu_seconds(arguments.pid) - cpu
     await asyncio.sleep(arguments.settle)
-    after = memory_kib(arguments.pid)
-    each = (after - before) / arguments.connections
+    processes, after = len(family(arguments.pid)) - processes, memory_kib(arguments.pid)
     print(
-        f"{arguments.name:12} {arguments.connections} idle IMAPS connections: {each:.1f} KiB each "
-        f"({before} -> {after} KiB), {arguments.connections / took:.0f} logins/s"
+        f"| {arguments.name} | {(after - before) / len(open_connections):.1f} | {before / 1024:.0f} "
+        f"| {after / 1024:.0f} | {processes / len(open_connections):.2f} "
+        f"| {timed / took:.0f} | {1000 * cpu / timed:.2f} |"
     )
+    # All at once and without a goodbye: the server is stopped next.
+    for _, writer in open_connections:
+        writer.transport.abort()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--name", required=True)
-    parser.add_argument("--pid", type=int, required=True)
-    parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--login", required=True)
-    parser.add_argument("--password", required=True)
+    parser.add_argument("--header", action="store_true", help="print the table's header and nothing else")
+    parser.add_argument("--name", default="server")
+    parser.add_argument("--pid", type=int)
+    parser.add_argument("--port", type=int)
+    parser.add_argument("--accounts", type=int, default=64)
+    parser.add_argument("--password")
     parser.add_argument("--connections", type=int, default=2000)
     parser.add_argument("--settle", type=float, default=5, help="seconds to wait before the last reading")
-    asyncio.run(main(parser.parse_args()))
+    given = parser.parse_args()
+    if given.header:
+        print(HEADER)
+    else:
+        asyncio.run(main(given))
