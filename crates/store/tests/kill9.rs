@@ -332,7 +332,10 @@ impl Known {
                 assert_eq!(before, None, "{key:?} was given twice");
             }
             "flagged" => {
-                let (flags, modseq) = self.flagged.entry(key).or_default();
+                let (flags, modseq) = self
+                    .flagged
+                    .entry(key)
+                    .or_insert_with(|| (BTreeSet::new(), ModSeq(0)));
                 *modseq = ModSeq(rest[0].parse().unwrap());
                 flags.insert(rest[1].to_owned());
             }
