@@ -1,7 +1,7 @@
 //! POP3 sessions (RFC 1939): the machine of `proto`, authentication, and the INBOX of an account.
 //!
 //! A session sees INBOX as it was at login. It removes what was marked deleted when the client says QUIT, and
-//! never otherwise (RFC 1939 §6). It keeps other POP3 sessions of the account out ([`Maildrops`]) and nobody
+//! never otherwise (RFC 1939 §6). It keeps other POP3 sessions of the account out (`Maildrops`) and nobody
 //! else: IMAP and delivery go on meanwhile, and no lock of the store is held between two operations.
 
 mod login;
