@@ -34,6 +34,10 @@ pub mod config;
 pub mod context;
 pub mod delivery;
 mod domain;
+#[cfg(test)]
+#[path = "../tests/house/faulty_store.rs"]
+#[expect(dead_code, reason = "tests of sessions use the rest")]
+mod faulty_store;
 pub mod imap;
 pub mod lifecycle;
 mod listeners;
@@ -44,8 +48,6 @@ pub mod received;
 pub mod shutdown;
 pub mod storage;
 pub mod submission;
-#[cfg(test)]
-mod toy_store;
 
 pub use auth::{AccountHandle, Attempt, Authenticator, Denied};
 pub use config::Settings;

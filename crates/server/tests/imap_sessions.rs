@@ -11,10 +11,12 @@
 
 #[path = "imap/harness.rs"]
 mod harness;
+mod house;
 
 use harness::{LOGIN, Server, server, server_with};
 use pillarbox_policy::{LegacyWindow, Timestamp};
 use pillarbox_server::Opening;
+use pillarbox_store::Store;
 use pillarbox_transport::ConnectionError;
 
 const MESSAGE: &[u8] =
@@ -87,7 +89,7 @@ async fn id_goes_on_record() {
         "* ID (\"name\" \"Pillarbox\")\r\nT OK ID completed\r\n"
     );
     peer.ask(LOGIN).await;
-    let records = server.store.login_records(None, 10).await.unwrap();
+    let records = server.house.store.login_records(None, 10).await.unwrap();
     assert_eq!(records[0].client.as_deref(), Some("mutt 2.2"));
     assert_eq!(
         (records[0].mechanism.as_str(), records[0].listener.as_str()),
@@ -107,6 +109,7 @@ async fn the_cleartext_port_takes_no_password() {
     assert_eq!(peer.ask("LOGIN {3}").await, right);
     assert!(
         server
+            .house
             .store
             .login_records(None, 10)
             .await
@@ -128,7 +131,7 @@ async fn starttls_then_login() {
     );
     assert_eq!(peer.ask("STARTTLS").await, "T BAD not now\r\n");
     assert!(peer.ask(LOGIN).await.contains("T OK [CAPABILITY "));
-    let records = server.store.login_records(None, 10).await.unwrap();
+    let records = server.house.store.login_records(None, 10).await.unwrap();
     assert_eq!(records[0].how.as_deref(), Some("starttls"));
 }
 
@@ -146,6 +149,7 @@ async fn injected_bytes_end_the_connection() {
     assert_eq!(peer.left(), "");
     assert!(
         server
+            .house
             .store
             .login_records(None, 10)
             .await
@@ -166,6 +170,7 @@ async fn a_command_in_place_of_the_handshake_ends_the_connection() {
     assert!(!left.contains("OK") && !left.contains("NO"), "{left}");
     assert!(
         server
+            .house
             .store
             .login_records(None, 10)
             .await
@@ -416,7 +421,7 @@ async fn shutdown_says_bye() {
     let (mut waiting, mut idling) = (server.select().await, server.select().await);
     idling.put(b"i IDLE\r\n");
     idling.until("+ Idling").await;
-    server.trigger.request();
+    server.house.trigger.request();
     for peer in [&mut waiting, &mut idling] {
         assert_eq!(
             peer.until("BYE").await,
@@ -574,8 +579,8 @@ async fn python_imaplib() {
                 env!("CARGO_MANIFEST_DIR"),
                 "/tests/imap/imaplib_session.py"
             ))
-            .args([kind, &server.address.port().to_string()])
-            .arg(&server.root)
+            .args([kind, &server.door.address.port().to_string()])
+            .arg(&server.house.root)
             .output()
             .await
             .unwrap();

@@ -6,16 +6,13 @@
     reason = "a test that meets the unexpected fails"
 )]
 
-mod submission {
-    pub(crate) mod memory_store;
-}
+mod house;
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
+use house::{ANN, BOB, Door, House, PASSWORD};
 use pillarbox_policy::{
-    AccountLevel, Credentials, Ladder, LegacyWindow, Rung, Secret, Timestamp, TlsVersion,
+    AccountLevel, Credentials, Ladder, LegacyWindow, Rung, Timestamp, TlsVersion,
 };
 use pillarbox_proto::Sealed;
 use pillarbox_proto::message::Index;
@@ -23,32 +20,18 @@ use pillarbox_proto::sasl::{Mechanism, Nonce};
 use pillarbox_proto::submission::client::{Client, Envelope, Event, LineEnds};
 use pillarbox_proto::submission::{Body, ReversePath};
 use pillarbox_proto::{Machine, Step};
-use pillarbox_server::accounts::{NewPassword, new_account};
-use pillarbox_server::auth::LoginSecret;
-use pillarbox_server::config::{Limits, LogFormat, LogLevel, LogSettings, Settings, StoreSettings};
+use pillarbox_server::Opening;
 use pillarbox_server::received::{self, Received};
-use pillarbox_server::{Context, ListenerInfo, Opening, Shutdown, ShutdownTrigger};
-use pillarbox_store::{AccountId, Store};
-use pillarbox_testkit::TestCa;
-use pillarbox_transport::{
-    Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, ConnectionError,
-    Dialer, Driven, Listener, ListenerLimits, Roots, ServerIdentity, Service, Start, Target,
-};
-use submission::memory_store::MemoryStore;
+use pillarbox_store::Store;
+use pillarbox_transport::{Connection, ConnectionError, Driven, Service};
 
-const PASSWORD: &str = "correct horse";
 /// `PLAIN` of ann@example.org.
 const LOGIN: &str = "AUTH PLAIN AGFubkBleGFtcGxlLm9yZwBjb3JyZWN0IGhvcnNl\r\n";
-const ANN: AccountId = AccountId(1);
-const BOB: AccountId = AccountId(2);
 
-/// A server with ann and bob, on a port of its own.
+/// A server with one door.
 struct Server {
-    address: SocketAddr,
-    store: Arc<MemoryStore>,
-    dialer: Dialer,
-    trigger: ShutdownTrigger,
-    _folder: tempfile::TempDir,
+    house: House,
+    door: Door,
 }
 
 async fn server(opening: Opening) -> Server {
@@ -56,88 +39,9 @@ async fn server(opening: Opening) -> Server {
 }
 
 async fn server_with(opening: Opening, legacy_window: Option<LegacyWindow>) -> Server {
-    let folder = tempfile::tempdir().unwrap();
-    let ca = TestCa::new();
-    let files = ca
-        .server(&["mail.example.org"])
-        .write_to(folder.path(), "server");
-    let mut certificates = Certificates::new();
-    let files = CertificateFiles {
-        chain: files.chain,
-        key: files.key,
-    };
-    certificates.add(&files).unwrap();
-    let certificates = CertificateStore::new(certificates);
-    let acceptor = Acceptor::new(certificates, Service::Submission).unwrap();
-    let store = Arc::new(MemoryStore::default());
-    let verifiers = NewPassword::new(&Secret::from(PASSWORD))
-        .unwrap()
-        .verifiers()
-        .unwrap();
-    for address in ["ann@example.org", "bob@example.org"] {
-        let account = new_account(address.to_owned(), verifiers.clone(), Timestamp(0));
-        store.create_account(account, Timestamp(0)).await.unwrap();
-    }
-    let settings = Settings {
-        hostname: "mail.example.org".to_owned(),
-        domains: vec!["example.org".to_owned()],
-        data: folder.path().to_owned(),
-        certificates: vec![files],
-        listeners: Vec::new(),
-        limits: Limits {
-            message_size: 10_000_000,
-            connections: 100,
-            connections_per_address: 100,
-            shutdown: Duration::from_secs(1),
-        },
-        log: LogSettings {
-            format: LogFormat::Text,
-            level: LogLevel::Info,
-        },
-        store: StoreSettings { shards: 1 },
-    };
-    let dyn_store: Arc<dyn Store> = Arc::<MemoryStore>::clone(&store);
-    let cx = Context::new(dyn_store, LoginSecret::ephemeral().unwrap(), settings).unwrap();
-    let (trigger, shutdown) = Shutdown::new();
-    let (name, start) = match opening {
-        Opening::Implicit => ("submissions", Start::Implicit(acceptor.clone())),
-        Opening::StartTls => ("submission", Start::Clear),
-    };
-    let info = Arc::new(ListenerInfo {
-        name,
-        service: Service::Submission,
-        opening,
-        acceptor,
-        legacy_window,
-    });
-    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listener = Listener::bind(name, loopback, start, ListenerLimits::default()).unwrap();
-    let address = listener.local_addr().unwrap();
-    let cx = Arc::new(cx);
-    let ends = shutdown.clone();
-    let session = move |connection| {
-        pillarbox_server::submission::serve(
-            connection,
-            Arc::clone(&cx),
-            Arc::clone(&info),
-            shutdown.clone(),
-        )
-    };
-    tokio::spawn(async move {
-        listener
-            .run(session, |_| (), async { ends.requested().await })
-            .await
-    });
-    let roots = Roots::empty()
-        .with_pem_file(&ca.write_root(folder.path()))
-        .unwrap();
-    Server {
-        address,
-        store,
-        dialer: Dialer::new(Service::Submission, roots),
-        trigger,
-        _folder: folder,
-    }
+    let mut house = House::new().await;
+    let door = house.open_in_window(Service::Submission, opening, legacy_window);
+    Server { house, door }
 }
 
 /// Writes what it is told, and tells of replies.
@@ -183,6 +87,15 @@ struct Peer {
 }
 
 impl Peer {
+    async fn greeted(connection: Connection) -> Self {
+        let mut peer = Self { connection };
+        assert_eq!(
+            peer.say("", 1).await,
+            "220 mail.example.org ESMTP Pillarbox\r\n"
+        );
+        peer
+    }
+
     /// Writes lines and reads as many replies.
     async fn say(&mut self, text: &str, replies: usize) -> String {
         match self.try_say(text, replies).await {
@@ -234,52 +147,28 @@ impl Peer {
 
 impl Server {
     async fn connect(&self) -> Peer {
-        let identity = ServerIdentity::host("mail.example.org").unwrap();
-        let target = Target::Addresses(vec![self.address]);
-        let connection = self
-            .dialer
-            .connect_implicit(&target, &identity)
-            .await
-            .unwrap();
-        let mut peer = Peer { connection };
-        assert_eq!(
-            peer.say("", 1).await,
-            "220 mail.example.org ESMTP Pillarbox\r\n"
-        );
-        peer
+        Peer::greeted(self.door.connect_implicit().await).await
     }
 
     async fn connect_clear(&self) -> Peer {
-        let target = Target::Addresses(vec![self.address]);
-        let connection = self.dialer.connect_clear(&target).await.unwrap();
-        let mut peer = Peer { connection };
-        assert_eq!(
-            peer.say("", 1).await,
-            "220 mail.example.org ESMTP Pillarbox\r\n"
-        );
-        peer
+        Peer::greeted(self.door.connect_clear().await).await
     }
 
     async fn start_tls(&self, peer: Peer) -> Peer {
-        let identity = ServerIdentity::host("mail.example.org").unwrap();
-        let connection = peer
-            .connection
-            .start_tls_as_client(&self.dialer, &identity)
-            .await;
         Peer {
-            connection: connection.unwrap(),
+            connection: self.door.start_tls(peer.connection).await,
         }
     }
 
-    fn messages(&self) -> Vec<(AccountId, String)> {
-        let stored = self.store.stored.lock().unwrap();
-        stored
-            .iter()
-            .map(|stored| {
-                let content = String::from_utf8(stored.content.clone()).unwrap();
-                (stored.account, content)
-            })
-            .collect()
+    /// Whose INBOX has what.
+    async fn messages(&self) -> Vec<(&'static str, String)> {
+        let mut messages = Vec::new();
+        for address in [ANN, BOB] {
+            for stored in self.house.mail(address).await {
+                messages.push((address, String::from_utf8(stored.content).unwrap()));
+            }
+        }
+        messages
     }
 }
 
@@ -311,7 +200,7 @@ async fn a_message_over_implicit_tls_is_stored_with_its_trace() {
         peer.submit(&["bob@example.org"], MESSAGE).await,
         "250 2.0.0 Message accepted and stored\r\n"
     );
-    let [(account, content)] = server.messages().try_into().unwrap();
+    let [(account, content)] = server.messages().await.try_into().unwrap();
     assert_eq!(account, BOB);
     let (return_path, received, message) = unstamp(&content);
     assert_eq!(return_path, "Return-Path: <ann@example.org>");
@@ -326,7 +215,7 @@ async fn a_message_over_implicit_tls_is_stored_with_its_trace() {
     assert_eq!(tls.cipher, facts.suite().to_string());
     assert_eq!(tls.group, facts.group().map(|group| group.to_string()));
     assert_eq!(tls.group.as_deref(), Some("X25519MLKEM768"));
-    let stored = server.store.stored.lock().unwrap()[0].index.clone();
+    let stored = server.house.mail(BOB).await.remove(0).index;
     let index = Index::from_bytes(&stored).unwrap();
     assert_eq!(index.envelope().subject.as_deref(), Some(&b"dots"[..]));
     assert_eq!(peer.say("QUIT\r\n", 1).await, "221 2.0.0 Goodbye\r\n");
@@ -344,7 +233,7 @@ async fn everyone_gets_one_copy_and_missing_fields_are_added() {
     peer.log_in().await;
     let to = ["bob@example.org", "ann@example.org", "BOB@EXAMPLE.ORG"];
     peer.submit(&to, "Subject: x\r\n\r\nx\r\n").await;
-    let messages = server.messages();
+    let messages = server.messages().await;
     assert_eq!(messages.len(), 2);
     assert_eq!([messages[0].0, messages[1].0], [ANN, BOB]);
     assert_eq!(messages[0].1, messages[1].1);
@@ -384,7 +273,7 @@ async fn starttls_comes_first_and_takes_nothing_along() {
         );
     }
     assert_eq!(
-        server.store.logins.lock().unwrap().len(),
+        server.house.logins().await.len(),
         0,
         "no password was looked at"
     );
@@ -396,13 +285,13 @@ async fn starttls_comes_first_and_takes_nothing_along() {
     );
     peer.log_in().await;
     peer.submit(&["bob@example.org"], MESSAGE).await;
-    let [(_, content)] = server.messages().try_into().unwrap();
+    let [(_, content)] = server.messages().await.try_into().unwrap();
     let (_, received, message) = unstamp(&content);
     assert_eq!(received.from.name, "client.example");
     assert_eq!(received.with.as_deref(), Some("ESMTPSA"));
     assert!(received.tls.is_some());
     assert_eq!(message, ARRIVED);
-    let logins = server.store.logins.lock().unwrap();
+    let logins = server.house.logins().await;
     assert_eq!(logins[0].how.as_deref(), Some("starttls"));
     assert_eq!(logins[0].client.as_deref(), Some("client.example"));
 }
@@ -449,7 +338,7 @@ async fn senders_and_recipients_are_checked() {
         let said = peer.say(command, 1).await;
         assert!(said.starts_with(reply), "{command}: {said}");
     }
-    assert_eq!(server.messages(), []);
+    assert_eq!(server.messages().await, []);
 }
 
 #[tokio::test]
@@ -464,7 +353,7 @@ async fn chunks_and_smtputf8() {
         replies.ends_with("250 2.0.0 Message accepted and stored\r\n"),
         "{replies}"
     );
-    let [(_, content)] = server.messages().try_into().unwrap();
+    let [(_, content)] = server.messages().await.try_into().unwrap();
     let (_, received, message) = unstamp(&content);
     assert_eq!(received.with.as_deref(), Some("UTF8SMTPSA"));
     assert!(received.tls.is_some());
@@ -486,7 +375,7 @@ async fn a_message_cut_off_is_not_stored() {
     let mut peer = server.connect().await;
     peer.log_in().await;
     peer.submit(&["bob@example.org"], MESSAGE).await;
-    assert_eq!(server.messages().len(), 1);
+    assert_eq!(server.messages().await.len(), 1);
 }
 
 #[tokio::test]
@@ -495,16 +384,17 @@ async fn the_250_waits_for_every_copy_to_be_stored() {
     let mut peer = server.connect().await;
     peer.log_in().await;
     // One copy can be stored, the other has to wait.
-    server.store.appends.forget_permits(usize::MAX);
-    server.store.appends.add_permits(1);
+    let appends = &server.house.store.appends;
+    appends.forget_permits(usize::MAX);
+    appends.add_permits(1);
     let submitted = peer.submit(&["ann@example.org", "bob@example.org"], MESSAGE);
     let mut submitted = std::pin::pin!(submitted);
     let early = tokio::time::timeout(Duration::from_millis(300), &mut submitted).await;
     assert!(early.is_err(), "{early:?}");
-    assert_eq!(server.messages().len(), 1);
-    server.store.appends.add_permits(1);
+    assert_eq!(server.messages().await.len(), 1);
+    appends.add_permits(1);
     assert!(submitted.await.starts_with("250 "));
-    assert_eq!(server.messages().len(), 2);
+    assert_eq!(server.messages().await.len(), 2);
 }
 
 #[tokio::test]
@@ -512,15 +402,15 @@ async fn a_full_disk_and_a_broken_store_are_temporary() {
     let server = server(Opening::Implicit).await;
     let mut peer = server.connect().await;
     peer.log_in().await;
-    *server.store.room.lock().unwrap() = 400;
+    server.house.store.set_room(400);
     let long = format!("Subject: x\r\n\r\n{}", "x\r\n".repeat(1000));
     let reply = peer.submit(&["bob@example.org"], &long).await;
     assert!(reply.starts_with("452 4.3.1 "), "{reply}");
-    *server.store.room.lock().unwrap() = u64::MAX;
-    server.store.appends.close();
+    server.house.store.set_room(u64::MAX);
+    server.house.store.appends.close();
     let reply = peer.submit(&["bob@example.org"], MESSAGE).await;
     assert!(reply.starts_with("451 4.3.0 "), "{reply}");
-    assert_eq!(server.messages(), []);
+    assert_eq!(server.messages().await, []);
 }
 
 #[tokio::test]
@@ -528,7 +418,7 @@ async fn a_shutdown_is_said() {
     let server = server(Opening::Implicit).await;
     let mut peer = server.connect().await;
     peer.log_in().await;
-    server.trigger.request();
+    server.house.trigger.request();
     assert_eq!(
         peer.say("", 1).await,
         "421 4.3.2 Service is shutting down; try again soon\r\n"
@@ -601,8 +491,7 @@ async fn every_message_of_the_corpus_arrives_unchanged_or_is_refused() {
             .into_bytes();
             command.extend_from_slice(&message);
             let replies = peer.write(&command, 3).await.unwrap();
-            let stored = server.store.stored.lock().unwrap().pop();
-            let Some(stored) = stored else {
+            let Some(stored) = server.house.mail(BOB).await.pop() else {
                 assert!(!is_clean, "{}: {replies}", file.display());
                 assert!(
                     replies.contains("\r\n554 5.6.0 "),
@@ -629,6 +518,8 @@ async fn every_message_of_the_corpus_arrives_unchanged_or_is_refused() {
                 "{}",
                 file.display()
             );
+            let uid = stored.message.uid.0.get();
+            server.house.expunge(BOB, &[uid]).await;
             accepted += 1;
         }
     }
@@ -639,17 +530,10 @@ async fn every_message_of_the_corpus_arrives_unchanged_or_is_refused() {
 #[tokio::test]
 async fn our_client_logs_in_bound_to_the_connection_and_sends() {
     let server = server(Opening::Implicit).await;
-    let identity = ServerIdentity::host("mail.example.org").unwrap();
-    let target = Target::Addresses(vec![server.address]);
-    let mut connection = server
-        .dialer
-        .connect_implicit(&target, &identity)
-        .await
-        .unwrap();
+    let mut connection = server.door.connect_implicit().await;
     let facts = connection.channel().facts().unwrap().clone();
     let mut client = Client::<Sealed>::new(facts);
-    let credentials =
-        Credentials::new("ann@example.org", PASSWORD.into(), &AccountLevel::default());
+    let credentials = Credentials::new(ANN, PASSWORD.into(), &AccountLevel::default());
     let mut pieces = ["Subject: x\n\n", ".\nend"].into_iter();
     let mut told = Vec::new();
     loop {
@@ -693,12 +577,12 @@ async fn our_client_logs_in_bound_to_the_connection_and_sends() {
         told.push(event);
     }
     assert!(matches!(told.last(), Some(Event::Sent(_))));
-    let [(account, content)] = server.messages().try_into().unwrap();
+    let [(account, content)] = server.messages().await.try_into().unwrap();
     assert_eq!(account, BOB);
     let (_, received, message) = unstamp(&content);
     assert_eq!(received.from.name, "[127.0.0.1]");
     assert!(message.ends_with("\r\n\r\n.\r\nend\r\n"), "{message}");
-    let logins = server.store.logins.lock().unwrap();
+    let logins = server.house.logins().await;
     assert_eq!(logins[0].mechanism, "SCRAM-SHA-256-PLUS");
     assert_eq!(logins[0].outcome, "ok");
 }
@@ -710,7 +594,8 @@ async fn in_a_window_only_named_accounts_log_in_and_all_others_hear_the_same() {
     let server = server_with(Opening::StartTls, window).await;
     let rung = Rung::Cleartext { until: far };
     let ladder = Ladder::restore(rung, TlsVersion::Tls12, None, Timestamp(0));
-    server.store.set_ladder(ANN, ladder).await.unwrap();
+    let ann = server.house.account(ANN).await;
+    server.house.store.set_ladder(ann, ladder).await.unwrap();
     let mut peer = server.connect_clear().await;
     peer.say("EHLO client.example\r\n", 1).await;
     // bob with the right password, bob with a wrong one.
@@ -727,7 +612,7 @@ async fn in_a_window_only_named_accounts_log_in_and_all_others_hear_the_same() {
     assert_eq!(reply, "235 2.7.0 Authentication successful\r\n");
     assert!(peer.say("STARTTLS\r\n", 1).await.starts_with("503 5.5.1 "));
     peer.submit(&["bob@example.org"], MESSAGE).await;
-    let [(_, content)] = server.messages().try_into().unwrap();
+    let [(_, content)] = server.messages().await.try_into().unwrap();
     let (_, received, _) = unstamp(&content);
     assert_eq!(received.with.as_deref(), Some("ESMTPA"));
     assert_eq!(received.tls, None, "no TLS, no clause (S4.3-2)");

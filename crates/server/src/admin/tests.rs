@@ -15,8 +15,8 @@ use crate::accounts::NewPassword;
 use crate::auth::LoginSecret;
 use crate::config::{self, Settings};
 use crate::context::Context;
+use crate::faulty_store::FaultyStore;
 use crate::shutdown::{Shutdown, ShutdownTrigger};
-use crate::toy_store::ToyStore;
 
 struct Daemon {
     folder: TempDir,
@@ -34,7 +34,7 @@ impl Daemon {
         )
         .unwrap();
         let cx = Context::new(
-            Arc::new(ToyStore::default()),
+            Arc::new(FaultyStore::open(folder.path())),
             LoginSecret::ephemeral().unwrap(),
             settings.clone(),
         );

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use pillarbox_policy::{
@@ -10,7 +9,7 @@ use pillarbox_policy::{
 };
 use pillarbox_proto::sasl::ScramKeys;
 use pillarbox_proto::sasl::server::ScramOutcome;
-use pillarbox_store::{Store, StoreError};
+use pillarbox_store::{LoginRecord, Store, StoreError};
 use pillarbox_testkit::{facts, facts_with};
 use tokio::time::Instant;
 
@@ -19,21 +18,23 @@ use crate::accounts::{NewPassword, SCRAM_ITERATIONS, SCRAM_SALT, new_account};
 use crate::clock;
 use crate::config;
 use crate::context::Context;
-use crate::toy_store::ToyStore;
+use crate::faulty_store::FaultyStore;
 
 const ALICE: &str = "alice@example.org";
 const BOB: &str = "bob@example.org";
 const PASSWORD: &str = "correct horse";
 
 struct House {
-    store: Arc<ToyStore>,
+    _folder: tempfile::TempDir,
+    store: Arc<FaultyStore>,
     cx: Context,
 }
 
 impl House {
     /// Alice has a new account; Bob may use cleartext for another day.
     async fn new() -> Self {
-        let store = Arc::new(ToyStore::default());
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(FaultyStore::open(folder.path()));
         let verifiers = NewPassword::new(&Secret::from(PASSWORD))
             .unwrap()
             .verifiers()
@@ -45,7 +46,7 @@ impl House {
         }
         let house = Self {
             cx: Context::new(
-                Arc::<ToyStore>::clone(&store),
+                Arc::<FaultyStore>::clone(&store),
                 LoginSecret::ephemeral().unwrap(),
                 config::parse(
                     "hostname = \"mail.example.org\"\ndomains = [\"example.org\"]\n[[certificates]]\nchain = \"c\"\nkey = \"k\"\n",
@@ -55,26 +56,28 @@ impl House {
             )
             .unwrap(),
             store,
+            _folder: folder,
         };
-        house.set_ladder(BOB, |ladder| {
-            ladder.grant(&Grant {
-                rung: Rung::Cleartext {
-                    until: now.plus_days(1),
-                },
-                least_version: TlsVersion::Tls12,
-                reason: "a fax machine".to_owned(),
-                at: now,
-            });
-        });
+        house
+            .set_ladder(BOB, |ladder| {
+                ladder.grant(&Grant {
+                    rung: Rung::Cleartext {
+                        until: now.plus_days(1),
+                    },
+                    least_version: TlsVersion::Tls12,
+                    reason: "a fax machine".to_owned(),
+                    at: now,
+                });
+            })
+            .await;
         house
     }
 
-    fn set_ladder(&self, address: &str, change: impl FnOnce(&mut Ladder)) {
-        let mut accounts = self.store.accounts.lock().unwrap();
-        let account = accounts
-            .iter_mut()
-            .find(|account| account.address == address);
-        change(&mut account.unwrap().ladder);
+    async fn set_ladder(&self, address: &str, change: impl FnOnce(&mut Ladder)) {
+        let account = self.store.account(address).await.unwrap().unwrap();
+        let mut ladder = account.ladder;
+        change(&mut ladder);
+        self.store.set_ladder(account.id, ladder).await.unwrap();
     }
 
     async fn password(
@@ -90,9 +93,16 @@ impl House {
             .map(|handle| handle.address)
     }
 
-    fn outcomes(&self) -> Vec<String> {
-        let logins = self.store.logins.lock().unwrap();
-        logins.iter().map(|record| record.outcome.clone()).collect()
+    /// Every attempt, the first one first.
+    async fn logins(&self) -> Vec<LoginRecord> {
+        let mut logins = self.store.login_records(None, 100).await.unwrap();
+        logins.reverse();
+        logins
+    }
+
+    async fn outcomes(&self) -> Vec<String> {
+        let logins = self.logins().await;
+        logins.into_iter().map(|record| record.outcome).collect()
     }
 }
 
@@ -137,7 +147,7 @@ async fn the_right_password_logs_in_by_address_or_local_part() {
             "{login}"
         );
     }
-    assert_eq!(house.outcomes(), ["ok", "ok", "ok"]);
+    assert_eq!(house.outcomes().await, ["ok", "ok", "ok"]);
 }
 
 #[tokio::test]
@@ -166,8 +176,11 @@ async fn wrong_password_and_unknown_name_are_refused_alike() {
             .await,
         Err(Denied::Credentials)
     );
-    assert_eq!(house.outcomes(), ["bad-credentials", "bad-credentials"]);
-    let logins = house.store.logins.lock().unwrap();
+    assert_eq!(
+        house.outcomes().await,
+        ["bad-credentials", "bad-credentials"]
+    );
+    let logins = house.logins().await;
     assert!(logins[0].account.is_some());
     assert_eq!(logins[1].account, None);
 }
@@ -227,7 +240,7 @@ async fn every_refusal_in_the_clear_is_the_same_at_the_same_time() {
     }
     assert_eq!(times, [1; 5], "seconds, whatever was done");
     assert_eq!(
-        house.outcomes(),
+        house.outcomes().await,
         [
             "PRIVACY_REQUIRED",
             "PRIVACY_REQUIRED",
@@ -246,15 +259,17 @@ async fn a_granted_account_logs_in_in_the_clear_until_the_day() {
         house.password(&clear(), BOB, PASSWORD).await,
         Ok(BOB.to_owned())
     );
-    house.set_ladder(BOB, |ladder| {
-        let now = clock::now();
-        ladder.grant(&Grant {
-            rung: Rung::Cleartext { until: now },
-            least_version: TlsVersion::Tls12,
-            reason: "over".to_owned(),
-            at: now,
-        });
-    });
+    house
+        .set_ladder(BOB, |ladder| {
+            let now = clock::now();
+            ladder.grant(&Grant {
+                rung: Rung::Cleartext { until: now },
+                least_version: TlsVersion::Tls12,
+                reason: "over".to_owned(),
+                at: now,
+            });
+        })
+        .await;
     assert_eq!(
         house.password(&clear(), BOB, PASSWORD).await,
         Err(Denied::PrivacyRequired)
@@ -272,16 +287,18 @@ async fn throttling_in_the_clear_looks_like_any_refusal() {
         );
         assert_eq!(begun.elapsed().as_millis().div_ceil(1000), 1);
     }
-    assert_eq!(house.outcomes()[11], "too-many-failures");
+    assert_eq!(house.outcomes().await[11], "too-many-failures");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_account_that_climbed_is_told_where_to_go_whatever_the_password() {
     let house = House::new().await;
     let now = clock::now();
-    house.set_ladder(ALICE, |ladder| {
-        ladder.climb(Rung::ImplicitTls, TlsVersion::Tls12, now);
-    });
+    house
+        .set_ladder(ALICE, |ladder| {
+            ladder.climb(Rung::ImplicitTls, TlsVersion::Tls12, now);
+        })
+        .await;
     for password in [PASSWORD, "wrong"] {
         assert_eq!(
             house.password(&by_starttls(), ALICE, password).await,
@@ -289,9 +306,11 @@ async fn an_account_that_climbed_is_told_where_to_go_whatever_the_password() {
         );
     }
     assert!(house.password(&sealed(), ALICE, PASSWORD).await.is_ok());
-    house.set_ladder(ALICE, |ladder| {
-        ladder.climb(Rung::ImplicitTls, TlsVersion::Tls13, now);
-    });
+    house
+        .set_ladder(ALICE, |ladder| {
+            ladder.climb(Rung::ImplicitTls, TlsVersion::Tls13, now);
+        })
+        .await;
     let old = Channel::Sealed(facts_with(|facts| facts.version = TlsVersion::Tls12));
     assert_eq!(
         house.password(&old, ALICE, PASSWORD).await,
@@ -300,7 +319,7 @@ async fn an_account_that_climbed_is_told_where_to_go_whatever_the_password() {
         )))
     );
     assert_eq!(
-        house.outcomes(),
+        house.outcomes().await,
         ["LADDER_RUNG", "LADDER_RUNG", "ok", "LEVEL_TLS_VERSION"]
     );
 }
@@ -333,7 +352,7 @@ async fn too_many_failures_are_turned_away_without_a_look() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_is_not_a_wrong_password() {
     let house = House::new().await;
-    *house.store.broken.lock().unwrap() = Some(StoreError::Closed);
+    house.store.break_with(StoreError::Closed);
     assert_eq!(
         house.password(&sealed(), ALICE, PASSWORD).await,
         Err(Denied::Unavailable)
@@ -356,7 +375,7 @@ async fn a_record_holds_all_tls_facts_and_no_password() {
             .await,
         Err(Denied::PrivacyRequired)
     );
-    let logins = house.store.logins.lock().unwrap();
+    let logins = house.logins().await;
     let record = &logins[0];
     assert_eq!(record.outcome, "ok");
     assert_eq!(record.listener, "imaps");
@@ -465,13 +484,14 @@ async fn a_refuted_scram_proof_is_a_wrong_password() {
         .scram_finished(&attempt(&channel), ALICE, &ScramOutcome::Refuted)
         .await;
     assert_eq!(denied, Err(Denied::Credentials));
-    assert_eq!(house.outcomes(), ["bad-credentials"]);
+    assert_eq!(house.outcomes().await, ["bad-credentials"]);
 }
 
 #[tokio::test]
 async fn weaker_use_is_noted_once_an_hour_and_implicit_tls_never() {
     let house = House::new().await;
-    let writes = || house.store.ladder_writes.load(Ordering::Relaxed);
+    let before = house.store.ladder_writes();
+    let writes = || house.store.ladder_writes() - before;
     assert!(house.password(&sealed(), ALICE, PASSWORD).await.is_ok());
     assert_eq!(writes(), 0);
     for _ in 0..3 {
@@ -484,14 +504,18 @@ async fn weaker_use_is_noted_once_an_hour_and_implicit_tls_never() {
     }
     assert_eq!(writes(), 1);
     let long_ago = Timestamp(clock::now().0 - 3601);
-    house.set_ladder(ALICE, |ladder| ladder.used(&by_starttls(), long_ago));
+    house
+        .set_ladder(ALICE, |ladder| ladder.used(&by_starttls(), long_ago))
+        .await;
+    let before = house.store.ladder_writes();
+    let writes = || house.store.ladder_writes() - before;
     assert!(
         house
             .password(&by_starttls(), ALICE, PASSWORD)
             .await
             .is_ok()
     );
-    assert_eq!(writes(), 2);
+    assert_eq!(writes(), 1);
     let ladder = house.store.account(ALICE).await.unwrap().unwrap().ladder;
     assert!(ladder.weaker_use().is_some_and(|at| at > long_ago));
 }

@@ -1,139 +1,35 @@
-//! A server with one account on a port of its own, and clients that speak by hand.
+//! A server with one door, and clients that speak IMAP by hand.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::{LegacyWindow, Secret, Timestamp};
+use pillarbox_policy::LegacyWindow;
 use pillarbox_proto::{Machine, Step};
-use pillarbox_server::accounts::{NewPassword, new_account};
-use pillarbox_server::auth::LoginSecret;
-use pillarbox_server::config::{Limits, LogFormat, LogLevel, LogSettings, Settings, StoreSettings};
-use pillarbox_server::{Context, ListenerInfo, Opening, Shutdown, ShutdownTrigger};
-use pillarbox_store::{EmbeddedOptions, EmbeddedStore, Store};
-use pillarbox_testkit::TestCa;
-use pillarbox_transport::{
-    Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, ConnectionError,
-    Dialer, Driven, Listener, ListenerLimits, Roots, ServerIdentity, Service, Start, Target,
-};
+use pillarbox_server::Opening;
+use pillarbox_transport::{Connection, ConnectionError, Driven, Service};
+
+use crate::house::{Door, House};
 
 pub(crate) const LOGIN: &str = "LOGIN ann@example.org \"correct horse\"";
 
 pub(crate) struct Server {
-    pub(crate) address: SocketAddr,
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) trigger: ShutdownTrigger,
-    /// The root certificate's file.
-    pub(crate) root: std::path::PathBuf,
-    dialer: Dialer,
-    _folder: tempfile::TempDir,
+    pub(crate) house: House,
+    pub(crate) door: Door,
 }
 
 pub(crate) async fn server(opening: Opening) -> Server {
     server_with(opening, None).await
 }
 
-/// A server whose operator has opened a window for cleartext on the listener.
 pub(crate) async fn server_with(opening: Opening, legacy_window: Option<LegacyWindow>) -> Server {
-    let folder = tempfile::tempdir().unwrap();
-    let ca = TestCa::new();
-    let files = ca
-        .server(&["mail.example.org", "127.0.0.1"])
-        .write_to(folder.path(), "server");
-    let files = CertificateFiles {
-        chain: files.chain,
-        key: files.key,
-    };
-    let mut certificates = Certificates::new();
-    certificates.add(&files).unwrap();
-    let acceptor = Acceptor::new(CertificateStore::new(certificates), Service::Imap).unwrap();
-    let options = EmbeddedOptions {
-        shards: 1,
-        ..EmbeddedOptions::default()
-    };
-    let store = EmbeddedStore::open(&folder.path().join("store"), options).unwrap();
-    let store: Arc<dyn Store> = Arc::new(store);
-    let password = NewPassword::new(&Secret::from("correct horse")).unwrap();
-    let account = new_account(
-        "ann@example.org".to_owned(),
-        password.verifiers().unwrap(),
-        Timestamp(0),
-    );
-    store.create_account(account, Timestamp(0)).await.unwrap();
-    let settings = Settings {
-        hostname: "mail.example.org".to_owned(),
-        domains: vec!["example.org".to_owned()],
-        data: folder.path().to_owned(),
-        certificates: vec![files],
-        listeners: Vec::new(),
-        limits: Limits {
-            message_size: 64 * 1024 * 1024,
-            connections: 100,
-            connections_per_address: 100,
-            shutdown: Duration::from_secs(1),
-        },
-        log: LogSettings {
-            format: LogFormat::Text,
-            level: LogLevel::Info,
-        },
-        store: StoreSettings { shards: 1 },
-    };
-    let secret = LoginSecret::ephemeral().unwrap();
-    let cx = Arc::new(Context::new(Arc::clone(&store), secret, settings).unwrap());
-    let (trigger, shutdown) = Shutdown::new();
-    let (name, start) = match opening {
-        Opening::Implicit => ("imaps", Start::Implicit(acceptor.clone())),
-        Opening::StartTls => ("imap", Start::Clear),
-    };
-    let info = Arc::new(ListenerInfo {
-        name,
-        service: Service::Imap,
-        opening,
-        acceptor,
-        legacy_window,
-    });
-    let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
-    let listener = Listener::bind(name, loopback, start, ListenerLimits::default()).unwrap();
-    let address = listener.local_addr().unwrap();
-    let ends = shutdown.clone();
-    let session = move |connection| {
-        let (cx, info) = (Arc::clone(&cx), Arc::clone(&info));
-        pillarbox_server::imap::serve(connection, cx, info, shutdown.clone())
-    };
-    tokio::spawn(async move {
-        listener
-            .run(session, |_| (), async { ends.requested().await })
-            .await;
-    });
-    let root = ca.write_root(folder.path());
-    let roots = Roots::empty().with_pem_file(&root).unwrap();
-    Server {
-        address,
-        store,
-        trigger,
-        root,
-        dialer: Dialer::new(Service::Imap, roots),
-        _folder: folder,
-    }
-}
-
-fn identity() -> ServerIdentity {
-    ServerIdentity::host("mail.example.org").unwrap()
+    let mut house = House::new().await;
+    let door = house.open_in_window(Service::Imap, opening, legacy_window);
+    Server { house, door }
 }
 
 impl Server {
-    fn target(&self) -> Target {
-        Target::Addresses(vec![self.address])
-    }
-
     /// A client inside TLS that has read the greeting.
     pub(crate) async fn connect(&self) -> Peer {
-        let connection = self
-            .dialer
-            .connect_implicit(&self.target(), &identity())
-            .await
-            .unwrap();
-        let mut peer = Peer::new(connection);
+        let mut peer = Peer::new(self.door.connect_implicit().await);
         let greeting = peer.until("\r\n").await;
         assert!(
             greeting.starts_with("* OK [CAPABILITY IMAP4rev1 "),
@@ -144,8 +40,7 @@ impl Server {
 
     /// A client in the clear that has read the greeting.
     pub(crate) async fn connect_clear(&self) -> Peer {
-        let connection = self.dialer.connect_clear(&self.target()).await.unwrap();
-        let mut peer = Peer::new(connection);
+        let mut peer = Peer::new(self.door.connect_clear().await);
         peer.until("\r\n").await;
         peer
     }
@@ -168,11 +63,7 @@ impl Server {
 
     /// Does the handshake on a cleartext client that STARTTLS was granted to.
     pub(crate) async fn start_tls(&self, peer: Peer) -> Peer {
-        let connection = peer
-            .connection
-            .start_tls_as_client(&self.dialer, &identity())
-            .await;
-        Peer::new(connection.unwrap())
+        Peer::new(self.door.start_tls(peer.connection).await)
     }
 }
 

@@ -6,35 +6,22 @@
     reason = "a test that meets the unexpected fails"
 )]
 
-mod store;
+#[path = "../house/mod.rs"]
+mod house;
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Stdio;
-use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::{AccountLevel, Credentials, Secret, Timestamp};
+use house::{ANN, Door, House, PASSWORD};
+use pillarbox_policy::{AccountLevel, Credentials};
 use pillarbox_proto::pop3::client::{Client, Event, LoggedInBy, Violation};
 use pillarbox_proto::pop3::response::ResponseCode;
 use pillarbox_proto::sasl::{Mechanism, Nonce};
 use pillarbox_proto::{Clear, Sealed};
-use pillarbox_server::accounts::{NewPassword, new_account};
-use pillarbox_server::auth::LoginSecret;
-use pillarbox_server::{Context, ListenerInfo, Opening, Shutdown, ShutdownTrigger, config, pop3};
-use pillarbox_store::Store;
-use pillarbox_testkit::TestCa;
-use pillarbox_transport::{
-    Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, ConnectionError,
-    Dialer, Driven, Listener, ListenerLimits, Roots, ServerIdentity, Service, Start, Target,
-};
+use pillarbox_server::Opening;
+use pillarbox_transport::{Connection, ConnectionError, Driven, Service};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::task::JoinHandle;
-
-use crate::store::MemoryStore;
-
-const LOGIN: &str = "ann@example.org";
-const PASSWORD: &str = "open sesame, please";
 
 /// A message larger than any buffer on its way, with dots where they hurt.
 fn large() -> Vec<u8> {
@@ -45,117 +32,37 @@ fn large() -> Vec<u8> {
     message
 }
 
+/// A server with both doors.
 struct Running {
-    store: Arc<MemoryStore>,
-    implicit: SocketAddr,
-    clear: SocketAddr,
-    roots: std::path::PathBuf,
-    trigger: ShutdownTrigger,
-    listeners: Vec<JoinHandle<()>>,
-    folder: tempfile::TempDir,
+    house: House,
+    implicit: Door,
+    clear: Door,
 }
 
+/// A server with these messages in Ann's INBOX, under these UIDs, which ascend.
 async fn start(messages: &[(u32, &[u8])]) -> Running {
-    let folder = tempfile::tempdir().unwrap();
-    let ca = TestCa::new();
-    let roots = ca.write_root(folder.path());
-    let files = ca
-        .server(&["mail.example.org"])
-        .write_to(folder.path(), "mail");
-    let mut certificates = Certificates::new();
-    certificates
-        .add(&CertificateFiles {
-            chain: files.chain.clone(),
-            key: files.key.clone(),
-        })
-        .unwrap();
-    let acceptor = Acceptor::new(CertificateStore::new(certificates), Service::Pop3).unwrap();
-    let text = format!(
-        "hostname = \"mail.example.org\"\ndomains = [\"example.org\"]\ndata = {:?}\n\
-         [[certificates]]\nchain = {:?}\nkey = {:?}\n",
-        folder.path(),
-        files.chain,
-        files.key
-    );
-    let settings = config::parse(&text, Path::new("pillarboxd.toml")).unwrap();
-    let store = Arc::new(MemoryStore::new(messages));
-    let password = NewPassword::new(&Secret::from(PASSWORD)).unwrap();
-    let account = new_account(
-        LOGIN.to_owned(),
-        password.verifiers().unwrap(),
-        Timestamp(1),
-    );
-    store.create_account(account, Timestamp(1)).await.unwrap();
-    let secret = LoginSecret::open(folder.path()).unwrap();
-    let cx = Arc::new(Context::new(Arc::clone(&store) as _, secret, settings).unwrap());
-    let (trigger, shutdown) = Shutdown::new();
-    let mut listeners = Vec::new();
-    let mut listen = |name: &'static str, opening, start| {
-        let local = SocketAddr::from(([127, 0, 0, 1], 0));
-        let listener = Listener::bind(name, local, start, ListenerLimits::default()).unwrap();
-        let address = listener.local_addr().unwrap();
-        let info = Arc::new(ListenerInfo {
-            name,
-            service: Service::Pop3,
-            opening,
-            acceptor: acceptor.clone(),
-            legacy_window: None,
-        });
-        let (cx, shutdown) = (Arc::clone(&cx), shutdown.clone());
-        let stop = shutdown.clone();
-        let session = move |connection| {
-            pop3::serve(
-                connection,
-                Arc::clone(&cx),
-                Arc::clone(&info),
-                shutdown.clone(),
-            )
-        };
-        listeners.push(tokio::spawn(async move {
-            listener
-                .run(session, |_| (), async move { stop.requested().await })
-                .await;
-        }));
-        address
-    };
-    let implicit = listen(
-        "pop3s",
-        Opening::Implicit,
-        Start::Implicit(acceptor.clone()),
-    );
-    let clear = listen("pop3", Opening::StartTls, Start::Clear);
+    let mut house = House::new().await;
+    for (uid, message) in messages {
+        while house.inbox(ANN).await.uid_next.get() < *uid {
+            let passed_over = house.deliver(ANN, b"x\r\n").await;
+            house.expunge(ANN, &[passed_over]).await;
+        }
+        assert_eq!(house.deliver(ANN, message).await, *uid);
+    }
     Running {
-        store,
-        implicit,
-        clear,
-        roots,
-        trigger,
-        listeners,
-        folder,
+        implicit: house.open(Service::Pop3, Opening::Implicit),
+        clear: house.open(Service::Pop3, Opening::StartTls),
+        house,
     }
 }
 
 impl Running {
-    fn dialer(&self) -> Dialer {
-        Dialer::new(
-            Service::Pop3,
-            Roots::empty().with_pem_file(&self.roots).unwrap(),
-        )
-    }
-
     async fn implicit(&self) -> Session {
-        let target = Target::Addresses(vec![self.implicit]);
-        let connection = self
-            .dialer()
-            .connect_implicit(&target, &identity())
-            .await
-            .unwrap();
-        Session::new(connection)
+        Session::new(self.implicit.connect_implicit().await)
     }
 
     async fn by_stls(&self) -> Session {
-        let target = Target::Addresses(vec![self.clear]);
-        let mut connection = self.dialer().connect_clear(&target).await.unwrap();
+        let mut connection = self.clear.connect_clear().await;
         let mut client = Client::<Clear>::new();
         assert_eq!(
             connection.drive(&mut client).await.unwrap(),
@@ -166,26 +73,28 @@ impl Running {
             connection.drive(&mut client).await.unwrap(),
             Driven::Event(Event::StartTls)
         );
-        let connection = connection
-            .start_tls_as_client(&self.dialer(), &identity())
-            .await
-            .unwrap();
+        let connection = self.clear.start_tls(connection).await;
         let client = client
             .into_sealed(connection.channel().facts().unwrap().clone())
             .unwrap();
         Session { connection, client }
     }
 
-    async fn stop(self) {
-        self.trigger.request();
-        for listener in self.listeners {
-            listener.await.unwrap();
-        }
+    async fn uids(&self) -> Vec<u32> {
+        let mail = self.house.mail(ANN).await;
+        mail.iter()
+            .map(|stored| stored.message.uid.0.get())
+            .collect()
     }
-}
 
-fn identity() -> ServerIdentity {
-    ServerIdentity::host("mail.example.org").unwrap()
+    /// What UIDL shows for a UID.
+    async fn unique_id(&self, uid: u32) -> String {
+        format!("{}.{uid}", self.house.inbox(ANN).await.uid_validity)
+    }
+
+    async fn stop(self) {
+        self.house.stop().await;
+    }
 }
 
 /// Our client.
@@ -213,7 +122,7 @@ impl Session {
 
     async fn log_in(&mut self, password: &str) -> Event {
         assert_eq!(self.event().await, Event::Ready);
-        let credentials = Credentials::new(LOGIN, password.into(), &AccountLevel::default());
+        let credentials = Credentials::new(ANN, password.into(), &AccountLevel::default());
         self.client
             .log_in(&credentials, Nonce::from_random([6; 18]))
             .unwrap();
@@ -248,8 +157,8 @@ async fn r5802_1_scram_plus_over_both_openings_then_mail_byte_for_byte() {
             "the large message came back changed"
         );
         session.client.unique_ids().unwrap();
-        for (message, id) in [(1, "77.2"), (2, "77.5")] {
-            let id = id.to_owned();
+        for (message, uid) in [(1, 2), (2, 5)] {
+            let id = server.unique_id(uid).await;
             assert_eq!(session.event().await, Event::UniqueId { message, id });
         }
         assert_eq!(session.event().await, Event::ListEnds);
@@ -257,7 +166,7 @@ async fn r5802_1_scram_plus_over_both_openings_then_mail_byte_for_byte() {
         assert_eq!(session.event().await, Event::Goodbye);
         session.connection.close().await;
     }
-    let logins = server.store.logins.lock().unwrap().clone();
+    let logins = server.house.logins().await;
     let told: Vec<_> = logins
         .iter()
         .map(|login| {
@@ -287,7 +196,7 @@ async fn a_wrong_password_is_refused_and_recorded() {
         panic!("a wrong password logs in");
     };
     assert_eq!(refused.code, Some(ResponseCode::Auth));
-    let outcome = server.store.logins.lock().unwrap()[0].outcome.clone();
+    let outcome = server.house.logins().await[0].outcome.clone();
     assert_eq!(outcome, "bad-credentials");
     server.stop().await;
 }
@@ -301,14 +210,14 @@ async fn deletion_waits_for_quit() {
     assert_eq!(session.event().await, Event::Done);
     // Cut off without QUIT: nothing is removed.
     drop(session);
-    assert_eq!(server.store.uids(), [1, 2, 3]);
+    assert_eq!(server.uids().await, [1, 2, 3]);
 
     let mut session = reconnect(&server).await;
     session.client.delete(2).unwrap();
     assert_eq!(session.event().await, Event::Done);
     session.client.quit().unwrap();
     assert_eq!(session.event().await, Event::Goodbye);
-    assert_eq!(server.store.uids(), [1, 3]);
+    assert_eq!(server.uids().await, [1, 3]);
     server.stop().await;
 }
 
@@ -336,7 +245,7 @@ async fn one_session_has_the_maildrop_and_mail_can_go_meanwhile() {
     };
     assert_eq!(refused.code, Some(ResponseCode::InUse));
     // Another client, over IMAP say, removes a message: nothing holds it back.
-    server.store.messages.lock().unwrap().remove(0);
+    server.house.expunge(ANN, &[1]).await;
     first.client.retrieve(1).unwrap();
     let Event::Refused(refused) = first.event().await else {
         panic!("a message that is gone was retrieved");
@@ -351,7 +260,7 @@ async fn shutdown_is_told_and_ends_with_a_proper_goodbye() {
     let server = start(&[]).await;
     let mut session = server.implicit().await;
     assert_eq!(session.log_in(PASSWORD).await, IN);
-    server.trigger.request();
+    server.house.trigger.request();
     // Our client takes unasked words for a violation, which they are; what it says is in the server's tests.
     assert_eq!(
         session.drive().await.unwrap(),
@@ -373,10 +282,10 @@ async fn raw(address: SocketAddr, sent: &[u8]) -> String {
 #[tokio::test]
 async fn s1_command_injection_pop3_over_a_socket() {
     let server = start(&[]).await;
-    let said = raw(server.clear, b"STLS\r\nUSER eve\r\nPASS evil\r\n").await;
+    let said = raw(server.clear.address, b"STLS\r\nUSER eve\r\nPASS evil\r\n").await;
     assert!(said.starts_with("+OK Pillarbox ready\r\n"), "{said}");
     assert!(!said.contains("begin TLS"), "{said}");
-    assert!(server.store.logins.lock().unwrap().is_empty());
+    assert!(server.house.logins().await.is_empty());
     server.stop().await;
 }
 
@@ -384,11 +293,11 @@ async fn s1_command_injection_pop3_over_a_socket() {
 async fn s4_cleartext_credentials_pop3_over_a_socket() {
     let server = start(&[]).await;
     let right = raw(
-        server.clear,
-        format!("USER {LOGIN}\r\nPASS {PASSWORD}\r\nQUIT\r\n").as_bytes(),
+        server.clear.address,
+        format!("USER {ANN}\r\nPASS {PASSWORD}\r\nQUIT\r\n").as_bytes(),
     )
     .await;
-    let wrong = raw(server.clear, b"USER nobody\r\nPASS x\r\nQUIT\r\n").await;
+    let wrong = raw(server.clear.address, b"USER nobody\r\nPASS x\r\nQUIT\r\n").await;
     assert_eq!(right, wrong);
     assert_eq!(
         right
@@ -397,7 +306,7 @@ async fn s4_cleartext_credentials_pop3_over_a_socket() {
         2
     );
     assert!(
-        server.store.logins.lock().unwrap().is_empty(),
+        server.house.logins().await.is_empty(),
         "nothing was looked up"
     );
     server.stop().await;
@@ -406,7 +315,7 @@ async fn s4_cleartext_credentials_pop3_over_a_socket() {
 #[tokio::test]
 async fn s3_1_1_cleartext_on_pop3s_gets_no_word() {
     let server = start(&[]).await;
-    let said = raw(server.implicit, b"CAPA\r\n").await;
+    let said = raw(server.implicit.address, b"CAPA\r\n").await;
     assert!(!said.contains("+OK") && !said.contains("-ERR"), "{said}");
     server.stop().await;
 }
@@ -484,10 +393,10 @@ async fn python_poplib_reads_and_deletes_mail() {
     let large = large();
     let server = start(&[(2, &small), (5, &large)]).await;
     let arguments = [
-        server.implicit.port().to_string(),
-        server.clear.port().to_string(),
-        server.roots.display().to_string(),
-        LOGIN.to_owned(),
+        server.implicit.address.port().to_string(),
+        server.clear.address.port().to_string(),
+        server.house.root.display().to_string(),
+        ANN.to_owned(),
         PASSWORD.to_owned(),
     ];
     let Some(printed) = python(POPLIB, &arguments).await else {
@@ -504,7 +413,11 @@ async fn python_poplib_reads_and_deletes_mail() {
     let expected = [
         format!("(2, {})", small.len() + large.len()),
         format!("['1 {}', '2 {}']", small.len(), large.len()),
-        "['1 77.2', '2 77.5']".to_owned(),
+        format!(
+            "['1 {}', '2 {}']",
+            server.unique_id(2).await,
+            server.unique_id(5).await
+        ),
         hash(&small),
         hash(&large),
         "[b'Subject: a', b'', b'one']".to_owned(),
@@ -515,7 +428,6 @@ async fn python_poplib_reads_and_deletes_mail() {
         "b'+OK goodbye'".to_owned(),
     ];
     assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
-    assert_eq!(server.store.uids(), [5]);
-    assert!(server.folder.path().exists());
+    assert_eq!(server.uids().await, [5]);
     server.stop().await;
 }

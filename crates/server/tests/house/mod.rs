@@ -1,0 +1,295 @@
+//! What the tests of sessions have in common: a server with real certificates, a real store and real sockets,
+//! the accounts of Ann and Bob, and the way to its doors.
+
+#![allow(
+    dead_code,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that meets the unexpected fails; each file of tests uses its part of this"
+)]
+
+pub(crate) mod faulty_store;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pillarbox_policy::{LegacyWindow, Secret, Timestamp};
+use pillarbox_server::accounts::{NewPassword, new_account};
+use pillarbox_server::auth::LoginSecret;
+use pillarbox_server::{
+    Context, ListenerInfo, Opening, Shutdown, ShutdownTrigger, config, imap, pop3, submission,
+};
+use pillarbox_store::{
+    AccountId, Flags, LoginRecord, Mailbox, Message, NewMessage, Spool, Store, UidRange,
+};
+use pillarbox_testkit::TestCa;
+use pillarbox_transport::{
+    Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, Dialer, Listener,
+    ListenerLimits, Roots, ServerIdentity, Service, Start, Target,
+};
+use tokio::task::JoinSet;
+
+use self::faulty_store::FaultyStore;
+
+/// The server's name, in its certificate too.
+pub(crate) const HOSTNAME: &str = "mail.example.org";
+pub(crate) const ANN: &str = "ann@example.org";
+pub(crate) const BOB: &str = "bob@example.org";
+/// Ann's password, and Bob's.
+pub(crate) const PASSWORD: &str = "correct horse";
+
+/// A server with the accounts of Ann and Bob; no door is open yet.
+pub(crate) struct House {
+    pub(crate) store: Arc<FaultyStore>,
+    /// The root certificate's file.
+    pub(crate) root: PathBuf,
+    pub(crate) trigger: ShutdownTrigger,
+    cx: Arc<Context>,
+    certificates: Arc<CertificateStore>,
+    shutdown: Shutdown,
+    running: JoinSet<()>,
+    _folder: tempfile::TempDir,
+}
+
+/// A listener, and what is needed to come in by it.
+pub(crate) struct Door {
+    pub(crate) address: SocketAddr,
+    dialer: Dialer,
+}
+
+/// A message as it was stored.
+pub(crate) struct Stored {
+    pub(crate) message: Message,
+    pub(crate) content: Vec<u8>,
+    pub(crate) index: Vec<u8>,
+}
+
+impl House {
+    pub(crate) async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let ca = TestCa::new();
+        let root = ca.write_root(folder.path());
+        let files = ca
+            .server(&[HOSTNAME, "127.0.0.1"])
+            .write_to(folder.path(), "server");
+        let text = format!(
+            "hostname = {HOSTNAME:?}\ndomains = [\"example.org\"]\ndata = {:?}\n\
+             [[certificates]]\nchain = {:?}\nkey = {:?}\n",
+            folder.path(),
+            files.chain,
+            files.key
+        );
+        let mut settings = config::parse(&text, Path::new("pillarboxd.toml")).unwrap();
+        settings.limits.message_size = 64 * 1024 * 1024;
+        let mut certificates = Certificates::new();
+        let files = CertificateFiles {
+            chain: files.chain,
+            key: files.key,
+        };
+        certificates.add(&files).unwrap();
+        let store = Arc::new(FaultyStore::open(folder.path()));
+        let password = NewPassword::new(&Secret::from(PASSWORD)).unwrap();
+        let verifiers = password.verifiers().unwrap();
+        for address in [ANN, BOB] {
+            let account = new_account(address.to_owned(), verifiers.clone(), Timestamp(0));
+            store.create_account(account, Timestamp(0)).await.unwrap();
+        }
+        let secret = LoginSecret::open(folder.path()).unwrap();
+        let (trigger, shutdown) = Shutdown::new();
+        Self {
+            cx: Arc::new(Context::new(Arc::clone(&store) as _, secret, settings).unwrap()),
+            certificates: CertificateStore::new(certificates),
+            store,
+            root,
+            trigger,
+            shutdown,
+            running: JoinSet::new(),
+            _folder: folder,
+        }
+    }
+
+    /// Opens a door on a port of its own.
+    pub(crate) fn open(&mut self, service: Service, opening: Opening) -> Door {
+        self.open_in_window(service, opening, None)
+    }
+
+    /// Opens a door where cleartext logins may be allowed.
+    pub(crate) fn open_in_window(
+        &mut self,
+        service: Service,
+        opening: Opening,
+        legacy_window: Option<LegacyWindow>,
+    ) -> Door {
+        let acceptor = Acceptor::new(Arc::clone(&self.certificates), service).unwrap();
+        let start = match opening {
+            Opening::Implicit => Start::Implicit(acceptor.clone()),
+            Opening::StartTls => Start::Clear,
+        };
+        let info = Arc::new(ListenerInfo {
+            name: name(service, opening),
+            service,
+            opening,
+            acceptor,
+            legacy_window,
+        });
+        let address = match service {
+            Service::Imap => self.serve(info, start, imap::serve),
+            Service::Pop3 => self.serve(info, start, pop3::serve),
+            Service::Submission => self.serve(info, start, submission::serve),
+        };
+        let roots = Roots::empty().with_pem_file(&self.root).unwrap();
+        Door {
+            address,
+            dialer: Dialer::new(service, roots),
+        }
+    }
+
+    fn serve<S, F>(&mut self, info: Arc<ListenerInfo>, start: Start, session: S) -> SocketAddr
+    where
+        S: Fn(Connection, Arc<Context>, Arc<ListenerInfo>, Shutdown) -> F
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
+        let limits = ListenerLimits {
+            grace: Duration::from_secs(1),
+            ..ListenerLimits::default()
+        };
+        let listener = Listener::bind(info.name, loopback, start, limits).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (cx, shutdown) = (Arc::clone(&self.cx), self.shutdown.clone());
+        let stop = shutdown.clone();
+        self.running.spawn(async move {
+            let session = move |connection| {
+                let (cx, info) = (Arc::clone(&cx), Arc::clone(&info));
+                session(connection, cx, info, shutdown.clone())
+            };
+            listener
+                .run(session, |_| (), async move { stop.requested().await })
+                .await;
+        });
+        address
+    }
+
+    /// Ends the server in order.
+    pub(crate) async fn stop(mut self) {
+        self.trigger.request();
+        while let Some(ended) = self.running.join_next().await {
+            ended.unwrap();
+        }
+        self.store.close().await;
+    }
+
+    pub(crate) async fn account(&self, address: &str) -> AccountId {
+        self.store.account(address).await.unwrap().unwrap().id
+    }
+
+    /// Every login attempt, the first one first.
+    pub(crate) async fn logins(&self) -> Vec<LoginRecord> {
+        let mut records = self.store.login_records(None, 1000).await.unwrap();
+        records.reverse();
+        records
+    }
+
+    pub(crate) async fn inbox(&self, address: &str) -> Mailbox {
+        let account = self.account(address).await;
+        self.store.mailbox(account, "INBOX").await.unwrap()
+    }
+
+    /// Puts a message into INBOX; answers its UID.
+    pub(crate) async fn deliver(&self, address: &str, content: &[u8]) -> u32 {
+        let mut body: Box<dyn Spool> = self.store.spool().await.unwrap();
+        body.write(content).await.unwrap();
+        let message = NewMessage {
+            mailbox: self.inbox(address).await.id,
+            flags: Flags::default(),
+            internal_date: Timestamp(0),
+            internal_offset: 0,
+            index: Vec::new(),
+            body,
+        };
+        let account = self.account(address).await;
+        let appended = self.store.append(account, vec![message]).await.unwrap();
+        let [appended] = appended.try_into().unwrap();
+        appended.uid.0.get()
+    }
+
+    /// What is in INBOX.
+    pub(crate) async fn mail(&self, address: &str) -> Vec<Stored> {
+        let (account, inbox) = (self.account(address).await, self.inbox(address).await);
+        let all = [UidRange::ALL];
+        let messages = self.store.messages(account, inbox.id, &all).await.unwrap();
+        let mut mail = Vec::new();
+        for message in messages {
+            let body = self.store.body(account, message.content).await.unwrap();
+            let length = usize::try_from(message.size).unwrap();
+            mail.push(Stored {
+                content: body.read_at(0, length).await.unwrap(),
+                index: self.store.index(account, message.content).await.unwrap(),
+                message,
+            });
+        }
+        mail
+    }
+
+    /// Takes messages out of INBOX, as another client would.
+    pub(crate) async fn expunge(&self, address: &str, uids: &[u32]) {
+        let (account, inbox) = (self.account(address).await, self.inbox(address).await);
+        let mail = self.mail(address).await;
+        let uids: Vec<_> = mail
+            .iter()
+            .map(|stored| stored.message.uid)
+            .filter(|uid| uids.contains(&uid.0.get()))
+            .collect();
+        let gone = self.store.expunge(account, inbox.id, &uids).await.unwrap();
+        assert_eq!(gone, uids);
+    }
+}
+
+impl Door {
+    fn target(&self) -> Target {
+        Target::Addresses(vec![self.address])
+    }
+
+    /// A connection that is inside TLS.
+    pub(crate) async fn connect_implicit(&self) -> Connection {
+        self.dialer
+            .connect_implicit(&self.target(), &identity())
+            .await
+            .unwrap()
+    }
+
+    /// A connection in the clear.
+    pub(crate) async fn connect_clear(&self) -> Connection {
+        self.dialer.connect_clear(&self.target()).await.unwrap()
+    }
+
+    /// The handshake, once the server said yes to it.
+    pub(crate) async fn start_tls(&self, connection: Connection) -> Connection {
+        connection
+            .start_tls_as_client(&self.dialer, &identity())
+            .await
+            .unwrap()
+    }
+}
+
+fn identity() -> ServerIdentity {
+    ServerIdentity::host(HOSTNAME).unwrap()
+}
+
+fn name(service: Service, opening: Opening) -> &'static str {
+    match (service, opening) {
+        (Service::Imap, Opening::Implicit) => "imaps",
+        (Service::Imap, Opening::StartTls) => "imap",
+        (Service::Pop3, Opening::Implicit) => "pop3s",
+        (Service::Pop3, Opening::StartTls) => "pop3",
+        (Service::Submission, Opening::Implicit) => "submissions",
+        (Service::Submission, Opening::StartTls) => "submission",
+    }
+}
