@@ -7,7 +7,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::print_stdout,
+    clippy::string_slice,
     reason = "a test stops where something is wrong"
 )]
 
@@ -31,7 +31,7 @@ use steps::{NOW, Numbers, account, content, mailbox, messages, octets, runtime, 
 const FOLDER: &str = "PILLARBOX_TEST_STORE";
 const ROUND: &str = "PILLARBOX_TEST_ROUND";
 /// Times the process is killed.
-const ROUNDS: u64 = 60;
+const ROUNDS: u64 = 100;
 const ACCOUNTS: u64 = 4;
 const WRITERS: u64 = 8;
 

@@ -13,6 +13,7 @@ use super::entry::{Effect, Entry};
 use super::index::{self, Applied, trouble};
 use super::log::Log;
 use super::plan::Planned;
+use super::segment::{Segment, disk};
 use super::spool::Content;
 use super::watchers::Watchers;
 use crate::{AccountId, StoreError};
@@ -258,6 +259,10 @@ pub(super) fn recover(
     let replayed = applied.end.lsn - before.lsn;
     if replayed > 0 {
         tracing::info!(shard, records = replayed, "the log was replayed");
+        // They may have been written and never synced, and the index must not be ahead of the log. Earlier
+        // segments are durable: each was synced before the next was made.
+        let (last, _) = Segment::open_any(folder, shard, applied.end.segment)?;
+        last.file.sync_all().map_err(|e| disk(&last.path, &e))?;
         index::set_applied(&replay, applied)?;
     }
     replay.commit().map_err(|e| trouble(index, &e))?;
