@@ -158,7 +158,7 @@ impl Inside {
     }
 
     /// All that comes until the server closes.
-    fn to_the_end(mut self) -> String {
+    fn until_closed(mut self) -> String {
         let mut answer = Vec::new();
         self.0.read_to_end(&mut answer).unwrap();
         String::from_utf8(answer).unwrap()
@@ -526,7 +526,7 @@ fn s6_a_request_of_a_browser_ends_the_session_without_an_echo() {
             }
             let mut inside = Inside::open(&house, implicit);
             inside.write(request.as_bytes());
-            answers.push(inside.to_the_end());
+            answers.push(inside.until_closed());
             for answer in answers {
                 let expected = match clear {
                     "imap" => answer.is_empty(),
@@ -593,7 +593,7 @@ fn s8_broken_lines_end_the_session_before_and_inside_tls() {
                 .collect();
             let mut inside = Inside::open(&house, implicit);
             inside.write(broken.as_bytes());
-            answers.push(inside.to_the_end());
+            answers.push(inside.until_closed());
             for answer in answers {
                 let expected = match clear {
                     "imap" => answer == "* BYE That is no line\r\n",

@@ -4,10 +4,11 @@
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 use pillarbox_policy::{AccountLevel, Code, Credentials, PeerProof, Refusal, TlsFacts};
+use pillarbox_proto::ServerText;
 use pillarbox_proto::imap::client::{
     Access, AppendError, AuthenticateError, ClearEvent, Client, ClientCertificate, Condition, Done,
-    Event, FlagChange, MailboxName, NotNow, Refused, ResponseCode, SearchKey, ServerText,
-    StripSign, TagSeed, Violation,
+    Event, FlagChange, MailboxName, NotNow, Refused, ResponseCode, SearchKey, StripSign, TagSeed,
+    Violation,
 };
 use pillarbox_proto::imap::framing::FrameError;
 use pillarbox_proto::imap::grammar::{Cursor, DateTime, SequenceSet};
@@ -557,7 +558,7 @@ fn c13_answers_before_the_question_imap() {
         for piece in PIECES {
             let mut talk = starting(piece);
             talk.hear(format!("{tag} OK begin\r\n"));
-            assert_violated(talk, &Violation::UnknownTag, Code::ProtocolViolation);
+            assert_violated(talk, &Violation::EarlyAnswer, Code::ResponseInjection);
         }
     }
 }

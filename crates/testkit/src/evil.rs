@@ -12,7 +12,7 @@ use rustls::crypto::aws_lc_rs;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::TestCertificate;
@@ -25,14 +25,20 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub enum Act {
     /// Sends this text. `{tag}` stands for the first word of the line heard last.
     Say(String),
+    /// The same, each octet in a write of its own.
+    Drip(String),
+    /// Does nothing for a while.
+    Pause(Duration),
     /// Waits for one line.
     Hear,
     /// Waits for this line, and takes all lines before it.
     HearUntil(String),
     /// Does a TLS handshake with this certificate. A client that refuses it ends the script.
     StartTls(Arc<TestCertificate>),
-    /// Closes the connection.
+    /// Closes the connection, inside TLS with a close_notify.
     HangUp,
+    /// Ends TCP, inside TLS without a close_notify.
+    CutOff,
 }
 
 impl Act {
@@ -148,6 +154,8 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 async fn play(socket: TcpStream, script: &[Act], record: &Arc<Mutex<Received>>) {
+    // what is written by itself travels by itself
+    let _ = socket.set_nodelay(true);
     let mut stream: Box<dyn Stream> = Box::new(Tap {
         socket,
         record: Arc::clone(record),
@@ -162,6 +170,14 @@ async fn play(socket: TcpStream, script: &[Act], record: &Arc<Mutex<Received>>) 
                     return;
                 }
             }
+            Act::Drip(text) => {
+                for octet in text.replace("{tag}", &tag).as_bytes() {
+                    if stream.write_all(&[*octet]).await.is_err() || stream.flush().await.is_err() {
+                        return;
+                    }
+                }
+            }
+            Act::Pause(time) => sleep(*time).await,
             Act::Hear => match timeout(PATIENCE, line(&mut stream, record)).await {
                 Ok(Some(line)) => {
                     tag = line.split(' ').next().unwrap_or_default().trim().to_owned()
@@ -189,6 +205,7 @@ async fn play(socket: TcpStream, script: &[Act], record: &Arc<Mutex<Received>>) 
                 let _ = stream.shutdown().await;
                 return;
             }
+            Act::CutOff => return,
         }
     }
     // whatever a client says now has to be on record too

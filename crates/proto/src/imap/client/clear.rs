@@ -232,7 +232,8 @@ fn answer(line: &[u8], tag: &str) -> Result<Answer, Violation> {
         }
         b"*" => Err(Violation::Unsolicited),
         b"+" => Ok(Answer::Not(StripSign::Continuation)),
-        _ if first != tag.as_bytes() => Err(Violation::UnknownTag),
+        // whoever wrote it has not seen the command
+        _ if first != tag.as_bytes() => Err(Violation::EarlyAnswer),
         _ if word.eq_ignore_ascii_case(b"OK") => Ok(Answer::Ok),
         _ if word.eq_ignore_ascii_case(b"NO") => Ok(Answer::Not(StripSign::No)),
         _ if word.eq_ignore_ascii_case(b"BAD") => Ok(Answer::Not(StripSign::Bad)),

@@ -3,7 +3,7 @@
 use super::fetch::MessageData;
 use super::mailbox::{Listing, MailboxStatus, Selected};
 use super::response::{AppendUid, Condition, ResponseCode};
-use super::text::ServerText;
+use crate::ServerText;
 use crate::imap::grammar::SyntaxError;
 use crate::sasl::Mechanism;
 

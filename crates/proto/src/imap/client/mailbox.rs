@@ -4,7 +4,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use super::response::{self, skip_value};
-use super::text::ServerText;
+use crate::ServerText;
 use crate::imap::grammar::{Cursor, SyntaxError, utf7};
 
 /// A mailbox's name, as it travels (RFC 3501 §5.1.3, modified UTF-7).

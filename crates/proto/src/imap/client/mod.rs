@@ -68,7 +68,6 @@ mod mailbox;
 mod response;
 mod sealed;
 mod search;
-mod text;
 mod violation;
 
 use std::fmt;
@@ -85,7 +84,6 @@ pub use mailbox::{Access, Listing, MailboxName, MailboxStatus, Selected};
 pub use response::{AppendUid, Condition, ResponseCode};
 pub use sealed::ClientCertificate;
 pub use search::SearchKey;
-pub use text::ServerText;
 pub use violation::{StripSign, Violation};
 
 /// The client's machine. What it can do depends on the channel: see the [module](self).

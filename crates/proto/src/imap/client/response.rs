@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use super::capability::Capabilities;
 use super::fetch::{self, MessageData};
 use super::mailbox::{self, Listing, MailboxStatus};
-use super::text::ServerText;
+use crate::ServerText;
 use crate::imap::grammar::{Cursor, SequenceSet, SyntaxError};
 
 /// How a status response judges.

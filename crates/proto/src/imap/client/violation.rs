@@ -2,7 +2,7 @@
 
 use pillarbox_policy::Code;
 
-use super::text::ServerText;
+use crate::ServerText;
 use crate::channel::Injected;
 use crate::imap::framing::FrameError;
 use crate::sasl::client::Failure;
@@ -52,12 +52,13 @@ pub enum Violation {
         "the server sent data before encryption that nobody asked for; somebody on the way may be tampering with the connection"
     )]
     Unsolicited,
-    /// Something was said before the command it could answer was written (C13).
+    /// Something was said in the clear before the command it could answer was written, or with a tag that was
+    /// never sent (C13).
     #[error(
         "the server answered before it was asked; somebody on the way may be tampering with the connection"
     )]
     EarlyAnswer,
-    /// A tagged answer to no command of ours (C13).
+    /// Inside TLS, a tagged answer to no command of ours (C13).
     #[error("the server answered a command that was not sent")]
     UnknownTag,
     /// Bytes followed the answer to STARTTLS (C1, C2, C3).
