@@ -76,7 +76,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Heard {
                 }
                 Step::Event(event) => {
                     if let Event::Sent(reply) | Event::NotSent { reply, .. } = &event {
-                        assert!(!reply.text.chars().any(char::is_control));
+                        assert!(!reply.text.as_str().chars().any(char::is_control));
                     }
                     if matches!(event, Event::Sent(_)) {
                         let sent = heard

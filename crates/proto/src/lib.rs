@@ -28,7 +28,9 @@ pub mod machine;
 pub mod message;
 pub mod pop3;
 pub mod sasl;
+pub mod server_text;
 pub mod submission;
 
 pub use channel::{Clear, Injected, Sealed};
 pub use machine::{Machine, Step};
+pub use server_text::ServerText;

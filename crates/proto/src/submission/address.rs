@@ -5,7 +5,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::text::is_deceptive;
+use crate::server_text::is_deceptive;
 
 /// The most octets of a local part (RFC 5321 §4.5.3.1.1), in the form that is printed.
 pub const MAX_LOCAL_PART: usize = 64;

@@ -12,7 +12,6 @@ mod content;
 mod parameter;
 mod reply;
 pub mod server;
-mod text;
 
 pub use address::{
     Address, Domain, EhloName, ForwardPath, MAX_DOMAIN, MAX_LOCAL_PART, MAX_PATH, NotAnAddress,
@@ -24,4 +23,3 @@ pub use parameter::{
     RcptParameters, Return, Submitter,
 };
 pub use reply::Refusal;
-pub use text::MAX_SHOWN;

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
+use crate::ServerText;
 use crate::line::{LineBuffer, LineError};
-use crate::submission::text::fit_to_show;
 
 /// The most octets of one reply, over all its lines.
 const MAX_REPLY: usize = 64 * 1024;
@@ -141,9 +141,8 @@ pub struct ServerReply {
     pub code: u16,
     /// The enhanced code, where it has one.
     pub enhanced: Option<EnhancedCode>,
-    /// The server's words without controls and overrides, at most [`crate::submission::MAX_SHOWN`] octets.
-    /// Empty for a reply that came in the clear (C10).
-    pub text: String,
+    /// The server's words. Empty for a reply that came in the clear (C10).
+    pub text: ServerText,
 }
 
 impl ServerReply {
@@ -152,7 +151,7 @@ impl ServerReply {
         let mut enhanced = None;
         let mut words = Vec::new();
         for line in &raw.lines {
-            let line = fit_to_show(line);
+            let line = ServerText::new(line).to_string();
             match EnhancedCode::split(&line) {
                 Some((code, rest)) => {
                     enhanced.get_or_insert(code);
@@ -164,7 +163,7 @@ impl ServerReply {
         Self {
             code: raw.code,
             enhanced,
-            text: fit_to_show(words.join(" ").as_bytes()),
+            text: ServerText::new(words.join(" ").as_bytes()),
         }
     }
 
@@ -173,7 +172,7 @@ impl ServerReply {
         Self {
             code: raw.code,
             enhanced: None,
-            text: String::new(),
+            text: ServerText::default(),
         }
     }
 
@@ -246,7 +245,7 @@ mod tests {
             .unwrap()
             .unwrap();
         let reply = ServerReply::sealed(&raw);
-        assert_eq!(reply.to_string(), "550 5.1.1 \"No  [31msuch user\"");
+        assert_eq!(reply.to_string(), "550 5.1.1 \"No [31msuch user\"");
         assert_eq!(ServerReply::clear(&raw).to_string(), "550");
         let odd = read(b"550 5.1.1.1 x\r\n").unwrap().unwrap();
         assert_eq!(ServerReply::sealed(&odd).enhanced, None);
