@@ -46,7 +46,7 @@ fn main() {
         .map_or_else(std::env::temp_dir, PathBuf::from);
     let time = Duration::from_secs_f64(seconds);
     let designs: [(&str, Design); 4] = [
-        ("raw `fdatasync`, one file prewritten", raw),
+        ("raw `fdatasync`, prewritten files", raw),
         ("a file and a `fsync` per message", file_per_message),
         ("store, 1 shard", |folder, writers, time| {
             stored(folder, 1, writers, time)
