@@ -1,15 +1,20 @@
 //! What every session is given: [`Context`], the same for all, and [`ListenerInfo`], where it came in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pillarbox_policy::LegacyWindow;
 use pillarbox_store::Store;
 use pillarbox_transport::{Acceptor, Service};
+use tokio::time::Instant;
 
 use crate::auth::{Authenticator, HashingError, LoginSecret};
 use crate::config::Settings;
 use crate::pop3::Maildrops;
+
+/// How long a client has from its connection to its login, however lively it is meanwhile.
+const LOGIN_WITHIN: Duration = Duration::from_secs(3 * 60);
 
 /// What all sessions share.
 #[derive(Debug)]
@@ -21,6 +26,7 @@ pub struct Context {
     /// Which accounts have a POP3 session.
     pub(crate) maildrops: Maildrops,
     settings: Arc<ArcSwap<Settings>>,
+    login_within: Duration,
 }
 
 impl Context {
@@ -39,7 +45,21 @@ impl Context {
             store,
             maildrops: Maildrops::default(),
             settings,
+            login_within: LOGIN_WITHIN,
         })
+    }
+
+    /// The same with another time from connection to login; three minutes otherwise.
+    #[must_use]
+    pub fn with_login_within(mut self, time: Duration) -> Self {
+        self.login_within = time;
+        self
+    }
+
+    /// When a session that begins now, and has not logged in by then, is ended. An idle timeout alone would
+    /// let strangers who send an octet now and then keep their places for ever.
+    pub(crate) fn login_deadline(&self) -> Instant {
+        Instant::now() + self.login_within
     }
 
     /// The configuration in force now. A session holds on to what it got for one command, not for ever: it

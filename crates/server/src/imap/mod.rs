@@ -35,9 +35,12 @@ use crate::listeners::log_failed_handshake;
 use crate::{Context, ListenerInfo, Shutdown};
 
 use session::Session;
+use tokio::time::{Instant, sleep_until};
 
 /// How long a client may take for each step before it has logged in.
 const BEFORE_LOGIN: Duration = Duration::from_secs(60);
+/// What a client is told that does not log in in time.
+const NO_LOGIN: &str = "Autologout; no login in time";
 /// The inactivity after which a session is ended (RFC 3501 §5.4: at least 30 minutes).
 const AUTOLOGOUT: Duration = Duration::from_secs(30 * 60);
 
@@ -61,6 +64,7 @@ async fn open(
     listener: Arc<ListenerInfo>,
     shutdown: Shutdown,
 ) -> Option<Box<Session>> {
+    let log_in_by = context.login_deadline();
     let limits = Limits {
         message: context.settings().limits.message_size,
         ..Limits::default()
@@ -70,10 +74,10 @@ async fn open(
             let server = Server::<Sealed>::new(facts, limits);
             (connection, server.into_dialogue())
         }
-        Channel::Clear(_) => cleartext(connection, limits, &listener, &shutdown).await?,
+        Channel::Clear(_) => cleartext(connection, limits, &listener, &shutdown, log_in_by).await?,
     };
     Some(Box::new(Session::new(
-        connection, dialogue, context, listener, shutdown,
+        connection, dialogue, context, listener, shutdown, log_in_by,
     )))
 }
 
@@ -83,6 +87,7 @@ async fn cleartext(
     limits: Limits,
     listener: &ListenerInfo,
     shutdown: &Shutdown,
+    log_in_by: Instant,
 ) -> Option<(Connection, Dialogue)> {
     let window = listener.legacy_window.as_ref();
     let mut server = Server::<Clear>::new(limits, StartTls::Offered, window);
@@ -90,6 +95,13 @@ async fn cleartext(
     loop {
         let driven = tokio::select! {
             driven = connection.drive(&mut server) => driven,
+            () = sleep_until(log_in_by) => {
+                tracing::info!("the client did not log in in time");
+                server.bye(NO_LOGIN);
+                let _ = connection.drive(&mut server).await;
+                connection.close().await;
+                return None;
+            }
             () = shutdown.requested() => {
                 server.bye("The server is shutting down");
                 let _ = connection.drive(&mut server).await;

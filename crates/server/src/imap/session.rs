@@ -6,9 +6,10 @@ use std::sync::Arc;
 use pillarbox_proto::imap::server::{Access, Code, Completion, Dialogue, Event, View};
 use pillarbox_store::{AccountId, MailboxId, ModSeq, Store, StoreError};
 use pillarbox_transport::{Connection, ConnectionError, Driven};
+use tokio::time::{Instant, sleep_until};
 
 use super::append::Incoming;
-use super::{AUTOLOGOUT, BEFORE_LOGIN, note};
+use super::{AUTOLOGOUT, BEFORE_LOGIN, NO_LOGIN, note};
 use crate::{AccountHandle, Context, ListenerInfo, Shutdown};
 
 /// The mailbox a session has selected.
@@ -49,6 +50,8 @@ pub(super) struct Session {
     pub(super) dialogue: Dialogue,
     pub(super) context: Arc<Context>,
     pub(super) listener: Arc<ListenerInfo>,
+    /// When it is ended, unless it has logged in.
+    log_in_by: Instant,
     pub(super) account: Option<AccountHandle>,
     /// What the client says it is.
     pub(super) client: Option<String>,
@@ -64,6 +67,7 @@ impl Session {
         context: Arc<Context>,
         listener: Arc<ListenerInfo>,
         shutdown: Shutdown,
+        log_in_by: Instant,
     ) -> Self {
         connection.set_idle_timeout(BEFORE_LOGIN);
         Self {
@@ -71,6 +75,7 @@ impl Session {
             dialogue,
             context,
             listener,
+            log_in_by,
             account: None,
             client: None,
             selected: None,
@@ -100,6 +105,11 @@ impl Session {
         let driven = tokio::select! {
             driven = self.connection.drive(&mut self.dialogue) => driven?,
             () = self.shutdown.requested() => return Err(self.shutting_down()),
+            () = sleep_until(self.log_in_by), if self.account.is_none() => {
+                tracing::info!("the client did not log in in time");
+                self.dialogue.bye(NO_LOGIN);
+                return Err(Ended::Over);
+            }
         };
         match driven {
             Driven::Event(event) => Ok(event),

@@ -17,6 +17,7 @@ use pillarbox_proto::pop3::stuffing::Wanted;
 use pillarbox_proto::{Clear, Sealed};
 use pillarbox_store::Body;
 use pillarbox_transport::{Connection, ConnectionError, Driven};
+use tokio::time::{Instant, sleep_until};
 
 use self::login::Logins;
 pub(crate) use self::maildrop::Maildrops;
@@ -38,6 +39,7 @@ pub async fn serve(
     shutdown: Shutdown,
 ) {
     connection.set_idle_timeout(IDLE);
+    let log_in_by = cx.login_deadline();
     let facts = connection.channel().facts().cloned();
     let mut server = match facts {
         Some(facts) => Server::<Sealed>::new(facts, Limits::default()),
@@ -45,7 +47,7 @@ pub async fn serve(
             // To hold a `ListenerInfo` is to hold an acceptor, and to have a certificate.
             let window = listener.legacy_window.as_ref();
             let mut clear = Server::<Clear>::new(Limits::default(), Stls::Available, window);
-            match Session::new(&cx, &listener, &shutdown)
+            match Session::new(&cx, &listener, &shutdown, log_in_by)
                 .run(&mut connection, &mut clear)
                 .await
             {
@@ -61,7 +63,7 @@ pub async fn serve(
             server
         }
     };
-    match Session::new(&cx, &listener, &shutdown)
+    match Session::new(&cx, &listener, &shutdown, log_in_by)
         .run(&mut connection, &mut server)
         .await
     {
@@ -114,16 +116,24 @@ struct Sending {
 struct Session<'a> {
     cx: &'a Arc<Context>,
     shutdown: &'a Shutdown,
+    /// When it is ended, until it has logged in.
+    log_in_by: Option<Instant>,
     logins: Logins<'a>,
     maildrop: Option<OpenMaildrop>,
     sending: Option<Sending>,
 }
 
 impl<'a> Session<'a> {
-    fn new(cx: &'a Arc<Context>, listener: &'a ListenerInfo, shutdown: &'a Shutdown) -> Self {
+    fn new(
+        cx: &'a Arc<Context>,
+        listener: &'a ListenerInfo,
+        shutdown: &'a Shutdown,
+        log_in_by: Instant,
+    ) -> Self {
         Self {
             cx,
             shutdown,
+            log_in_by: Some(log_in_by),
             logins: Logins::new(&cx.authenticator, listener.name),
             maildrop: None,
             sending: None,
@@ -139,6 +149,10 @@ impl<'a> Session<'a> {
                     server.shut_down();
                     told = Told::GoingDown;
                     continue;
+                }
+                () = overdue(self.log_in_by) => {
+                    tracing::info!("the client did not log in in time");
+                    return End::Over;
                 }
                 driven = connection.drive(server) => driven,
             };
@@ -173,6 +187,7 @@ impl<'a> Session<'a> {
                 match OpenMaildrop::open(self.cx, &account).await {
                     Ok((open, maildrop)) => {
                         self.maildrop = Some(open);
+                        self.log_in_by = None;
                         server.open(maildrop);
                     }
                     Err(why) => server.cannot_open(why),
@@ -231,6 +246,14 @@ impl<'a> Session<'a> {
                 server.message_fails();
             }
         }
+    }
+}
+
+/// Waits until then, or for ever.
+async fn overdue(by: Option<Instant>) {
+    match by {
+        Some(by) => sleep_until(by).await,
+        None => std::future::pending().await,
     }
 }
 

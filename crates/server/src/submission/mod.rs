@@ -17,6 +17,7 @@ use pillarbox_proto::submission::server::{Config, Event, Limits, Server, StartTl
 use pillarbox_proto::submission::{DeliveryReports, Refusal};
 use pillarbox_proto::{Clear, submission::server::Violation};
 use pillarbox_transport::{Connection, ConnectionError, Driven};
+use tokio::time::{Instant, sleep_until};
 
 use self::login::Logins;
 use self::transaction::Transaction;
@@ -34,13 +35,14 @@ pub async fn serve(
     shutdown: Shutdown,
 ) {
     connection.set_idle_timeout(IDLE);
+    let log_in_by = cx.login_deadline();
     let config = Arc::new(config(&cx));
     let facts = connection.channel().facts().cloned();
     let mut server = match facts {
         Some(facts) => Server::<Sealed>::new(config, facts),
         None => {
             let mut clear = Server::<Clear>::new(config, listener.legacy_window.clone());
-            let mut session = Session::new(&cx, &listener, &shutdown);
+            let mut session = Session::new(&cx, &listener, &shutdown, log_in_by);
             match session.run(&mut connection, &mut clear).await {
                 End::Over => return connection.close().await,
                 End::Lost => return,
@@ -54,7 +56,7 @@ pub async fn serve(
             server
         }
     };
-    let mut session = Session::new(&cx, &listener, &shutdown);
+    let mut session = Session::new(&cx, &listener, &shutdown, log_in_by);
     match session.run(&mut connection, &mut server).await {
         End::Over | End::StartTls => connection.close().await,
         End::Lost => {}
@@ -113,15 +115,22 @@ enum End {
 struct Session<'a> {
     cx: &'a Arc<Context>,
     shutdown: &'a Shutdown,
+    log_in_by: Instant,
     logins: Logins<'a>,
     transaction: Option<Transaction>,
 }
 
 impl<'a> Session<'a> {
-    fn new(cx: &'a Arc<Context>, listener: &'a ListenerInfo, shutdown: &'a Shutdown) -> Self {
+    fn new(
+        cx: &'a Arc<Context>,
+        listener: &'a ListenerInfo,
+        shutdown: &'a Shutdown,
+        log_in_by: Instant,
+    ) -> Self {
         Self {
             cx,
             shutdown,
+            log_in_by,
             logins: Logins::new(&cx.authenticator, listener.name),
             transaction: None,
         }
@@ -134,6 +143,12 @@ impl<'a> Session<'a> {
                 biased;
                 () = self.shutdown.requested(), if goodbye == Goodbye::NotSaid => {
                     server.shut_down();
+                    goodbye = Goodbye::Said;
+                    continue;
+                }
+                () = sleep_until(self.log_in_by), if self.may_be_overdue(goodbye) => {
+                    tracing::info!("the client did not log in in time");
+                    server.idle_too_long();
                     goodbye = Goodbye::Said;
                     continue;
                 }
@@ -162,6 +177,11 @@ impl<'a> Session<'a> {
                 }
             }
         }
+    }
+
+    /// Whether the client still has to log in.
+    fn may_be_overdue(&self, goodbye: Goodbye) -> bool {
+        goodbye == Goodbye::NotSaid && self.logins.account().is_none()
     }
 
     /// The peer is gone. A message that was on its way is thrown away (C19, S3.4-1).

@@ -169,6 +169,15 @@ impl Store for FaultyStore {
         self.real.set_verifiers(account, verifiers).await
     }
 
+    async fn set_password_exposed(
+        &self,
+        account: AccountId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.check()?;
+        self.real.set_password_exposed(account, at).await
+    }
+
     async fn delete_account(&self, account: AccountId) -> Result<(), StoreError> {
         self.check()?;
         self.real.delete_account(account).await

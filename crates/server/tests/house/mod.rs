@@ -69,6 +69,11 @@ pub(crate) struct Stored {
 
 impl House {
     pub(crate) async fn new() -> Self {
+        Self::where_login_is_within(Duration::from_secs(180)).await
+    }
+
+    /// One that ends sessions which have not logged in by then.
+    pub(crate) async fn where_login_is_within(time: Duration) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let ca = TestCa::new();
         let root = ca.write_root(folder.path());
@@ -99,8 +104,9 @@ impl House {
         }
         let secret = LoginSecret::open(folder.path()).unwrap();
         let (trigger, shutdown) = Shutdown::new();
+        let cx = Context::new(Arc::clone(&store) as _, secret, settings).unwrap();
         Self {
-            cx: Arc::new(Context::new(Arc::clone(&store) as _, secret, settings).unwrap()),
+            cx: Arc::new(cx.with_login_within(time)),
             certificates: CertificateStore::new(certificates),
             store,
             root,
