@@ -96,18 +96,11 @@ pub trait Store: Send + Sync + std::fmt::Debug + 'static {
 
     /// Notes that the account's password crossed a wire in clear (S4.1-6). [`Self::set_verifiers`] takes
     /// that back.
-    ///
-    /// An engine that keeps no accounts, such as a test's, may leave this out: it then says that it cannot.
     async fn set_password_exposed(
         &self,
         account: AccountId,
         at: Timestamp,
-    ) -> Result<(), StoreError> {
-        Err(StoreError::Engine(format!(
-            "this engine cannot note that the password of account {} was exposed at {}",
-            account.0, at.0
-        )))
-    }
+    ) -> Result<(), StoreError>;
 
     /// Removes an account and all its mail.
     async fn delete_account(&self, account: AccountId) -> Result<(), StoreError>;
