@@ -59,6 +59,7 @@ async fn add(arguments: AddArguments, home: &Home, output: &mut Output) -> Resul
         } else {
             PasswordFrom::Terminal
         },
+        passed_over: Vec::new(),
     };
     let account = set_up(&entered, &home.accounts, &home.passwords, &mut person).await?;
     output.done();
@@ -91,7 +92,9 @@ fn list(home: &Home, output: &Output) -> Result<(), Failure> {
 
 fn show(home: &Home, output: &Output) -> Result<(), Failure> {
     let account = home.account(output)?;
-    Ok(output.answer(&described(&account), || text(&account))?)
+    Ok(output.answer(&described(&account), || {
+        format!("{}\n{}", account.address(), text(&account))
+    })?)
 }
 
 async fn remove(home: &Home, output: &Output) -> Result<(), Failure> {
@@ -161,9 +164,10 @@ fn text(account: &Account) -> String {
     );
     if let Some(consent) = account.level().consent() {
         text.push_str(&format!(
-            "  lowered from \"{}\" with your consent of Unix time {}\n",
+            "  lowered from \"{}\", as you agreed on {}\n",
             consent.from(),
-            consent.at().0
+            jiff::Timestamp::from_second(consent.at().0)
+                .map_or_else(|_| "an unknown day".to_owned(), |at| at.to_string())
         ));
     }
     text

@@ -55,6 +55,9 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Account(AccountCommand),
     /// Lists the messages of a mailbox.
+    #[command(
+        after_help = "Examples:\n  pillarbox list\n  pillarbox list Sent --limit 10\n  pillarbox list --json | jq '.messages[].subject'"
+    )]
     List {
         /// The mailbox.
         #[arg(default_value = "INBOX")]
@@ -66,10 +69,17 @@ pub(crate) enum Command {
     /// Lists the mailboxes.
     Mailboxes,
     /// Shows a message.
+    #[command(
+        after_help = "Examples:\n  pillarbox read 3\n  pillarbox read uid:40 --mailbox Archive\n  pillarbox read 3 --raw > message.eml"
+    )]
     Read(ReadArguments),
     /// Sends a message. Its text comes from --body, --file, or standard input.
+    #[command(
+        after_help = "Examples:\n  pillarbox send --to bob@example.net --subject Hello --body 'How are you?'\n  pillarbox send --to bob@example.net --cc carol@example.net --file letter.txt --attach photo.jpg\n  echo 'How are you?' | pillarbox send --to bob@example.net --subject Hello"
+    )]
     Send(SendArguments),
     /// Writes a completion script for a shell.
+    #[command(after_help = "Example:\n  source <(pillarbox completions bash)")]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
@@ -84,10 +94,15 @@ pub(crate) enum AccountCommand {
     /// Lists the accounts with their confidentiality sign.
     List,
     /// Shows an account: servers, level, where the password is kept.
+    #[command(after_help = "Example:\n  pillarbox account show --account alice@example.org")]
     Show,
-    /// Forgets an account and its password on this computer.
+    /// Forgets an account and its password on this computer. Nothing changes on the server.
+    #[command(after_help = "Example:\n  pillarbox account remove --account alice@example.org")]
     Remove,
     /// Shows the account's level, or changes it. Lowering shows a warning and asks.
+    #[command(
+        after_help = "Levels:\n  tls13        TLS 1.3 and a verified server on every connection\n  default      TLS 1.2 or newer and a verified server on every connection\n  unprotected  whatever the server offers: no privacy\n\nExamples:\n  pillarbox account level\n  pillarbox account level tls13"
+    )]
     Level {
         /// The new level: unprotected, default or tls13.
         #[arg(value_parser = level)]
@@ -149,7 +164,7 @@ pub(crate) struct AddArguments {
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
     /// The name server to ask for this account, in place of this computer's own.
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = name_server)]
     pub(crate) resolver: Option<SocketAddr>,
     /// A file of DNSKEY records to believe for this account in place of the DNS root's.
     #[arg(long, value_name = "FILE")]
@@ -182,6 +197,11 @@ pub(crate) struct ReadArguments {
     /// Writes the message as it came, octet for octet. Not for a terminal.
     #[arg(long)]
     pub(crate) raw: bool,
+}
+
+fn name_server(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse()
+        .map_err(|_| "write an address with its port, such as 192.0.2.53:53 or [2001:db8::53]:53")
 }
 
 /// Which message is meant.

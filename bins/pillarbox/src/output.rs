@@ -51,6 +51,10 @@ impl Output {
 
     /// Something the person should know. Also with `--json`, beside the answer.
     pub(crate) fn note(&self, text: &str) {
+        let text = match terminal_width() {
+            Some(width) if self.form == Form::Text => folded(text, width),
+            _ => text.to_owned(),
+        };
         let line = || {
             // nobody can be told that standard error is gone
             let _ = writeln!(io::stderr(), "{text}");
@@ -102,5 +106,58 @@ impl Output {
                 self.note(&format!("pillarbox: {why}{code}"));
             }
         }
+    }
+}
+
+/// The columns of the terminal that standard error is, if it is one; no more than reads well.
+fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+    let columns = usize::from(size.ws_col);
+    (columns >= 40).then(|| columns.min(100))
+}
+
+/// Breaks long lines between words; what follows a break stands two columns further in than its line.
+fn folded(text: &str, width: usize) -> String {
+    let mut folded = String::new();
+    for (number, line) in text.split('\n').enumerate() {
+        if number > 0 {
+            folded.push('\n');
+        }
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        let mut column = 0;
+        for word in line.split_whitespace() {
+            let length = word.chars().count();
+            if column == 0 {
+                folded.push_str(&" ".repeat(indent));
+                column = indent + length;
+            } else if column + 1 + length <= width {
+                folded.push(' ');
+                column += 1 + length;
+            } else {
+                folded.push('\n');
+                folded.push_str(&" ".repeat(indent + 2));
+                column = indent + 2 + length;
+            }
+            folded.push_str(word);
+        }
+    }
+    folded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::folded;
+
+    #[test]
+    fn long_lines_break_between_words_and_hang() {
+        assert_eq!(
+            folded("alice\n  [locked] TLSv1.3 with a name", 20),
+            "alice\n  [locked] TLSv1.3\n    with a name"
+        );
+        assert_eq!(folded("fits", 20), "fits");
+        assert_eq!(
+            folded("averyveryverylongword x", 10),
+            "averyveryverylongword\n  x"
+        );
     }
 }

@@ -24,6 +24,8 @@ pub(crate) struct AtSetUp<'a> {
     pub(crate) yes_hosts: Vec<Domain>,
     /// Where the password comes from.
     pub(crate) password: PasswordFrom,
+    /// Servers that could not be used while others could. Where none could, the error says it all.
+    pub(crate) passed_over: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,12 +44,13 @@ impl Person for AtSetUp<'_> {
                 "{} is outside of the mail domain; signed DNS (DNSSEC) names it, so it is used.",
                 server.host()
             )),
-            Stage::Verified(server, sign) => self.output.note(&format!("{server}: {sign}")),
+            // its sign is shown where the password is asked for
+            Stage::Verified(server, _) => self.output.busy(&format!("verified: {server}")),
             Stage::PassedOver(server, why) => {
                 let code = why.code().map_or(String::new(), |code| format!(" [{code}]"));
-                self.output.note(&format!("passed over {server}: {why}{code}"));
+                self.passed_over.push(format!("Passed over {server}: {why}{code}"));
             }
-            Stage::OtherLogin(login) => self.output.note(&format!("not accepted; trying the login name {login}")),
+            Stage::OtherLogin(login) => self.output.note(&format!("The server does not accept this login name and password; trying \"{login}\" as the login name.")),
             Stage::PasswordKept(PasswordPlace::Keyring) => {
                 self.output.note("The password is kept in this system's keyring.");
             }
@@ -82,6 +85,9 @@ impl Person for AtSetUp<'_> {
         servers: &[(Candidate, Indicator)],
     ) -> Option<Secret> {
         self.output.done();
+        for server in self.passed_over.drain(..) {
+            self.output.note(&server);
+        }
         self.output
             .note("The password will be sent to these servers and to no other:");
         for (server, sign) in servers {

@@ -16,7 +16,7 @@ async fn open(home: &Home, output: &mut Output) -> Result<Reader, Failure> {
     output.busy(&format!("connecting: {}", account.access()));
     let reader = Reader::open(&account, &home.passwords).await?;
     output.done();
-    output.note(&format!("{}: {}", account.address(), reader.indicator()));
+    output.note(&format!("{}\n  {}", account.address(), reader.indicator()));
     Ok(reader)
 }
 
@@ -72,7 +72,7 @@ fn line(summary: &Summary) -> String {
     } else {
         subject
     };
-    format!("{number:>5}  {seen:<3}  {day:<10}  {from:<40.40}  {subject}\n")
+    format!("{number:>5}  {seen:<3}  {day:<10}  {from:<28.28}  {subject}\n")
 }
 
 pub(crate) async fn read(

@@ -19,11 +19,7 @@ pub(crate) async fn send(
     let account = home.account(output)?;
     // the sign stands where a message is composed, before it is written (S5-8)
     let demanded = Indicator::demanded(account.level().current());
-    output.note(&format!(
-        "Sending as {} by {}\n  {demanded}",
-        account.address(),
-        account.submission()
-    ));
+    output.note(&format!("Sending as {}\n  {demanded}", account.address()));
     let text = match (arguments.body, &arguments.file) {
         (Some(body), _) => body,
         (None, Some(file)) => std::fs::read_to_string(file).map_err(|why| unreadable(file, why))?,
@@ -61,7 +57,7 @@ pub(crate) async fn send(
     let sent = session.send(&draft).await;
     session.quit().await;
     output.done();
-    output.note(&format!("{}: {sign}", account.submission().host()));
+    output.note(&format!("{}\n  {sign}", account.submission()));
     let sent = sent?;
     for (who, said) in &sent.refused {
         output.note(&format!("NOT sent to {who}; the server said: {said}"));
@@ -74,8 +70,14 @@ pub(crate) async fn send(
     let value = json!({ "confidentiality": sign, "accepted": sent.accepted, "refused": refused, "said": sent.said });
     output.answer(&value, || {
         format!(
-            "Sent to {} recipient(s). The server said: {}\n",
-            sent.accepted, sent.said
+            "Sent to {} {}. The server said: {}\n",
+            sent.accepted,
+            if sent.accepted == 1 {
+                "recipient"
+            } else {
+                "recipients"
+            },
+            sent.said
         )
     })?;
     if sent.refused.is_empty() {

@@ -45,6 +45,9 @@ pub(crate) async fn run(settings: Settings, command: Account) -> anyhow::Result<
         Answer::Accounts { accounts } if json => {
             output::line(&serde_json::to_string(&accounts)?)?;
         }
+        Answer::Accounts { accounts } if accounts.is_empty() => {
+            output::line("no account yet; \"pillarboxd account add\" makes one")?;
+        }
         Answer::Accounts { accounts } => output::write(table(&accounts).as_bytes())?,
         Answer::Logins { .. } | Answer::Refused { .. } => {
             bail!("the server answered another question")
@@ -70,7 +73,9 @@ fn confirmed(address: &str) -> anyhow::Result<bool> {
     Ok(
         inquire::Confirm::new(&format!("Remove {address} and all its mail for ever?"))
             .with_default(false)
-            .prompt()?,
+            .prompt()
+            // Ctrl-C and Esc are a no.
+            .unwrap_or(false),
     )
 }
 
@@ -93,13 +98,7 @@ fn table(accounts: &[AccountSummary]) -> String {
         })
         .collect();
     output::table(
-        &[
-            "ACCOUNT",
-            "WEAKEST WAY IN",
-            "LEAST TLS",
-            "MADE",
-            "PASSWORD EXPOSED",
-        ],
+        &["ACCOUNT", "WEAKEST WAY IN", "LEAST TLS", "MADE", "EXPOSED"],
         &rows,
     )
 }

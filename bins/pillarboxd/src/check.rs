@@ -24,7 +24,7 @@ pub(crate) fn check(file: &Path, options: &CheckConfig) -> anyhow::Result<ExitCo
     let mut text = String::new();
     match config::load(file) {
         Ok(settings) => {
-            let loaded = certificates::load(&settings.certificates);
+            let loaded = certificates::load(&settings.certificates, &settings.hostname);
             findings.warnings = settings.warnings();
             findings
                 .warnings
@@ -45,6 +45,9 @@ pub(crate) fn check(file: &Path, options: &CheckConfig) -> anyhow::Result<ExitCo
         }
         for warning in &findings.warnings {
             text.push_str(&format!("warning: {warning}\n"));
+        }
+        if !findings.certificates.is_empty() {
+            text.push_str("  hint: mend the files, or the paths under [[certificates]]; the server must be able to read them\n");
         }
         if usable {
             text.push_str(&format!("{} can be used\n", file.display()));

@@ -86,6 +86,9 @@ pub(crate) enum Account {
     )]
     Add(Password),
     /// List all accounts.
+    #[command(
+        after_help = "Columns:\n  WEAKEST WAY IN  what the account may still use; it never gets weaker again\n  LEAST TLS       the oldest TLS version it may still use\n  EXPOSED         when its password was sent in the clear, if ever: have it changed\n\nExample:\n  pillarboxd account list --json | jq -r '.[].address'"
+    )]
     List {
         /// Write them as JSON.
         #[arg(long)]
@@ -135,7 +138,11 @@ pub(crate) struct Logins {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Store {
     /// Read everything that is stored and say what is damaged. Exit status 1 where something is.
+    #[command(after_help = "Example:\n  systemctl stop pillarboxd && pillarboxd store verify")]
     Verify,
-    /// Make the index anew from the log, which holds everything.
+    /// Make the index anew from the stored records, which hold all mail and accounts.
+    #[command(
+        after_help = "Example:\n  systemctl stop pillarboxd && pillarboxd store rebuild-index"
+    )]
     RebuildIndex,
 }

@@ -27,6 +27,8 @@ pub(crate) async fn run(settings: Settings, options: Logins) -> anyhow::Result<(
             lines.push('\n');
         }
         output::write(lines.as_bytes())?;
+    } else if logins.is_empty() {
+        output::line("no login on record yet")?;
     } else {
         output::write(table(&logins).as_bytes())?;
     }

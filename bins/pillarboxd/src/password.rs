@@ -4,7 +4,7 @@
 use std::io::{self, BufRead, IsTerminal};
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use inquire::PasswordDisplayMode;
 use pillarbox_policy::Secret;
 
@@ -25,7 +25,7 @@ pub(crate) fn get(file: Option<&Path>, address: &str) -> anyhow::Result<Secret> 
             .with_custom_confirmation_message("Once more:")
             .with_custom_confirmation_error_message("The two are not the same.")
             .prompt()
-            .context("no password was typed")?;
+            .map_err(|_| anyhow!("no password was typed, and nothing was changed"))?;
         return Ok(Secret::new(typed));
     }
     first_line(io::stdin().lock()).context("cannot read the password from standard input")

@@ -53,11 +53,37 @@ fn check_config_looks_at_the_certificates() {
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),
         format!(
-            "certificate: the key in {} is not the key of the certificate in {}\n",
+            "certificate: the key in {} is not the key of the certificate in {}\n  \
+             hint: mend the files, or the paths under [[certificates]]; the server must be able to read them\n",
             house.file("server.key").display(),
             house.file("server.pem").display()
         )
     );
+}
+
+#[test]
+fn check_config_warns_of_a_hostname_that_no_certificate_names() {
+    let house = House::new();
+    house.configure(|text| *text = text.replace("mail.example.org", "imap.example.org"));
+    let said = house.succeed(&["check-config"], "");
+    assert!(
+        said.starts_with("warning: no certificate names the hostname \"imap.example.org\": "),
+        "{said}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&house.succeed(&["check-config", "--json"], "")).unwrap();
+    assert_eq!(json["warnings"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn lists_without_an_entry_say_so() {
+    let house = House::new();
+    assert_eq!(
+        house.succeed(&["account", "list"], ""),
+        "no account yet; \"pillarboxd account add\" makes one\n"
+    );
+    assert_eq!(house.succeed(&["logins"], ""), "no login on record yet\n");
+    assert_eq!(house.succeed(&["account", "list", "--json"], ""), "[]\n");
 }
 
 /// S1.1-1, S4-1.

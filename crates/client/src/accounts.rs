@@ -31,7 +31,7 @@ pub enum AccountsError {
     #[error("there is more than one account; say which with --account ADDRESS")]
     Ambiguous,
     /// It is there already.
-    #[error("{0} is set up already; `pillarbox account remove {0}` forgets it")]
+    #[error("{0} is set up already; `pillarbox account remove --account {0}` forgets it")]
     Exists(MailAddress),
 }
 

@@ -186,6 +186,15 @@ fn explained(tried: &[(Candidate, ConnectError)]) -> String {
     tried
         .iter()
         .map(|(server, why)| format!("\n  {server}: {why}"))
+        .chain(
+            tried
+                .iter()
+                .any(|(_, why)| why.code() == Some(Code::CertChain))
+                .then(|| {
+                    "\nIf your provider has a certificate authority of its own, ask for its file and add --ca-file FILE"
+                        .to_owned()
+                }),
+        )
         .collect()
 }
 

@@ -10,18 +10,36 @@ pub struct LoadedCertificates {
     /// Why others cannot.
     pub errors: Vec<CertificateError>,
     /// What is served all the same, and the operator has to hear.
-    pub warnings: Vec<CertificateWarning>,
+    pub warnings: Vec<LoadedWarning>,
 }
 
-/// Reads them all.
+/// Something the operator has to hear.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LoadedWarning {
+    /// About one certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateWarning),
+    /// Clients that connect to the configured host name refuse what they are shown (RFC 8314 §5.1, RFC 7817).
+    #[error(
+        "no certificate names the hostname \"{0}\": clients that connect to it refuse the server; have one issued for this name, or mend \"hostname\""
+    )]
+    HostnameUnnamed(String),
+}
+
+/// Reads them all, for a server that is called `hostname`.
 #[must_use]
-pub fn load(files: &[CertificateFiles]) -> LoadedCertificates {
+pub fn load(files: &[CertificateFiles], hostname: &str) -> LoadedCertificates {
     let mut loaded = LoadedCertificates::default();
     for files in files {
         match loaded.certificates.add(files) {
-            Ok(warnings) => loaded.warnings.extend(warnings),
+            Ok(warnings) => loaded.warnings.extend(warnings.into_iter().map(Into::into)),
             Err(error) => loaded.errors.push(error),
         }
+    }
+    if !loaded.certificates.is_empty() && !loaded.certificates.knows(hostname) {
+        loaded
+            .warnings
+            .push(LoadedWarning::HostnameUnnamed(hostname.to_owned()));
     }
     loaded
 }

@@ -73,7 +73,7 @@ impl Server {
             tracing::warn!("{warning}");
         }
         // The certificates first: without one there is nothing to start for.
-        let loaded = certificates::load(&settings.certificates);
+        let loaded = certificates::load(&settings.certificates, &settings.hostname);
         loaded.log();
         let certificates = CertificateStore::new(loaded.certificates);
         let listeners = Listeners::bind(&settings, &certificates)?;
@@ -170,7 +170,7 @@ impl Server {
 
     /// All or none: one broken file must not take away a certificate that works.
     fn reload_certificates(&self, settings: &Settings) {
-        let loaded = certificates::load(&settings.certificates);
+        let loaded = certificates::load(&settings.certificates, &settings.hostname);
         loaded.log();
         if loaded.errors.is_empty() && self.certificates.replace(loaded.certificates).is_ok() {
             tracing::info!("certificates reloaded");

@@ -128,6 +128,12 @@ impl Certificates {
         Self::default()
     }
 
+    /// Whether there is a certificate for this name.
+    #[must_use]
+    pub fn knows(&self, name: &str) -> bool {
+        self.for_name(name).is_some()
+    }
+
     /// Whether there is no certificate in it.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -242,7 +248,7 @@ impl CertificateStore {
     /// Whether there is a certificate for this name (R9325-9).
     #[must_use]
     pub fn knows(&self, name: &str) -> bool {
-        self.0.load().for_name(name).is_some()
+        self.0.load().knows(name)
     }
 }
 

@@ -56,7 +56,8 @@ pub fn load(file: &Path) -> Result<Settings, ConfigError> {
 pub fn parse(text: &str, file: &Path) -> Result<Settings, ConfigError> {
     let mut problems = Problems::new(text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    for error in &errors {
+    // What follows the first mistake in the form is mostly its echo.
+    for error in errors.iter().take(1) {
         problems.at(
             error.span().unwrap_or(0..0),
             format!("this is not TOML: {}", error.message()),

@@ -238,7 +238,8 @@ fn what_is_not_toml_is_said_with_its_place() {
         message.starts_with("p.toml:1:12: this is not TOML: "),
         "{message}"
     );
-    assert!(message.contains("\np.toml:2:"), "{message}");
+    // The rest would be an echo of the first mistake.
+    assert_eq!(message.matches("hint: ").count(), 1, "{message}");
 }
 
 #[test]

@@ -17,7 +17,7 @@ use std::process::{Child, ExitCode, Stdio};
 use std::time::Duration;
 
 use pillarbox_testkit::ledger::root;
-use show::{Program, bold, line, say, step};
+use show::{Program, bold, command_line, line, say, step};
 use stage::{DOMAIN, HOST, Ports, Stage};
 
 const JULIET: (&str, &str) = ("juliet@verona.example", "wherefore-art-thou");
@@ -35,7 +35,17 @@ impl Drop for Running {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let once = std::env::args().any(|argument| argument == "--once");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let once = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => false,
+        ["--once"] => true,
+        _ => {
+            println!("A letter from end to end, on loopback. Best started with `make demo`.\n");
+            println!("Usage: demo [--once]\n");
+            println!("  --once  exit when done, rather than leaving the server running");
+            return ExitCode::from(2);
+        }
+    };
     match run(once).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {
@@ -148,7 +158,7 @@ async fn run(once: bool) -> Result<(), String> {
 
     step(number, "What the letter says about its way");
     say(
-        "The Received field that the server made names the cipher suite and the key-exchange group (RFC 8314 §4.3).",
+        "Into the letter the server wrote how it came: its Received field names the cipher suite and the key-exchange group (RFC 8314 section 4.3).",
     );
     let raw = client.capture(&["read", "--account", ROMEO.0, "1", "--raw"], "")?;
     let received: Vec<&str> = raw
@@ -171,7 +181,7 @@ async fn run(once: bool) -> Result<(), String> {
 
     step(number, "A password on a cleartext port");
     say(
-        "Refused before anybody looks at it: the same answer for right and wrong, known and unknown.",
+        "On the ports without TLS from the first byte, a password is refused before the server looks at it: the answer is the same for a right and a wrong one, a known and an unknown account.",
     );
     cleartext::offer_password(&stage.ports, JULIET.0)?;
 
@@ -193,10 +203,7 @@ fn expect(text: &str, part: &str, otherwise: &str) -> Result<(), String> {
 /// Starts the server and waits until it listens.
 fn start(daemon: &Program, stage: &Stage) -> Result<Running, String> {
     let arguments = ["serve"];
-    println!(
-        "   {}",
-        bold(&format!("$ pillarboxd {}", arguments.join(" ")))
-    );
+    command_line(&format!("pillarboxd {}", arguments.join(" ")));
     let log = stage.folder.join("pillarboxd.log");
     let file = std::fs::File::create(&log).map_err(|why| format!("{}: {why}", log.display()))?;
     let child = daemon

@@ -31,9 +31,44 @@ pub(crate) fn say(text: &str) {
     println!();
 }
 
-/// Prints one line of a dialogue or an output.
+/// Prints one line of a dialogue or an output, folded at 100 columns.
 pub(crate) fn line(text: &str) {
-    println!("   | {text}");
+    let text = text.replace('\t', "    ");
+    for part in folded(&text, 95, "") {
+        println!("   | {part}");
+    }
+}
+
+/// Prints a command as a person types it, folded at 100 columns as a shell allows.
+pub(crate) fn command_line(text: &str) {
+    for (number, part) in folded(text, 93, " \\").iter().enumerate() {
+        let prompt = if number == 0 { "$ " } else { "  " };
+        println!("   {}", bold(&format!("{prompt}{part}")));
+    }
+}
+
+/// Breaks a line between words; what follows a break hangs four columns in, and every break ends in `mark`.
+fn folded(text: &str, width: usize, mark: &str) -> Vec<String> {
+    let indent = text.len() - text.trim_start_matches(' ').len();
+    let mut lines = Vec::new();
+    let mut rest = text;
+    let mut lead = String::new();
+    let blank = |line: &str| line.trim().is_empty();
+    while lead.len() + rest.chars().count() > width {
+        let room = width - lead.len() - mark.len();
+        let end = rest
+            .char_indices()
+            .nth(room)
+            .map_or(rest.len(), |(at, _)| at);
+        let Some(at) = rest[..end].rfind(' ').filter(|at| !blank(&rest[..*at])) else {
+            break;
+        };
+        lines.push(format!("{lead}{}{mark}", &rest[..at]));
+        rest = rest[at..].trim_start();
+        lead = " ".repeat(indent + 4);
+    }
+    lines.push(format!("{lead}{rest}"));
+    lines
 }
 
 /// Bold, on a terminal.
@@ -87,10 +122,7 @@ impl Program {
 
     /// Shows the command as a person types it, runs it with `input`, shows what it prints, and answers that.
     pub(crate) fn run(&self, arguments: &[&str], input: &str) -> Result<String, String> {
-        println!(
-            "   {}",
-            bold(&format!("$ {} {}", self.name, shown(arguments)))
-        );
+        command_line(&format!("{} {}", self.name, shown(arguments)));
         let output = self.capture(arguments, input)?;
         for text in output.lines() {
             line(text);
