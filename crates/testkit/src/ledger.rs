@@ -45,7 +45,9 @@ pub struct Reference {
 }
 
 impl Reference {
-    fn parse(text: &str) -> Self {
+    /// Reads `path#item` or a path alone.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
         match text.split_once('#') {
             Some((path, item)) => Self {
                 path: path.into(),
@@ -67,7 +69,10 @@ impl Reference {
     }
 
     /// Whether the named code is there.
-    fn check_code(&self, root: &Path) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn check_code(&self, root: &Path) -> Result<(), String> {
         let text = self.find(root)?;
         match &self.item {
             Some(item) if !text.contains(item.as_str()) => {
@@ -78,7 +83,10 @@ impl Reference {
     }
 
     /// Whether the named test is there.
-    fn check_test(&self, root: &Path) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// What is missing.
+    pub fn check_test(&self, root: &Path) -> Result<(), String> {
         let text = self.find(root)?;
         let Some(item) = &self.item else {
             return Err(format!(
@@ -87,7 +95,12 @@ impl Reference {
             ));
         };
         let found = match item.strip_prefix("doctest:") {
-            Some(item) => text.contains("/// ```") && text.contains(item),
+            Some(item) => {
+                ["/// ```", "//! ```"]
+                    .iter()
+                    .any(|code| text.contains(code))
+                    && text.contains(item)
+            }
             None => text.contains(&format!("fn {item}(")),
         };
         if found {
