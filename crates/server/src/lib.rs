@@ -48,6 +48,7 @@ pub mod received;
 pub mod shutdown;
 pub mod storage;
 pub mod submission;
+mod upgrade;
 
 pub use auth::{AccountHandle, Attempt, Authenticator, Denied};
 pub use config::Settings;

@@ -68,7 +68,7 @@ const SERVICES: [(Service, &str, &str); 3] = [
 ];
 
 #[tokio::test]
-async fn s9_a_lively_client_without_login_is_ended_in_time() {
+async fn a_lively_client_without_login_is_ended_in_time() {
     let mut house = House::where_login_is_within(LOGIN_WITHIN).await;
     for (service, line, last) in SERVICES {
         for opening in [Opening::Implicit, Opening::StartTls] {

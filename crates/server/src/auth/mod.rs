@@ -7,6 +7,7 @@
 mod authenticator;
 mod handle;
 mod hashing;
+mod nonce;
 mod remembered;
 mod secret;
 mod throttle;
@@ -20,3 +21,4 @@ pub use hashing::{HashingError, hash};
 pub use secret::LoginSecret;
 
 pub(crate) use handle::Outcome;
+pub(crate) use nonce::nonce;

@@ -1,10 +1,9 @@
 //! LOGIN, AUTHENTICATE and ID.
 
-use aws_lc_rs::rand;
 use pillarbox_proto::imap::server::{Denial, Login};
-use pillarbox_proto::sasl::Nonce;
 
 use super::session::{Ended, Session};
+use crate::auth::nonce;
 use crate::{AccountHandle, Attempt, Denied};
 
 /// The longest text of a client about itself that is kept, in octets.
@@ -14,13 +13,11 @@ impl Session {
     pub(super) async fn login(&mut self, login: Login) -> Result<(), Ended> {
         match login {
             Login::Nonce(_) => {
-                let mut random = [0; Nonce::RANDOM];
-                if rand::fill(&mut random).is_err() {
-                    tracing::error!("the system has no randomness to give");
+                let Some(nonce) = nonce() else {
                     self.dialogue.bye("Not possible at the moment");
                     return Ok(());
-                }
-                self.dialogue.exchange_nonce(Nonce::from_random(random));
+                };
+                self.dialogue.exchange_nonce(nonce);
             }
             Login::ScramKeys { login } => {
                 let attempt = self.attempt("SCRAM-SHA-256");

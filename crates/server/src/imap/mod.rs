@@ -26,13 +26,12 @@ mod updates;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::{Channel, How};
+use pillarbox_policy::Channel;
 use pillarbox_proto::imap::server::{ClearEvent, Dialogue, Limits, Server, StartTls, Violation};
 use pillarbox_proto::{Clear, Sealed};
 use pillarbox_transport::{Connection, ConnectionError, Driven};
 
-use crate::listeners::log_failed_handshake;
-use crate::{Context, ListenerInfo, Shutdown};
+use crate::{Context, ListenerInfo, Shutdown, upgrade};
 
 use session::Session;
 use tokio::time::{Instant, sleep_until};
@@ -134,17 +133,7 @@ async fn cleartext(
             }
         }
     }
-    let connection = match connection.start_tls_as_server(&listener.acceptor).await {
-        Ok(connection) => connection,
-        Err(error) => {
-            log_failed_handshake(listener.name, How::StartTls, &error);
-            return None;
-        }
-    };
-    let Channel::Sealed(facts) = connection.channel().clone() else {
-        connection.close().await;
-        return None;
-    };
+    let (connection, facts) = upgrade::start_tls(connection, listener).await?;
     match server.into_sealed(facts) {
         Ok(server) => Some((connection, server.into_dialogue())),
         Err(injected) => {

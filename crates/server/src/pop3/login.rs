@@ -2,11 +2,10 @@
 
 use std::net::SocketAddr;
 
-use aws_lc_rs::rand;
 use pillarbox_policy::Channel;
 use pillarbox_proto::pop3::server::{Event, LoginRefusal, Server};
-use pillarbox_proto::sasl::Nonce;
 
+use crate::auth::nonce;
 use crate::{AccountHandle, Attempt, Authenticator, Denied};
 
 /// The logins of one session: attempts, and the one that succeeded.
@@ -47,16 +46,10 @@ impl<'a> Logins<'a> {
             client: None,
         };
         match event {
-            Event::NeedNonce => {
-                let mut random = [0; Nonce::RANDOM];
-                match rand::fill(&mut random) {
-                    Ok(()) => server.nonce(Nonce::from_random(random)),
-                    Err(_) => {
-                        tracing::error!("the system has no randomness to give; logins are refused");
-                        server.refuse(LoginRefusal::Unavailable);
-                    }
-                }
-            }
+            Event::NeedNonce => match nonce() {
+                Some(nonce) => server.nonce(nonce),
+                None => server.refuse(LoginRefusal::Unavailable),
+            },
             Event::NeedScramKeys { mechanism, login } => {
                 match self
                     .authenticator

@@ -10,7 +10,7 @@ mod maildrop;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::{Code, How};
+use pillarbox_policy::Code;
 use pillarbox_proto::pop3::maildrop::Entry;
 use pillarbox_proto::pop3::server::{Event, Limits, Server, Stls, Updated, Violation};
 use pillarbox_proto::pop3::stuffing::Wanted;
@@ -22,8 +22,7 @@ use tokio::time::{Instant, sleep_until};
 use self::login::Logins;
 pub(crate) use self::maildrop::Maildrops;
 use self::maildrop::OpenMaildrop;
-use crate::listeners::log_failed_handshake;
-use crate::{Context, ListenerInfo, Shutdown};
+use crate::{Context, ListenerInfo, Shutdown, upgrade};
 
 /// How long a client may stay silent (RFC 1939 §3). It is then cut off without a word, and nothing is removed.
 const IDLE: Duration = Duration::from_secs(10 * 60);
@@ -78,14 +77,7 @@ async fn seal(
     clear: Server<Clear>,
     listener: &ListenerInfo,
 ) -> Option<(Connection, Server<Sealed>)> {
-    let connection = match connection.start_tls_as_server(&listener.acceptor).await {
-        Ok(connection) => connection,
-        Err(error) => {
-            log_failed_handshake(listener.name, How::StartTls, &error);
-            return None;
-        }
-    };
-    let facts = connection.channel().facts().cloned()?;
+    let (connection, facts) = upgrade::start_tls(connection, listener).await?;
     match clear.into_sealed(facts) {
         Ok(server) => Some((connection, server)),
         Err(injected) => {

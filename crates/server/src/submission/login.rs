@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use aws_lc_rs::rand;
 use pillarbox_policy::Channel;
-use pillarbox_proto::sasl::{Mechanism, Nonce};
+use pillarbox_proto::sasl::Mechanism;
 use pillarbox_proto::submission::server::{Event, LoginAnswer, Server};
 
+use crate::auth::nonce;
 use crate::{AccountHandle, Attempt, Authenticator, Denied};
 
 /// The logins of one session: attempts, and the one that succeeded.
@@ -50,16 +50,10 @@ impl<'a> Logins<'a> {
             client: client.as_deref(),
         };
         match event {
-            Event::NeedNonce => {
-                let mut random = [0; Nonce::RANDOM];
-                match rand::fill(&mut random) {
-                    Ok(()) => server.nonce(Nonce::from_random(random)),
-                    Err(_) => {
-                        tracing::error!("the system has no randomness to give; logins are refused");
-                        server.login_decided(LoginAnswer::Unavailable);
-                    }
-                }
-            }
+            Event::NeedNonce => match nonce() {
+                Some(nonce) => server.nonce(nonce),
+                None => server.login_decided(LoginAnswer::Unavailable),
+            },
             Event::NeedScramKeys { mechanism, login } => {
                 match self
                     .authenticator

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::{Channel, Code, How};
+use pillarbox_policy::{Channel, Code};
 use pillarbox_proto::Sealed;
 use pillarbox_proto::submission::server::{Config, Event, Limits, Server, StartTlsOffer};
 use pillarbox_proto::submission::{DeliveryReports, Refusal};
@@ -21,8 +21,7 @@ use tokio::time::{Instant, sleep_until};
 
 use self::login::Logins;
 use self::transaction::Transaction;
-use crate::listeners::log_failed_handshake;
-use crate::{Context, ListenerInfo, Shutdown};
+use crate::{Context, ListenerInfo, Shutdown, upgrade};
 
 /// How long a client may stay silent (RFC 5321 §4.5.3.2.7).
 const IDLE: Duration = Duration::from_secs(5 * 60);
@@ -69,14 +68,7 @@ async fn seal(
     clear: Server<Clear>,
     listener: &ListenerInfo,
 ) -> Option<(Connection, Server<Sealed>)> {
-    let connection = match connection.start_tls_as_server(&listener.acceptor).await {
-        Ok(connection) => connection,
-        Err(error) => {
-            log_failed_handshake(listener.name, How::StartTls, &error);
-            return None;
-        }
-    };
-    let facts = connection.channel().facts().cloned()?;
+    let (connection, facts) = upgrade::start_tls(connection, listener).await?;
     match clear.into_sealed(facts) {
         Ok(server) => Some((connection, server)),
         Err(injected) => {
