@@ -88,7 +88,7 @@ async fn a_list_shows_what_strangers_wrote_without_obeying_it() {
         "{lines:?}"
     );
     assert!(
-        lines[1].ends_with("Eve <eve@example.net>                     [31mred"),
+        lines[1].ends_with("Eve <eve@example.net>         [31mred"),
         "{lines:?}"
     );
     let said = access.received().text();

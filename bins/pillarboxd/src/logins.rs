@@ -35,7 +35,7 @@ pub(crate) async fn run(settings: Settings, options: Logins) -> anyhow::Result<(
     Ok(())
 }
 
-/// Two lines a record: who, how and from where; then what protected it. Fits a terminal of 100 columns.
+/// Two lines a record: who and how; then from where, and what protected it. Fits an ordinary terminal.
 fn table(logins: &[LoginSummary]) -> String {
     let rows: Vec<Vec<String>> = logins
         .iter()
@@ -46,11 +46,10 @@ fn table(logins: &[LoginSummary]) -> String {
                 login.login.clone(),
                 login.listener.clone(),
                 login.mechanism.clone(),
-                login.remote.clone(),
             ]
         })
         .collect();
-    let head = ["TIME", "OUTCOME", "LOGIN", "LISTENER", "MECHANISM", "FROM"];
+    let head = ["TIME", "OUTCOME", "LOGIN", "LISTENER", "MECHANISM"];
     let table = output::table(&head, &rows);
     let mut lines = table.lines();
     let mut text = lines
@@ -59,7 +58,8 @@ fn table(logins: &[LoginSummary]) -> String {
         .unwrap_or_default();
     for (line, login) in lines.zip(logins) {
         text.push_str(&format!(
-            "{line}\n    {}\n",
+            "{line}\n    from {}: {}\n",
+            output::printable(&login.remote),
             output::printable(&protection(login))
         ));
     }

@@ -138,7 +138,7 @@ pub enum SetupError {
         why: ConnectError,
     },
     /// A server does not take the login and password.
-    #[error("{server}: {why}")]
+    #[error("{server}: {why}\nNo account was set up")]
     Login {
         /// The server.
         server: Box<Candidate>,
