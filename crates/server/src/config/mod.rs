@@ -56,8 +56,11 @@ pub fn load(file: &Path) -> Result<Settings, ConfigError> {
 pub fn parse(text: &str, file: &Path) -> Result<Settings, ConfigError> {
     let mut problems = Problems::new(text);
     let (table, errors) = DeTable::parse_recoverable(text);
-    // What follows the first mistake in the form is mostly its echo.
-    for error in errors.iter().take(1) {
+    // What follows the first mistake in the form is mostly its echo. The parser tells of them in no order.
+    let first = errors
+        .iter()
+        .min_by_key(|error| error.span().map(|span| span.start));
+    if let Some(error) = first {
         problems.at(
             error.span().unwrap_or(0..0),
             format!("this is not TOML: {}", error.message()),
