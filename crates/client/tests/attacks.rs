@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pillarbox_client::{
     Account, Accounts, Broken, ClientError, ConnectError, Draft, Entered, Folder, Indicator,
-    Letter, Network, PasswordPlace, Passwords, Person, Reader, SetupError, Stage,
+    Letter, LoginError, Network, PasswordPlace, Passwords, Person, Reader, SetupError, Stage,
     SubmissionSession, set_up,
 };
 use pillarbox_discover::{
@@ -710,6 +710,49 @@ async fn what_is_cut_off_is_not_whole_and_not_sent() {
                     server.received().text()
                 );
             }
+        }
+    }
+}
+
+/// C19: cut off before any of its answers, from the greeting's on, a session fails with the code of it, whether
+/// that was in the login or after it; nobody connects again.
+#[tokio::test]
+async fn a_session_cut_off_at_any_step_says_so() {
+    let world = World::new().await;
+    for service in SERVICES {
+        let whole = conversation(
+            service,
+            &world.good(),
+            Act::Pause(Duration::ZERO),
+            Act::CutOff,
+        );
+        let steps: Vec<usize> = (1..whole.len())
+            .filter(|at| matches!(whole.get(*at), Some(Act::Hear)))
+            .collect();
+        assert!(steps.len() >= 3, "{service}");
+        for at in steps {
+            let mut script = whole.clone();
+            script.truncate(at + 1);
+            script.push(Act::CutOff);
+            let server = EvilServer::start(script).await.unwrap();
+            let port = server.address().port();
+            let error = world
+                .connect(service, Mode::Implicit, port)
+                .await
+                .unwrap_err();
+            let what = format!("{service}, step {at}");
+            assert!(
+                matches!(
+                    error,
+                    ClientError::Login {
+                        why: LoginError::Broken(_),
+                        ..
+                    } | ClientError::Broken(_)
+                ),
+                "{what}: {error:?}"
+            );
+            assert_eq!(error.code(), Some(Code::Truncated), "{what}: {error}");
+            assert_eq!(server.received().connections, 1, "{what}");
         }
     }
 }
