@@ -43,9 +43,11 @@ async fn refused(
         .skip_while(|line| !line.starts_with('{'))
         .collect();
     let object: Value = serde_json::from_str(&object).unwrap();
-    let name = object["error"]["code"]
+    let name = object
+        .pointer("/error/code")
+        .unwrap()
         .as_str()
-        .unwrap_or_default()
+        .unwrap()
         .to_owned();
     let (text, text_code) = answers.remove(0);
     assert!(text.contains(&format!(" [{name}]")), "{name}: {text}");
