@@ -53,18 +53,21 @@ fn folded(text: &str, width: usize, mark: &str) -> Vec<String> {
     let mut lines = Vec::new();
     let mut rest = text;
     let mut lead = String::new();
-    let blank = |line: &str| line.trim().is_empty();
     while lead.len() + rest.chars().count() > width {
         let room = width - lead.len() - mark.len();
         let end = rest
             .char_indices()
             .nth(room)
             .map_or(rest.len(), |(at, _)| at);
-        let Some(at) = rest[..end].rfind(' ').filter(|at| !blank(&rest[..*at])) else {
+        let Some((line, _)) = rest
+            .get(..end)
+            .and_then(|room| room.rsplit_once(' '))
+            .filter(|(line, _)| !line.trim().is_empty())
+        else {
             break;
         };
-        lines.push(format!("{lead}{}{mark}", &rest[..at]));
-        rest = rest[at..].trim_start();
+        lines.push(format!("{lead}{line}{mark}"));
+        rest = rest.get(line.len()..).unwrap_or_default().trim_start();
         lead = " ".repeat(indent + 4);
     }
     lines.push(format!("{lead}{rest}"));
