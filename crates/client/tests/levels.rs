@@ -59,8 +59,14 @@ impl OldServer {
         let mut heard = String::new();
         let output = self.child.stdout.as_mut().unwrap();
         output.read_to_string(&mut heard).unwrap();
-        self.child.wait().unwrap();
         heard
+    }
+}
+
+impl Drop for OldServer {
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _gone = self.child.wait();
     }
 }
 
