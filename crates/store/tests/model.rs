@@ -280,19 +280,26 @@ impl Pair {
         } else {
             self.store.copy(self.jane, from, &wanted, into).await
         };
+        // What is there is settled before anything arrives: a message moved within its mailbox gets a new UID,
+        // which the same operation does not mean.
+        let folder = self.model.folders.get_mut(of).unwrap();
+        let wanted: BTreeSet<u32> = uids.iter().copied().collect();
+        let taken: Vec<_> = wanted
+            .into_iter()
+            .filter_map(|uid| {
+                let kept = if is_move {
+                    folder.kept.remove(&uid)
+                } else {
+                    folder.kept.get(&uid).cloned()
+                };
+                kept.map(|kept| (uid, kept))
+            })
+            .collect();
+        let target = self.model.folders.get_mut(to).unwrap();
         let mut expected = Vec::new();
-        for uid in uids.iter().copied().collect::<BTreeSet<u32>>() {
-            let folder = self.model.folders.get_mut(of).unwrap();
-            let kept = if is_move {
-                folder.kept.remove(&uid)
-            } else {
-                folder.kept.get(&uid).cloned()
-            };
-            if let Some(kept) = kept {
-                let target = self.model.folders.get_mut(to).unwrap();
-                expected.push((uid, target.next));
-                target.add(kept);
-            }
+        for (uid, kept) in taken {
+            expected.push((uid, target.next));
+            target.add(kept);
         }
         let told: Vec<_> = pairs
             .unwrap()
