@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::{Level, TlsVersion};
 
-/// The stable machine code of a refusal (ATTACKS.md, "What must hold" 5). Codes are never renamed.
+/// The stable machine code of a refusal (`docs/attacks.md`, H5). Codes are never renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Code {

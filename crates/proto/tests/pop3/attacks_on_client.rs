@@ -1,4 +1,4 @@
-//! ATTACKS.md, clients: one test a row that applies to POP3. In every failing case nothing secret was sent:
+//! docs/attacks.md, clients: one test a row that applies to POP3. In every failing case nothing secret was sent:
 //! a `Client<Clear>` has no secret to send, and `sent` shows what it did send.
 
 use pillarbox_policy::Code;

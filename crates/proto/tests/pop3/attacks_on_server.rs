@@ -1,4 +1,4 @@
-//! ATTACKS.md, servers: one test a row that applies to POP3.
+//! docs/attacks.md, servers: one test a row that applies to POP3.
 
 use pillarbox_policy::{Code, LegacyWindow, PeerProof, Timestamp};
 use pillarbox_proto::channel::End;

@@ -1,4 +1,4 @@
-//! Tests of the POP3 machines: transcripts, state rules, attacks (ATTACKS.md rows S1-S8, C1-C22), and both
+//! Tests of the POP3 machines: transcripts, state rules, attacks (docs/attacks.md, rows S1-S8, C1-C22), and both
 //! ends against each other.
 #![expect(
     clippy::unwrap_used,
