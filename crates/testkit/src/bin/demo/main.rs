@@ -273,9 +273,19 @@ async fn linger(stage: &Stage) -> Result<(), String> {
         "\nThe passwords are {:?} for Juliet and {:?} for Romeo. Ctrl-C ends it.",
         JULIET.1, ROMEO.1
     );
-    tokio::signal::ctrl_c()
-        .await
-        .map_err(|why| why.to_string())?;
+    until_told().await.map_err(|why| why.to_string())?;
     println!();
     Ok(())
+}
+
+/// Waits for Ctrl-C, a closed terminal, or `kill`: whichever it is, the server must not be left behind.
+async fn until_told() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed,
+        _ = hang_up.recv() => Ok(()),
+        _ = terminate.recv() => Ok(()),
+    }
 }
