@@ -256,10 +256,15 @@ enum Told {
     GoingDown,
 }
 
-/// The peer is gone, and nothing is removed (RFC 1939 §6).
+/// The peer is gone or silent, and nothing is removed (RFC 1939 §6). Who is silent gets no response (RFC 1939 §3),
+/// but close_notify (S3.4-1).
 fn lost(error: &ConnectionError) -> End {
     match error {
         ConnectionError::PeerClosed => tracing::debug!("the client left"),
+        ConnectionError::IdleTimedOut(_) => {
+            tracing::info!(%error, "connection closed");
+            return End::Over;
+        }
         error => {
             let code = error.code().map(Code::as_str);
             tracing::info!(code, %error, "connection lost");
