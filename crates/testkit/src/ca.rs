@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, CustomExtension,
-    DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize, date_time_ymd,
+    DistinguishedName, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa, KeyPair,
+    KeyUsagePurpose, NameConstraints, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize,
+    date_time_ymd,
 };
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -56,8 +57,31 @@ impl TestCa {
     /// An authority below this one. What it issues carries it in the chain.
     #[must_use]
     pub fn intermediate(&self) -> Self {
+        self.below(authority("Pillarbox Test Intermediate"))
+    }
+
+    /// An authority below this one that may not issue everything. What it issues is issued all the same.
+    #[must_use]
+    pub fn limited(&self, limit: &Limit) -> Self {
+        let mut params = authority("Pillarbox Limited Intermediate");
+        let (mut permitted_subtrees, mut excluded_subtrees) = (Vec::new(), Vec::new());
+        match limit {
+            Limit::NoAuthority => params.is_ca = IsCa::ExplicitNoCa,
+            Limit::LeavesOnly => params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0)),
+            Limit::Only(domain) => permitted_subtrees.push(subtree(domain)),
+            Limit::Except(domain) => excluded_subtrees.push(subtree(domain)),
+        }
+        if !(permitted_subtrees.is_empty() && excluded_subtrees.is_empty()) {
+            params.name_constraints = Some(NameConstraints {
+                permitted_subtrees,
+                excluded_subtrees,
+            });
+        }
+        self.below(params)
+    }
+
+    fn below(&self, params: CertificateParams) -> Self {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).expect("key for an intermediate");
-        let params = authority("Pillarbox Test Intermediate");
         let issuer =
             CertifiedIssuer::signed_by(params, key, &self.issuer).expect("intermediate signed");
         Self {
@@ -108,6 +132,19 @@ impl TestCa {
     }
 }
 
+/// What an authority may issue (RFC 5280 §4.2.1.9, §4.2.1.10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Limit {
+    /// Nothing: it says of itself that it is no authority.
+    NoAuthority,
+    /// Leaves, but no authorities (a path length of 0).
+    LeavesOnly,
+    /// Certificates for DNS names of this domain.
+    Only(String),
+    /// Certificates for DNS names outside this domain.
+    Except(String),
+}
+
 /// What a leaf certificate is to say. Starts as a good one; each method changes one thing.
 #[derive(Debug, Clone)]
 pub struct Leaf {
@@ -118,6 +155,7 @@ pub struct Leaf {
     years: (i32, i32),
     purpose: ExtendedKeyUsagePurpose,
     algorithm: Algorithm,
+    unknown_critical: Option<CustomExtension>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -138,7 +176,19 @@ impl Leaf {
             years: (2000, 2100),
             purpose: ExtendedKeyUsagePurpose::ServerAuth,
             algorithm: Algorithm::EcdsaP256,
+            unknown_critical: None,
         }
+    }
+
+    /// With a critical extension nobody knows, which no client may ignore (RFC 5280 §4.2).
+    #[must_use]
+    pub fn unknown_critical_extension(mut self) -> Self {
+        // 2.25: a UUID for an arc, assigned to nobody (ITU-T X.667).
+        let null = vec![5, 0];
+        let mut extension = CustomExtension::from_oid_content(&[2, 25, 1_918_273_645], null);
+        extension.set_criticality(true);
+        self.unknown_critical = Some(extension);
+        self
     }
 
     /// With an RSA key of 2048 bits.
@@ -228,6 +278,9 @@ impl Leaf {
                 der(0x30, &names),
             )];
         }
+        params
+            .custom_extensions
+            .extend(self.unknown_critical.clone());
         params
     }
 
@@ -329,6 +382,10 @@ fn authority(name: &str) -> CertificateParams {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params
+}
+
+fn subtree(domain: &str) -> GeneralSubtree {
+    GeneralSubtree::DnsName(domain.to_owned())
 }
 
 /// One DER element of less than 64 KiB.

@@ -13,7 +13,7 @@ pub mod ledger;
 mod zone;
 mod zone_in_process;
 
-pub use ca::{Leaf, PemFiles, TestCa, TestCertificate};
+pub use ca::{Leaf, Limit, PemFiles, TestCa, TestCertificate};
 pub use evil::{Act, EvilServer, Received};
 pub use facts::{facts, facts_with};
 pub use zone::{NameServer, Signing, Zone};
