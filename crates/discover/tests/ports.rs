@@ -1,5 +1,4 @@
 //! Where the client goes when nobody names a port (S3.1-1, S3.2-1, S3.3-1, S7.3-1, SA-12).
-#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 use pillarbox_discover::{Candidate, Domain, Family, Label, Mode, Service, conventional};
 
