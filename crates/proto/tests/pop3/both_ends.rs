@@ -230,13 +230,18 @@ fn real_and_broken_mail_comes_back_byte_for_byte() {
     }
 }
 
-fn has_dot_behind_a_bare_line_end(message: &[u8]) -> bool {
-    (1..message.len()).any(|at| {
-        let before = &message[..at];
-        message[at] == b'.'
-            && (before.ends_with(b"\n") || before.ends_with(b"\r"))
-            && !before.ends_with(b"\r\n")
-    })
+/// Puts another octet in place of each dot behind a bare line end: the one documented exception, which has tests of
+/// its own.
+fn without_dots_behind_bare_line_ends(mut message: Vec<u8>) -> Vec<u8> {
+    for at in 1..message.len() {
+        let (before, rest) = message.split_at_mut(at);
+        let bare =
+            (before.ends_with(b"\n") || before.ends_with(b"\r")) && !before.ends_with(b"\r\n");
+        if bare && rest[0] == b'.' {
+            rest[0] = b'a';
+        }
+    }
+    message
 }
 
 proptest! {
@@ -247,12 +252,10 @@ proptest! {
         message in prop::collection::vec(prop::sample::select(b"ab.\r\n\0\xff".to_vec()), 0..200),
         ends in any::<bool>(),
     ) {
-        let mut message = message;
+        let mut message = without_dots_behind_bare_line_ends(message);
         if ends {
             message.extend_from_slice(b"\r\n");
         }
-        // The one documented exception has tests of its own.
-        prop_assume!(!has_dot_behind_a_bare_line_end(&message));
         let mut owner = Owner::with_messages(&[(1, &message)]);
         let (mut client, mut server) = logged_in(&mut owner);
         let back = retrieve(&mut client, &mut server, &mut owner);
