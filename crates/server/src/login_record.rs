@@ -48,41 +48,31 @@ fn cut(text: &str) -> &str {
 /// Writes the record as one structured log line. `tls` is the version, or `none` in the clear.
 pub(crate) fn log(record: &LoginRecord) {
     let tls = record.tls_version.as_deref().unwrap_or("none");
+    // A macro, because the level of a log line is fixed where the line stands.
+    macro_rules! line {
+        ($level:ident, $message:literal) => {
+            tracing::$level!(
+                login = record.login,
+                listener = record.listener,
+                remote = record.remote,
+                mechanism = record.mechanism,
+                tls,
+                how = record.how,
+                suite = record.cipher_suite,
+                group = record.group,
+                sni = record.sni,
+                alpn = record.alpn,
+                resumed = record.resumed,
+                client_certificate = record.client_certificate,
+                client = record.client,
+                outcome = record.outcome,
+                $message
+            )
+        };
+    }
     if record.outcome == "ok" {
-        tracing::info!(
-            login = record.login,
-            listener = record.listener,
-            remote = record.remote,
-            mechanism = record.mechanism,
-            tls,
-            how = record.how,
-            suite = record.cipher_suite,
-            group = record.group,
-            sni = record.sni,
-            alpn = record.alpn,
-            resumed = record.resumed,
-            client_certificate = record.client_certificate,
-            client = record.client,
-            outcome = record.outcome,
-            "login"
-        );
+        line!(info, "login");
     } else {
-        tracing::warn!(
-            login = record.login,
-            listener = record.listener,
-            remote = record.remote,
-            mechanism = record.mechanism,
-            tls,
-            how = record.how,
-            suite = record.cipher_suite,
-            group = record.group,
-            sni = record.sni,
-            alpn = record.alpn,
-            resumed = record.resumed,
-            client_certificate = record.client_certificate,
-            client = record.client,
-            outcome = record.outcome,
-            "login refused"
-        );
+        line!(warn, "login refused");
     }
 }
