@@ -6,21 +6,10 @@
 //! Message bodies pass through in pieces; what a slow reader has not taken is waited for, with no lock held.
 //! Handlers are boxed where they run, so that an idle session is not as large as its largest command.
 
-mod append;
-mod copy;
+mod commands;
 mod encoded_word;
-mod expunge;
-mod fetch;
 mod finder;
-mod idle;
-mod list;
-mod login;
-mod mailbox;
-mod search;
-mod select;
 mod session;
-mod status;
-mod store;
 mod updates;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use pillarbox_store::{AccountId, MailboxId, ModSeq, Store, StoreError};
 use pillarbox_transport::{Connection, ConnectionError, Driven};
 use tokio::time::{Instant, sleep_until};
 
-use super::append::Incoming;
+use super::commands::append::Incoming;
 use super::{AUTOLOGOUT, BEFORE_LOGIN, NO_LOGIN, note};
 use crate::{AccountHandle, Context, ListenerInfo, Shutdown};
 

@@ -12,7 +12,7 @@ use crate::imap::framing::{Frame, FrameError, Framer, LiteralHeader, LiteralKind
 use crate::imap::grammar::Cursor;
 use crate::{Clear, Injected, Machine, Sealed, Step};
 
-use super::login::PRIVACY_REQUIRED;
+use super::commands::login::PRIVACY_REQUIRED;
 use super::output::Output;
 use super::{Dialogue, Limits, Server, Violation, command};
 

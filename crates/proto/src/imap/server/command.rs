@@ -4,18 +4,18 @@ use pillarbox_policy::AuthPermit;
 
 use crate::imap::grammar::{Cursor, SequenceSet, SyntaxError};
 
-use super::append::{self, AppendHead};
-use super::capability;
-use super::copy::{self, CopyKind};
-use super::expunge;
-use super::fetch::{self, Fetch, FetchItem};
-use super::list::{self, List};
-use super::login::{self, Login, Started};
-use super::mailbox;
-use super::search::{self, Search};
-use super::select::{self, Access, Select};
-use super::status::{self, StatusItem};
-use super::store::{self, Store};
+use super::commands::append::{self, AppendHead};
+use super::commands::capability;
+use super::commands::copy::{self, CopyKind};
+use super::commands::expunge;
+use super::commands::fetch::{self, Fetch, FetchItem};
+use super::commands::list::{self, List};
+use super::commands::login::{self, Login, Started};
+use super::commands::mailbox;
+use super::commands::search::{self, Search};
+use super::commands::select::{self, Access, Select};
+use super::commands::status::{self, StatusItem};
+use super::commands::store::{self, Store};
 
 /// How a command names messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,12 +8,13 @@ use crate::sasl::Mechanism;
 use crate::sasl::server::Offer;
 use crate::{Machine, Step};
 
-use super::append::{self, Announced};
 use super::command::{self, Bad, Event, Naming, Parsed, When};
-use super::login::Attempt;
+use super::commands::append::{self, Announced};
+use super::commands::idle;
+use super::commands::login::Attempt;
+use super::commands::select::Access;
 use super::output::Output;
-use super::select::Access;
-use super::{Code, Completion, Limits, Violation, idle};
+use super::{Code, Completion, Limits, Violation};
 use crate::machine::MAX_OUTPUT;
 
 /// The longest tag that is read. Clients use a handful of octets; it is echoed, also before login.
@@ -425,7 +426,9 @@ impl Dialogue {
                 self.event = self.start_login(tag, started);
                 return;
             }
-            Parsed::PrivacyRequired => return self.reply(&tag, super::login::PRIVACY_REQUIRED),
+            Parsed::PrivacyRequired => {
+                return self.reply(&tag, super::commands::login::PRIVACY_REQUIRED);
+            }
             Parsed::StartTls => return self.bad(&tag, "not now"),
             Parsed::Idle => {
                 self.out.line("+ Idling");

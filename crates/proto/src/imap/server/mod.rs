@@ -50,45 +50,31 @@
 //! }
 //! ```
 
-mod append;
-mod capability;
 mod clear;
 mod command;
-mod copy;
+mod commands;
 mod dialogue;
-mod expunge;
-mod fetch;
-mod fields;
-mod idle;
 mod limits;
-mod list;
-mod login;
-mod mailbox;
 mod output;
 mod reply;
-mod search;
-mod select;
-mod status;
-mod store;
-mod structure;
 mod view;
 
-pub use append::AppendHead;
 pub use clear::{ClearEvent, StartTls};
 pub use command::{Event, Naming};
-pub use copy::CopyKind;
+pub use commands::append::AppendHead;
+pub use commands::copy::CopyKind;
+pub use commands::fetch::{Fetch, FetchItem, Label, Partial, Section, SectionText};
+pub use commands::fields::FieldFilter;
+pub use commands::list::{Attribute, List, ListSelect, Listed, Pattern};
+pub use commands::login::{Denial, Login};
+pub use commands::mailbox::BadMailboxName;
+pub use commands::search::{MAX_KEYS, Search, SearchKey, SearchOutcome, SearchReturn};
+pub use commands::select::{Access, Select, SelectedMailbox};
+pub use commands::status::{StatusItem, StatusValues};
+pub use commands::store::{FlagOperation, Store};
 pub use dialogue::Dialogue;
-pub use fetch::{Fetch, FetchItem, Label, Partial, Section, SectionText};
-pub use fields::FieldFilter;
 pub use limits::{Limits, Violation};
-pub use list::{Attribute, List, ListSelect, Listed, Pattern};
-pub use login::{Denial, Login};
-pub use mailbox::BadMailboxName;
 pub use reply::{Code, Completion};
-pub use search::{MAX_KEYS, Search, SearchKey, SearchOutcome, SearchReturn};
-pub use select::{Access, Select, SelectedMailbox};
-pub use status::{StatusItem, StatusValues};
-pub use store::{FlagOperation, Store};
 pub use view::{Expunges, NoSuchMessage, Update, View};
 
 use pillarbox_policy::TlsFacts;

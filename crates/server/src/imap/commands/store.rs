@@ -10,10 +10,10 @@ use pillarbox_proto::imap::server::{
 use pillarbox_store::{FlagChange, Flags, Message, ModSeq, Uid};
 
 use super::select::messages_of;
-use super::session::{Ended, Session, failed};
+use crate::imap::session::{Ended, Session, failed};
 
 impl Session {
-    pub(super) async fn store(&mut self, command: &StoreCommand) -> Result<(), Ended> {
+    pub(in crate::imap) async fn store(&mut self, command: &StoreCommand) -> Result<(), Ended> {
         // What others did is told first, so that what is told after is this command's doing.
         self.updates(Expunges::Withheld, &HashMap::new()).await?;
         let (completion, own) = match self.change(command).await {

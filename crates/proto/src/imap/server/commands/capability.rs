@@ -2,7 +2,7 @@
 
 use crate::imap::grammar::{Cursor, SyntaxError, put_string};
 
-use super::dialogue::{Dialogue, Phase};
+use crate::imap::server::dialogue::{Dialogue, Phase};
 
 /// The most field and value pairs ID may have (RFC 2971 §3.3).
 const ID_FIELDS: usize = 30;
@@ -14,7 +14,7 @@ const AFTER_LOGIN: &str = "IMAP4rev1 LITERAL+ ID ENABLE IDLE NAMESPACE UIDPLUS U
 
 impl Dialogue {
     /// The capabilities of this moment (R9051-1, R5802-1).
-    pub(super) fn capabilities(&self) -> String {
+    pub(in crate::imap::server) fn capabilities(&self) -> String {
         match self.phase() {
             Phase::BeforeLogin => {
                 let mut list = "IMAP4rev1 SASL-IR LITERAL+ ID ENABLE".to_owned();
@@ -31,7 +31,7 @@ impl Dialogue {
     }
 
     /// What we say we are: the name, and nothing that helps an attacker choose.
-    pub(super) fn put_id(&mut self) {
+    pub(in crate::imap::server) fn put_id(&mut self) {
         let out = self.output();
         out.text("* ID (\"name\" ");
         put_string(out.buffer(), b"Pillarbox");
@@ -40,7 +40,9 @@ impl Dialogue {
 }
 
 /// Reads the arguments of ID. Values that are no UTF-8 are read leniently: they go into a log.
-pub(super) fn id(cursor: &mut Cursor<'_>) -> Result<Vec<(String, Option<String>)>, SyntaxError> {
+pub(in crate::imap::server) fn id(
+    cursor: &mut Cursor<'_>,
+) -> Result<Vec<(String, Option<String>)>, SyntaxError> {
     cursor.space()?;
     if cursor.eat_text("NIL") {
         return Ok(Vec::new());
@@ -79,7 +81,7 @@ fn text(octets: &[u8]) -> String {
 }
 
 /// Reads the arguments of ENABLE.
-pub(super) fn enable(cursor: &mut Cursor<'_>) -> Result<Vec<String>, SyntaxError> {
+pub(in crate::imap::server) fn enable(cursor: &mut Cursor<'_>) -> Result<Vec<String>, SyntaxError> {
     let mut names = Vec::new();
     while !cursor.is_empty() {
         cursor.space()?;

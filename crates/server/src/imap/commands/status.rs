@@ -3,10 +3,10 @@
 use pillarbox_proto::imap::server::{Completion, StatusItem, StatusValues};
 use pillarbox_store::Mailbox;
 
-use super::session::{Session, failed};
+use crate::imap::session::{Session, failed};
 
 impl Session {
-    pub(super) async fn status(&mut self, name: &str, items: &[StatusItem]) -> Completion {
+    pub(in crate::imap) async fn status(&mut self, name: &str, items: &[StatusItem]) -> Completion {
         let (store, account) = match self.mail() {
             Ok(mail) => mail,
             Err(completion) => return completion,
@@ -23,7 +23,7 @@ impl Session {
 }
 
 /// What STATUS tells of a mailbox.
-pub(super) fn values(mailbox: &Mailbox) -> StatusValues {
+pub(in crate::imap) fn values(mailbox: &Mailbox) -> StatusValues {
     StatusValues {
         messages: mailbox.messages,
         uid_next: mailbox.uid_next,

@@ -2,15 +2,15 @@
 
 use pillarbox_proto::imap::server::{Denial, Login};
 
-use super::session::{Ended, Session};
 use crate::auth::nonce;
+use crate::imap::session::{Ended, Session};
 use crate::{AccountHandle, Attempt, Denied};
 
 /// The longest text of a client about itself that is kept, in octets.
 const LONGEST_CLIENT: usize = 255;
 
 impl Session {
-    pub(super) async fn login(&mut self, login: Login) -> Result<(), Ended> {
+    pub(in crate::imap) async fn login(&mut self, login: Login) -> Result<(), Ended> {
         match login {
             Login::Nonce(_) => {
                 let Some(nonce) = nonce() else {
@@ -82,7 +82,7 @@ impl Session {
     }
 
     /// ID: remembered for the login record, and logged.
-    pub(super) fn identified(&mut self, fields: &[(String, Option<String>)]) {
+    pub(in crate::imap) fn identified(&mut self, fields: &[(String, Option<String>)]) {
         let value = |wanted: &str| {
             fields
                 .iter()

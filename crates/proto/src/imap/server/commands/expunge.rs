@@ -2,10 +2,13 @@
 
 use crate::imap::grammar::Cursor;
 
-use super::command::{Bad, Event, Naming, Parsed};
-use super::dialogue::Dialogue;
+use crate::imap::server::command::{Bad, Event, Naming, Parsed};
+use crate::imap::server::dialogue::Dialogue;
 
-pub(super) fn expunge(cursor: &mut Cursor<'_>, naming: Naming) -> Result<Parsed, Bad> {
+pub(in crate::imap::server) fn expunge(
+    cursor: &mut Cursor<'_>,
+    naming: Naming,
+) -> Result<Parsed, Bad> {
     let set = match naming {
         Naming::Sequence => None,
         Naming::Uid => {

@@ -5,9 +5,9 @@ use std::num::NonZeroU32;
 
 use crate::imap::grammar::{Cursor, SyntaxError};
 
-use super::command::{Bad, Event, Parsed};
-use super::dialogue::Dialogue;
 use super::mailbox;
+use crate::imap::server::command::{Bad, Event, Parsed};
+use crate::imap::server::dialogue::Dialogue;
 
 /// What STATUS can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,9 @@ impl StatusValues {
 }
 
 /// Reads the items in their parentheses.
-pub(super) fn items(cursor: &mut Cursor<'_>) -> Result<Vec<StatusItem>, SyntaxError> {
+pub(in crate::imap::server) fn items(
+    cursor: &mut Cursor<'_>,
+) -> Result<Vec<StatusItem>, SyntaxError> {
     cursor.expect(b'(', "a list in parentheses")?;
     let mut items = Vec::new();
     loop {
@@ -105,7 +107,7 @@ pub(super) fn items(cursor: &mut Cursor<'_>) -> Result<Vec<StatusItem>, SyntaxEr
     }
 }
 
-pub(super) fn status(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
+pub(in crate::imap::server) fn status(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
     cursor.space()?;
     let name = mailbox::read(cursor)?;
     cursor.space()?;

@@ -1,6 +1,6 @@
 //! [`FieldFilter`]: chooses header fields for HEADER.FIELDS and HEADER.FIELDS.NOT while the header streams by.
 
-use super::SectionText;
+use super::fetch::SectionText;
 
 /// A field name longer than this cannot be asked for: a command line would not hold it twice.
 const LONGEST_NAME: usize = 1024;

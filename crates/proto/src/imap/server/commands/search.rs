@@ -2,9 +2,9 @@
 
 use crate::imap::grammar::{Cursor, Date, SequenceSet, SyntaxError};
 
-use super::command::{Bad, Event, Naming, Parsed};
-use super::dialogue::Dialogue;
-use super::{Code, Completion};
+use crate::imap::server::command::{Bad, Event, Naming, Parsed};
+use crate::imap::server::dialogue::Dialogue;
+use crate::imap::server::{Code, Completion};
 
 /// The most keys one SEARCH may have, which bounds what one message costs.
 pub const MAX_KEYS: usize = 256;
@@ -71,7 +71,7 @@ pub enum SearchKey {
 }
 
 impl SearchKey {
-    pub(super) fn names_modseq(&self) -> bool {
+    pub(in crate::imap::server) fn names_modseq(&self) -> bool {
         match self {
             Self::Modseq(_) => true,
             Self::And(keys) => keys.iter().any(Self::names_modseq),
@@ -104,7 +104,10 @@ pub struct SearchOutcome {
     pub modseq: u64,
 }
 
-pub(super) fn search(cursor: &mut Cursor<'_>, naming: Naming) -> Result<Parsed, Bad> {
+pub(in crate::imap::server) fn search(
+    cursor: &mut Cursor<'_>,
+    naming: Naming,
+) -> Result<Parsed, Bad> {
     cursor.space()?;
     let mut returns = None;
     if cursor.eat_text("RETURN (") {
@@ -371,7 +374,7 @@ fn extended(
 
 impl Dialogue {
     /// A charset other than those two (RFC 3501 §6.4.4).
-    pub(super) fn put_bad_charset(&mut self) {
+    pub(in crate::imap::server) fn put_bad_charset(&mut self) {
         self.complete(Completion::no(
             Code::BadCharset,
             "Only US-ASCII and UTF-8 are known",

@@ -5,8 +5,9 @@
 use crate::imap::framing::LiteralHeader;
 use crate::imap::grammar::{Cursor, DateTime, SyntaxError};
 
-use super::command::{Bad, Parsed};
-use super::{BadMailboxName, mailbox, store};
+use super::mailbox::{self, BadMailboxName};
+use super::store;
+use crate::imap::server::command::{Bad, Parsed};
 
 /// What APPEND says before the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub struct AppendHead {
 
 /// What a literal inside APPEND is.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Announced {
+pub(in crate::imap::server) enum Announced {
     /// The mailbox's name.
     Name,
     /// The message.
@@ -31,7 +32,7 @@ pub(super) enum Announced {
 }
 
 /// Reads APPEND's arguments up to a literal's announcement at their end.
-pub(super) fn announced(
+pub(in crate::imap::server) fn announced(
     cursor: &mut Cursor<'_>,
     header: LiteralHeader,
 ) -> Result<Announced, SyntaxError> {
@@ -63,7 +64,7 @@ pub(super) fn announced(
 }
 
 /// APPEND whose line ended without announcing a message.
-pub(super) fn without_literal(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
+pub(in crate::imap::server) fn without_literal(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
     Err(cursor
         .error("a mailbox and the message as a literal")
         .into())

@@ -6,12 +6,12 @@ use pillarbox_proto::imap::server::{AppendHead, Code, Completion};
 use pillarbox_proto::message::{IndexLimits, Indexer};
 use pillarbox_store::{Flags, MailboxId, NewMessage, Spool, StoreError};
 
-use super::session::{Ended, Handled, INTERNAL, Session, failed};
 use crate::clock;
+use crate::imap::session::{Ended, Handled, INTERNAL, Session, failed};
 
 /// A message on its way in.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub(in crate::imap) struct Incoming {
     head: AppendHead,
     mailbox: MailboxId,
     spool: Box<dyn Spool>,
@@ -21,7 +21,7 @@ pub(super) struct Incoming {
 const NOT_STORED: &str = "The message could not be stored; try again later";
 
 impl Session {
-    pub(super) async fn append_begin(&mut self, head: AppendHead) -> Result<(), Ended> {
+    pub(in crate::imap) async fn append_begin(&mut self, head: AppendHead) -> Result<(), Ended> {
         match self.prepare(&head).await {
             Ok((mailbox, spool)) => {
                 self.incoming = Some(Box::new(Incoming {
@@ -54,7 +54,7 @@ impl Session {
         Ok((mailbox.id, store.spool().await?))
     }
 
-    pub(super) async fn append_piece(&mut self, piece: &[u8]) -> Result<(), Ended> {
+    pub(in crate::imap) async fn append_piece(&mut self, piece: &[u8]) -> Result<(), Ended> {
         let Some(incoming) = self.incoming.as_mut() else {
             return Ok(());
         };
@@ -68,7 +68,7 @@ impl Session {
     }
 
     /// The message is complete: the reply leaves only when it is on stable storage.
-    pub(super) async fn append_end(&mut self) -> Handled {
+    pub(in crate::imap) async fn append_end(&mut self) -> Handled {
         let Some(incoming) = self.incoming.take() else {
             return Ok(INTERNAL);
         };

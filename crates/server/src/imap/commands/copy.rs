@@ -6,10 +6,10 @@ use pillarbox_proto::imap::grammar::SequenceSet;
 use pillarbox_proto::imap::server::{Code, Completion, CopyKind, Naming};
 use pillarbox_store::{Appended, StoreError, Uid};
 
-use super::session::{Session, failed};
+use crate::imap::session::{Session, failed};
 
 impl Session {
-    pub(super) async fn copy(
+    pub(in crate::imap) async fn copy(
         &mut self,
         set: &SequenceSet,
         naming: Naming,

@@ -4,9 +4,11 @@ use std::num::NonZeroU32;
 
 use crate::imap::grammar::Cursor;
 
-use super::command::{Bad, Event, Parsed};
-use super::dialogue::{Dialogue, Phase};
-use super::{Code, Completion, mailbox};
+use crate::imap::server::command::{Bad, Event, Parsed};
+use crate::imap::server::dialogue::{Dialogue, Phase};
+use crate::imap::server::{Code, Completion};
+
+use super::mailbox;
 
 /// Whether a mailbox may be changed in this session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +49,10 @@ pub struct SelectedMailbox {
 
 const SYSTEM_FLAGS: &str = "\\Answered \\Flagged \\Deleted \\Seen \\Draft";
 
-pub(super) fn select(cursor: &mut Cursor<'_>, access: Access) -> Result<Parsed, Bad> {
+pub(in crate::imap::server) fn select(
+    cursor: &mut Cursor<'_>,
+    access: Access,
+) -> Result<Parsed, Bad> {
     cursor.space()?;
     let name = mailbox::read(cursor)?;
     // RFC 4466 select-param, of which there is one here: CONDSTORE (RFC 7162 §3.1.8).

@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use pillarbox_proto::imap::server::{Access, Completion, Select, SelectedMailbox, View};
 use pillarbox_store::{AccountId, Mailbox, Message, Store, StoreError, Uid, UidRange};
 
-use super::session::{Ended, Selected, Session, failed};
+use crate::imap::session::{Ended, Selected, Session, failed};
 
 /// UIDs asked for at once, which bounds what a look at a large mailbox holds.
 const WINDOW: u32 = 8_192;
@@ -14,7 +14,7 @@ const WINDOW: u32 = 8_192;
 const KEYWORDS: usize = 256;
 
 impl Session {
-    pub(super) async fn select(&mut self, select: Select) -> Result<(), Ended> {
+    pub(in crate::imap) async fn select(&mut self, select: Select) -> Result<(), Ended> {
         self.selected = None;
         match self.open(&select).await {
             Ok((selected, mailbox)) => {
@@ -72,7 +72,7 @@ impl Session {
     }
 
     /// CLOSE: expunges without telling, unless the mailbox is read-only.
-    pub(super) async fn close_mailbox(&mut self) -> Result<(), Ended> {
+    pub(in crate::imap) async fn close_mailbox(&mut self) -> Result<(), Ended> {
         let completion = match self.selected.take() {
             Some(selected) if selected.access == Access::ReadWrite => match self.mail() {
                 Ok((store, account)) => {
@@ -91,7 +91,7 @@ impl Session {
 }
 
 /// Removes the messages with `\Deleted`; where UIDs are given, of those only.
-pub(super) async fn remove_deleted(
+pub(in crate::imap) async fn remove_deleted(
     store: &dyn Store,
     account: AccountId,
     selected: &Selected,
@@ -120,7 +120,7 @@ pub(super) async fn remove_deleted(
 }
 
 /// The messages with these ascending UIDs that are still there.
-pub(super) async fn messages_of(
+pub(in crate::imap) async fn messages_of(
     store: &dyn Store,
     account: AccountId,
     selected: &Selected,
@@ -130,7 +130,7 @@ pub(super) async fn messages_of(
 }
 
 /// Ascending UIDs as few ranges.
-pub(super) fn ranges(uids: &[u32]) -> Vec<UidRange> {
+pub(in crate::imap) fn ranges(uids: &[u32]) -> Vec<UidRange> {
     let mut ranges: Vec<UidRange> = Vec::new();
     for uid in uids.iter().filter_map(|uid| NonZeroU32::new(*uid)).map(Uid) {
         match ranges.last_mut() {

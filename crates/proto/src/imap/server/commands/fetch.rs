@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use crate::imap::grammar::{Cursor, DateTime, SequenceSet, SyntaxError, put_astring};
 use crate::message::{self, BodyStructure, Envelope};
 
-use super::command::{Bad, Naming};
-use super::dialogue::Dialogue;
-use super::output::Output;
 use super::structure::{self, Form};
+use crate::imap::server::command::{Bad, Naming};
+use crate::imap::server::dialogue::Dialogue;
+use crate::imap::server::output::Output;
 
 /// The most items one FETCH may have.
 const ITEMS: usize = 128;
@@ -175,7 +175,10 @@ impl Partial {
     }
 }
 
-pub(super) fn fetch(cursor: &mut Cursor<'_>, naming: Naming) -> Result<Fetch, Bad> {
+pub(in crate::imap::server) fn fetch(
+    cursor: &mut Cursor<'_>,
+    naming: Naming,
+) -> Result<Fetch, Bad> {
     cursor.space()?;
     let set = cursor.sequence_set()?;
     cursor.space()?;

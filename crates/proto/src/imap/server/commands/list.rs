@@ -3,10 +3,12 @@
 
 use crate::imap::grammar::{Cursor, SyntaxError};
 
-use super::command::{Bad, Event, Parsed};
-use super::dialogue::Dialogue;
 use super::status::{self, StatusItem};
-use super::{Completion, mailbox};
+use crate::imap::server::Completion;
+use crate::imap::server::command::{Bad, Event, Parsed};
+use crate::imap::server::dialogue::Dialogue;
+
+use super::mailbox;
 
 /// The most patterns one LIST may have.
 const PATTERNS: usize = 32;
@@ -119,7 +121,7 @@ pub struct Listed {
     pub child_subscribed: bool,
 }
 
-pub(super) fn list(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
+pub(in crate::imap::server) fn list(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
     cursor.space()?;
     let select = selection(cursor)?;
     let reference = mailbox::decode_pattern(&cursor.astring()?);
@@ -141,7 +143,7 @@ pub(super) fn list(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
     Ok(build(list, reference, patterns, basic, Event::List))
 }
 
-pub(super) fn lsub(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
+pub(in crate::imap::server) fn lsub(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
     cursor.space()?;
     let reference = mailbox::decode_pattern(&cursor.astring()?);
     cursor.space()?;
@@ -155,7 +157,7 @@ pub(super) fn lsub(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
     Ok(build(list, reference, vec![pattern], false, Event::Lsub))
 }
 
-type Name = Result<String, super::BadMailboxName>;
+type Name = Result<String, mailbox::BadMailboxName>;
 
 fn build(
     mut list: List,
@@ -298,12 +300,12 @@ impl Dialogue {
     }
 
     /// Answers a LIST for the separator (RFC 3501 §6.3.8).
-    pub(super) fn put_separator(&mut self) {
+    pub(in crate::imap::server) fn put_separator(&mut self) {
         self.output().line("* LIST (\\Noselect) \"/\" \"\"");
     }
 
     /// NAMESPACE (RFC 2342): everything is the user's own.
-    pub(super) fn put_namespace(&mut self) {
+    pub(in crate::imap::server) fn put_namespace(&mut self) {
         self.output().line("* NAMESPACE ((\"\" \"/\")) NIL NIL");
     }
 }

@@ -3,7 +3,7 @@
 use crate::imap::grammar::Cursor;
 
 /// Whether this line ends IDLE.
-pub(super) fn is_done(line: &[u8]) -> bool {
+pub(in crate::imap::server) fn is_done(line: &[u8]) -> bool {
     let mut cursor = Cursor::new(line);
     cursor.eat_text("DONE") && cursor.is_empty()
 }

@@ -2,9 +2,11 @@
 
 use crate::imap::grammar::Cursor;
 
-use super::command::{Bad, Event, Naming, Parsed};
-use super::dialogue::Dialogue;
-use super::{Code, mailbox};
+use crate::imap::server::Code;
+use crate::imap::server::command::{Bad, Event, Naming, Parsed};
+use crate::imap::server::dialogue::Dialogue;
+
+use super::mailbox;
 
 /// What becomes of the messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +17,11 @@ pub enum CopyKind {
     Move,
 }
 
-pub(super) fn copy(cursor: &mut Cursor<'_>, naming: Naming, kind: CopyKind) -> Result<Parsed, Bad> {
+pub(in crate::imap::server) fn copy(
+    cursor: &mut Cursor<'_>,
+    naming: Naming,
+    kind: CopyKind,
+) -> Result<Parsed, Bad> {
     cursor.space()?;
     let set = cursor.sequence_set()?;
     cursor.space()?;

@@ -3,11 +3,11 @@
 use pillarbox_proto::imap::server::{Attribute, Completion, List, ListSelect, Listed};
 use pillarbox_store::Mailbox;
 
-use super::session::{Ended, Handled, Session, failed};
 use super::status;
+use crate::imap::session::{Ended, Handled, Session, failed};
 
 impl Session {
-    pub(super) async fn list(&mut self, list: &List) -> Handled {
+    pub(in crate::imap) async fn list(&mut self, list: &List) -> Handled {
         let mailboxes = match self.mailboxes().await {
             Ok(mailboxes) => mailboxes,
             Err(completion) => return Ok(completion),
@@ -26,7 +26,7 @@ impl Session {
         Ok(Completion::DONE)
     }
 
-    pub(super) async fn lsub(&mut self, list: &List) -> Result<Completion, Ended> {
+    pub(in crate::imap) async fn lsub(&mut self, list: &List) -> Result<Completion, Ended> {
         let mailboxes = match self.mailboxes().await {
             Ok(mailboxes) => mailboxes,
             Err(completion) => return Ok(completion),

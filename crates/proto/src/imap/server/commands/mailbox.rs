@@ -3,9 +3,9 @@
 
 use crate::imap::grammar::{Cursor, SyntaxError, put_astring, utf7};
 
-use super::command::{Bad, Event, Parsed};
-use super::output::Output;
-use super::{Code, Completion};
+use crate::imap::server::command::{Bad, Event, Parsed};
+use crate::imap::server::output::Output;
+use crate::imap::server::{Code, Completion};
 
 /// The longest mailbox name, in octets of modified UTF-7.
 const LONGEST: usize = 1_000;
@@ -25,11 +25,13 @@ impl From<BadMailboxName> for Completion {
 }
 
 /// Reads a mailbox name. The inner error is for the client that wrote a string which is no name.
-pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Result<String, BadMailboxName>, SyntaxError> {
+pub(in crate::imap::server) fn read(
+    cursor: &mut Cursor<'_>,
+) -> Result<Result<String, BadMailboxName>, SyntaxError> {
     Ok(decode(&cursor.astring()?))
 }
 
-pub(super) fn decode(octets: &[u8]) -> Result<String, BadMailboxName> {
+pub(in crate::imap::server) fn decode(octets: &[u8]) -> Result<String, BadMailboxName> {
     if octets.eq_ignore_ascii_case(b"INBOX") {
         return Ok("INBOX".to_owned());
     }
@@ -43,7 +45,7 @@ pub(super) fn decode(octets: &[u8]) -> Result<String, BadMailboxName> {
 }
 
 /// Reads a LIST pattern or reference, whose wildcards stand outside any encoding.
-pub(super) fn decode_pattern(octets: &[u8]) -> Result<String, BadMailboxName> {
+pub(in crate::imap::server) fn decode_pattern(octets: &[u8]) -> Result<String, BadMailboxName> {
     if octets.len() > LONGEST {
         return Err(BadMailboxName);
     }
@@ -51,11 +53,11 @@ pub(super) fn decode_pattern(octets: &[u8]) -> Result<String, BadMailboxName> {
 }
 
 /// Writes a mailbox name.
-pub(super) fn put(out: &mut Output, name: &str) {
+pub(in crate::imap::server) fn put(out: &mut Output, name: &str) {
     put_astring(out.buffer(), utf7::encode(name).as_bytes());
 }
 
-pub(super) fn one(
+pub(in crate::imap::server) fn one(
     cursor: &mut Cursor<'_>,
     event: impl FnOnce(String) -> Event,
 ) -> Result<Parsed, Bad> {
@@ -66,14 +68,14 @@ pub(super) fn one(
     })
 }
 
-pub(super) fn create(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
+pub(in crate::imap::server) fn create(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
     one(cursor, |name| {
         // A separator at the end says that mailboxes will be made below it (RFC 3501 §6.3.3). Any may be.
         Event::Create(name.strip_suffix('/').map_or(name.clone(), str::to_owned))
     })
 }
 
-pub(super) fn rename(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
+pub(in crate::imap::server) fn rename(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
     cursor.space()?;
     let from = read(cursor)?;
     cursor.space()?;

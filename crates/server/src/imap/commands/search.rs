@@ -8,11 +8,11 @@ use pillarbox_proto::imap::server::{Completion, Naming, Search, SearchKey, Searc
 use pillarbox_proto::message;
 use pillarbox_store::{AccountId, Message, Store, StoreError};
 
-use super::encoded_word::holds;
 use super::fetch::{Content, read};
-use super::finder::Finder;
 use super::select::messages_of;
-use super::session::{Handled, Session, failed};
+use crate::imap::encoded_word::holds;
+use crate::imap::finder::Finder;
+use crate::imap::session::{Handled, Session, failed};
 
 /// Messages looked up at once.
 const CHUNK: usize = 1_024;
@@ -20,7 +20,7 @@ const CHUNK: usize = 1_024;
 const HEADER: u64 = 256 * 1024;
 
 impl Session {
-    pub(super) async fn search(&mut self, search: &Search) -> Handled {
+    pub(in crate::imap) async fn search(&mut self, search: &Search) -> Handled {
         match self.find(search).await {
             Ok(found) => {
                 self.dialogue.found(search, &found);

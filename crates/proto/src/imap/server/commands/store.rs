@@ -2,7 +2,7 @@
 
 use crate::imap::grammar::{Cursor, SequenceSet, SyntaxError};
 
-use super::command::{Bad, Naming};
+use crate::imap::server::command::{Bad, Naming};
 
 /// How flags change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +33,10 @@ pub struct Store {
     pub unchanged_since: Option<u64>,
 }
 
-pub(super) fn store(cursor: &mut Cursor<'_>, naming: Naming) -> Result<Store, Bad> {
+pub(in crate::imap::server) fn store(
+    cursor: &mut Cursor<'_>,
+    naming: Naming,
+) -> Result<Store, Bad> {
     cursor.space()?;
     let set = cursor.sequence_set()?;
     cursor.space()?;
@@ -78,7 +81,9 @@ fn settable(cursor: &mut Cursor<'_>) -> Result<Vec<String>, SyntaxError> {
 }
 
 /// Reads a flag list whose flags a client may set.
-pub(super) fn settable_list(cursor: &mut Cursor<'_>) -> Result<Vec<String>, SyntaxError> {
+pub(in crate::imap::server) fn settable_list(
+    cursor: &mut Cursor<'_>,
+) -> Result<Vec<String>, SyntaxError> {
     let flags = cursor.flag_list()?;
     flags
         .into_iter()

@@ -3,17 +3,17 @@
 use pillarbox_proto::imap::server::{Code, Completion};
 use pillarbox_store::StoreError;
 
-use super::session::{Session, failed};
+use crate::imap::session::{Session, failed};
 
 impl Session {
-    pub(super) async fn create(&mut self, name: &str) -> Completion {
+    pub(in crate::imap) async fn create(&mut self, name: &str) -> Completion {
         match self.mail() {
             Ok((store, account)) => done(store.create_mailbox(account, name).await.map(drop)),
             Err(completion) => completion,
         }
     }
 
-    pub(super) async fn delete(&mut self, name: &str) -> Completion {
+    pub(in crate::imap) async fn delete(&mut self, name: &str) -> Completion {
         // RFC 3501 §6.3.4.
         if name == "INBOX" {
             return Completion::no(Code::Cannot, "INBOX cannot be deleted");
@@ -24,14 +24,14 @@ impl Session {
         }
     }
 
-    pub(super) async fn rename(&mut self, from: &str, to: &str) -> Completion {
+    pub(in crate::imap) async fn rename(&mut self, from: &str, to: &str) -> Completion {
         match self.mail() {
             Ok((store, account)) => done(store.rename_mailbox(account, from, to).await),
             Err(completion) => completion,
         }
     }
 
-    pub(super) async fn subscribe(&mut self, name: &str, subscribed: bool) -> Completion {
+    pub(in crate::imap) async fn subscribe(&mut self, name: &str, subscribed: bool) -> Completion {
         match self.mail() {
             Ok((store, account)) => done(store.set_subscribed(account, name, subscribed).await),
             Err(completion) => completion,

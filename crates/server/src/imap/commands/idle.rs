@@ -6,8 +6,8 @@ use pillarbox_proto::imap::server::{Completion, Event, Expunges};
 use pillarbox_store::Wake;
 use pillarbox_transport::Driven;
 
-use super::note;
-use super::session::{Ended, Session};
+use crate::imap::note;
+use crate::imap::session::{Ended, Session};
 
 /// What ended a wait.
 enum Woken {
@@ -17,7 +17,7 @@ enum Woken {
 }
 
 impl Session {
-    pub(super) async fn idle(&mut self) -> Result<(), Ended> {
+    pub(in crate::imap) async fn idle(&mut self) -> Result<(), Ended> {
         let Ok((store, account)) = self.mail() else {
             return Err(Ended::Over);
         };

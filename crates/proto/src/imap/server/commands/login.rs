@@ -9,10 +9,10 @@ use crate::imap::grammar::{Cursor, SyntaxError};
 use crate::sasl::server::{Decision, Exchange, Failure, ScramOutcome, ServerStep};
 use crate::sasl::{Mechanism, Nonce, ScramKeys, coding, prepare_login, prepare_password};
 
-use super::Event;
-use super::dialogue::{Dialogue, Phase, Turn};
-use super::limits::Violation;
-use super::reply::Code;
+use crate::imap::server::Event;
+use crate::imap::server::dialogue::{Dialogue, Phase, Turn};
+use crate::imap::server::limits::Violation;
+use crate::imap::server::reply::Code;
 
 /// What the session has to do for an authentication.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,12 +56,12 @@ pub enum Denial {
 }
 
 /// What a cleartext connection is told, whatever it sent (S4.1-4, S4.1-5, R9051-1).
-pub(super) const PRIVACY_REQUIRED: &str =
+pub(in crate::imap::server) const PRIVACY_REQUIRED: &str =
     "NO [PRIVACYREQUIRED] Encryption is required: use the TLS port, or STARTTLS first";
 
 /// A LOGIN or AUTHENTICATE that was read.
 #[derive(Debug)]
-pub(super) enum Started {
+pub(in crate::imap::server) enum Started {
     Login {
         login: String,
         password: Secret,
@@ -75,7 +75,10 @@ pub(super) enum Started {
     UnknownMechanism,
 }
 
-pub(super) fn login(cursor: &mut Cursor<'_>, _permit: AuthPermit) -> Result<Started, SyntaxError> {
+pub(in crate::imap::server) fn login(
+    cursor: &mut Cursor<'_>,
+    _permit: AuthPermit,
+) -> Result<Started, SyntaxError> {
     cursor.space()?;
     let login = cursor.astring()?;
     cursor.space()?;
@@ -90,7 +93,7 @@ pub(super) fn login(cursor: &mut Cursor<'_>, _permit: AuthPermit) -> Result<Star
     })
 }
 
-pub(super) fn authenticate(
+pub(in crate::imap::server) fn authenticate(
     cursor: &mut Cursor<'_>,
     _permit: AuthPermit,
 ) -> Result<Started, SyntaxError> {
@@ -111,7 +114,7 @@ pub(super) fn authenticate(
 
 /// An authentication under way.
 #[derive(Debug)]
-pub(super) struct Attempt {
+pub(in crate::imap::server) struct Attempt {
     tag: String,
     mechanism: Option<Mechanism>,
     /// The client's first message, until the exchange has begun.
@@ -122,7 +125,11 @@ pub(super) struct Attempt {
 }
 
 impl Dialogue {
-    pub(super) fn start_login(&mut self, tag: String, started: Started) -> Option<Event> {
+    pub(in crate::imap::server) fn start_login(
+        &mut self,
+        tag: String,
+        started: Started,
+    ) -> Option<Event> {
         let mut attempt = Box::new(Attempt {
             tag,
             mechanism: None,
@@ -221,7 +228,11 @@ impl Dialogue {
     }
 
     /// The client's line in an exchange.
-    pub(super) fn exchange_line(&mut self, mut attempt: Box<Attempt>, line: &[u8]) {
+    pub(in crate::imap::server) fn exchange_line(
+        &mut self,
+        mut attempt: Box<Attempt>,
+        line: &[u8],
+    ) {
         match coding::client_line(line) {
             Ok(coding::ClientLine::Message(message)) => {
                 if let Some(exchange) = attempt.exchange.as_mut() {
@@ -269,7 +280,7 @@ impl Dialogue {
         self.queue(Event::Login(login));
     }
 
-    pub(super) fn attempt_tag(attempt: &Attempt) -> &str {
+    pub(in crate::imap::server) fn attempt_tag(attempt: &Attempt) -> &str {
         &attempt.tag
     }
 

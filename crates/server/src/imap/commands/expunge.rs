@@ -4,11 +4,11 @@ use pillarbox_proto::imap::grammar::SequenceSet;
 use pillarbox_proto::imap::server::{Completion, Naming};
 
 use super::select::remove_deleted;
-use super::session::{Session, failed};
+use crate::imap::session::{Session, failed};
 
 impl Session {
     /// What is removed here is told like what others remove, by the updates that follow.
-    pub(super) async fn expunge(&mut self, set: Option<&SequenceSet>) -> Completion {
+    pub(in crate::imap) async fn expunge(&mut self, set: Option<&SequenceSet>) -> Completion {
         let (store, account) = match self.mail() {
             Ok(mail) => mail,
             Err(completion) => return completion,

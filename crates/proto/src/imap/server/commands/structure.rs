@@ -5,14 +5,14 @@ use crate::message::{Address, BodyStructure, Content, Disposition, Envelope, Par
 
 /// How much of a structure is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Form {
+pub(in crate::imap::server) enum Form {
     /// `BODY`.
     Basic,
     /// `BODYSTRUCTURE`, with extension data.
     Extended,
 }
 
-pub(super) fn put_envelope(out: &mut Vec<u8>, envelope: &Envelope) {
+pub(in crate::imap::server) fn put_envelope(out: &mut Vec<u8>, envelope: &Envelope) {
     out.push(b'(');
     put_nstring(out, envelope.date.as_deref());
     out.push(b' ');
@@ -71,7 +71,7 @@ fn put_addresses(out: &mut Vec<u8>, addresses: &[Address]) {
 }
 
 /// The structure's depth, and so this function's, is bounded by the index it was made from.
-pub(super) fn put_body(out: &mut Vec<u8>, body: &BodyStructure, form: Form) {
+pub(in crate::imap::server) fn put_body(out: &mut Vec<u8>, body: &BodyStructure, form: Form) {
     out.push(b'(');
     if let Content::Multipart(parts) = &body.content {
         for part in parts {

@@ -14,7 +14,7 @@ use pillarbox_store::{
 };
 
 use super::select::messages_of;
-use super::session::{Ended, Handled, Session, failed};
+use crate::imap::session::{Ended, Handled, Session, failed};
 
 /// Octets read at once.
 const PIECE: usize = 16 * 1024;
@@ -24,11 +24,11 @@ const CHUNK: usize = 256;
 const SEEN_CHUNK: usize = 32;
 
 /// What is known of a message beside its metadata, looked up once it is needed.
-pub(super) struct Content {
+pub(in crate::imap) struct Content {
     account: AccountId,
     id: ContentId,
-    pub(super) index: Option<Index>,
-    pub(super) body: Option<Box<dyn Body>>,
+    pub(in crate::imap) index: Option<Index>,
+    pub(in crate::imap) body: Option<Box<dyn Body>>,
 }
 
 /// Why a message could not be told.
@@ -50,7 +50,7 @@ impl From<StoreError> for Fault {
 }
 
 impl Session {
-    pub(super) async fn fetch(&mut self, fetch: &Fetch) -> Result<(), Ended> {
+    pub(in crate::imap) async fn fetch(&mut self, fetch: &Fetch) -> Result<(), Ended> {
         let mut own = HashMap::new();
         let completion = self.fetch_all(fetch, &mut own).await?;
         // RFC 3501 §7.4.1: no EXPUNGE while sequence numbers are in use.
@@ -314,7 +314,7 @@ impl Session {
 }
 
 impl Content {
-    pub(super) fn new(account: AccountId, id: ContentId) -> Self {
+    pub(in crate::imap) fn new(account: AccountId, id: ContentId) -> Self {
         Self {
             account,
             id,
@@ -323,7 +323,7 @@ impl Content {
         }
     }
 
-    pub(super) async fn load_body(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+    pub(in crate::imap) async fn load_body(&mut self, store: &dyn Store) -> Result<(), StoreError> {
         if self.body.is_none() {
             self.body = Some(store.body(self.account, self.id).await?);
         }
@@ -331,7 +331,10 @@ impl Content {
     }
 
     /// The index that was stored with the message, or, where this version cannot read it, a new one.
-    pub(super) async fn load_index(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+    pub(in crate::imap) async fn load_index(
+        &mut self,
+        store: &dyn Store,
+    ) -> Result<(), StoreError> {
         let stored = store.index(self.account, self.id).await?;
         if let Ok(index) = Index::from_bytes(&stored) {
             self.index = Some(index);
@@ -362,7 +365,10 @@ fn needs_index(item: &FetchItem) -> bool {
 }
 
 /// Reads the next piece of a range.
-pub(super) async fn read(body: &dyn Body, range: Range<u64>) -> Result<Vec<u8>, StoreError> {
+pub(in crate::imap) async fn read(
+    body: &dyn Body,
+    range: Range<u64>,
+) -> Result<Vec<u8>, StoreError> {
     let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(PIECE);
     let piece = body.read_at(range.start, length.min(PIECE)).await?;
     if piece.is_empty() {
