@@ -377,5 +377,4 @@ fn found(how: How) -> &'static str {
 }
 
 #[cfg(test)]
-#[path = "account_tests.rs"]
 pub(crate) mod tests;

@@ -135,5 +135,4 @@ pub fn may_follow(failed: &Candidate, next: &Candidate) -> bool {
 }
 
 #[cfg(test)]
-#[path = "rank_tests.rs"]
 mod tests;

@@ -35,7 +35,7 @@ pub mod context;
 pub mod delivery;
 mod domain;
 #[cfg(test)]
-#[path = "../tests/house/faulty_store.rs"]
+#[path = "../tests/suite/house/faulty_store.rs"]
 #[expect(dead_code, reason = "tests of sessions use the rest")]
 mod faulty_store;
 pub mod imap;

@@ -1,0 +1,253 @@
+//! The commands that need no server, and the same ones while it runs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::house::{ALICE, House, PASSWORD};
+
+#[test]
+fn check_config_says_everything_at_once() {
+    let house = House::new();
+    assert_eq!(
+        house.succeed(&["check-config"], ""),
+        format!("{} can be used\n", house.file("pillarboxd.toml").display())
+    );
+
+    house.configure(|text| {
+        *text = text
+            .replace("hostname", "hostnam")
+            .replace("pop3s = [\"127.0.0.1:0\"]", "pop3s = [\"995\"]")
+    });
+    let output = house.run(&["check-config"], "");
+    assert_eq!(output.status.code(), Some(1));
+    let file = house.file("pillarboxd.toml");
+    let file = file.display();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        format!(
+            r#"{file}: hostname is missing
+  hint: write the name clients connect to: hostname = "mail.example.org"
+{file}:1:1: there is no key "hostnam"
+  hint: did you mean "hostname"?
+{file}:9:10: "995" is not an address and port
+  hint: write it like "192.0.2.1:995" or "[::]:995"
+"#
+        )
+    );
+    let json = house.run(&["check-config", "--json"], "").stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["usable"], false);
+    assert_eq!(json["problems"][2]["line"], 9);
+}
+
+#[test]
+fn check_config_looks_at_the_certificates() {
+    let house = House::new();
+    let other = house.ca.server(&["other.example.org"]);
+    fs::write(house.file("server.key"), other.key_pem()).unwrap();
+    fs::set_permissions(house.file("server.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    let output = house.run(&["check-config"], "");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        format!(
+            "certificate: the key in {} is not the key of the certificate in {}\n  \
+             hint: mend the files, or the paths under [[certificates]]; the server must be able to read them\n",
+            house.file("server.key").display(),
+            house.file("server.pem").display()
+        )
+    );
+}
+
+#[test]
+fn check_config_warns_of_a_hostname_that_no_certificate_names() {
+    let house = House::new();
+    house.configure(|text| *text = text.replace("mail.example.org", "imap.example.org"));
+    let said = house.succeed(&["check-config"], "");
+    assert!(
+        said.starts_with("warning: no certificate names the hostname \"imap.example.org\": "),
+        "{said}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&house.succeed(&["check-config", "--json"], "")).unwrap();
+    assert_eq!(json["warnings"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn lists_without_an_entry_say_so() {
+    let house = House::new();
+    assert_eq!(
+        house.succeed(&["account", "list"], ""),
+        "no account yet; \"pillarboxd account add\" makes one\n"
+    );
+    assert_eq!(house.succeed(&["logins"], ""), "no login on record yet\n");
+    assert_eq!(house.succeed(&["account", "list", "--json"], ""), "[]\n");
+}
+
+/// S1.1-1, S4-1.
+#[test]
+fn serve_refuses_to_start_without_a_usable_certificate() {
+    let house = House::new();
+    fs::remove_file(house.file("server.pem")).unwrap();
+    let complaint = house.fail(&["serve"], "");
+    assert!(
+        complaint.contains("pillarboxd: no certificate can be used, so no listener is opened: imap and all others need TLS."),
+        "{complaint}"
+    );
+    assert!(
+        complaint.contains("server.pem"),
+        "the log names the file: {complaint}"
+    );
+}
+
+#[test]
+fn serve_says_which_address_is_taken() {
+    let house = House::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    house.configure(|text| {
+        *text = text.replace(
+            "imaps = [\"127.0.0.1:0\"]",
+            &format!("imaps = [\"{address}\"]"),
+        );
+    });
+    let complaint = house.fail(&["serve"], "");
+    assert!(
+        complaint.ends_with(&format!(
+            "pillarboxd: cannot listen on {address} (listeners.imaps): Address already in use (os error 98); another program, or another pillarboxd, listens there\n"
+        )),
+        "{complaint}"
+    );
+}
+
+fn account_commands(house: &House) {
+    assert_eq!(
+        house.succeed(&["account", "add", "Bob@Example.org"], "battery staple\n"),
+        "Bob@example.org: account made\n"
+    );
+    assert_eq!(
+        house.fail(&["account", "add", "bob@example.org"], "battery staple\n"),
+        "pillarboxd: there is an account bob@example.org already; \"pillarboxd account passwd bob@example.org\" sets its password\n"
+    );
+    assert_eq!(
+        house.fail(&["account", "add", "carol@example.com"], "battery staple\n"),
+        "pillarboxd: \"example.com\" is not one of this server's domains (example.org); use one of them, or add it to \"domains\" in the configuration and reload\n"
+    );
+    assert_eq!(
+        house.fail(&["account", "add", "carol@example.org"], "short\n"),
+        "pillarboxd: the password is too short; take at least 8 characters\n"
+    );
+    assert_eq!(
+        house.fail(&["account", "add", "carol@example.org"], ""),
+        "pillarboxd: cannot read the password from standard input: the first line is empty\n"
+    );
+    fs::write(house.file("new.txt"), "another password\r\n").unwrap();
+    let file = house.file("new.txt");
+    assert_eq!(
+        house.succeed(
+            &[
+                "account",
+                "passwd",
+                "bob@example.org",
+                "--password-file",
+                file.to_str().unwrap()
+            ],
+            ""
+        ),
+        "Bob@example.org: password set\n"
+    );
+    assert_eq!(
+        house.fail(
+            &["account", "passwd", "nobody@example.org"],
+            "battery staple\n"
+        ),
+        "pillarboxd: there is no account nobody@example.org; \"pillarboxd account list\" shows those there are\n"
+    );
+
+    let json: serde_json::Value =
+        serde_json::from_str(&house.succeed(&["account", "list", "--json"], "")).unwrap();
+    let addresses: Vec<_> = json
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| &a["address"])
+        .collect();
+    assert_eq!(addresses, [ALICE, "Bob@example.org"]);
+    // S4.1-11, R8997-2: no way to make an account yields one that may use cleartext.
+    assert_eq!(json[1]["least"], "starttls");
+    assert_eq!(json[1]["least_tls"], "TLSv1.2");
+    let table = house.succeed(&["account", "list"], "");
+    assert!(
+        table.starts_with("ACCOUNT            WEAKEST WAY IN  LEAST TLS  MADE"),
+        "{table}"
+    );
+
+    assert_eq!(
+        house.fail(&["account", "remove", "bob@example.org"], ""),
+        "pillarboxd: nothing was removed: add --yes to remove bob@example.org and all its mail without being asked\n"
+    );
+    assert_eq!(
+        house.succeed(&["account", "remove", "bob@example.org", "--yes"], ""),
+        "Bob@example.org: account removed, with all its mail\n"
+    );
+    assert_eq!(
+        house.succeed(&["logins"], "").lines().count(),
+        1,
+        "only the head"
+    );
+    assert_eq!(
+        house.fail(&["logins", "--account", "bob@example.org"], ""),
+        "pillarboxd: there is no account bob@example.org; \"pillarboxd account list\" shows those there are\n"
+    );
+}
+
+#[test]
+fn accounts_are_kept_while_the_server_is_stopped() {
+    let house = House::new();
+    house.add_account(ALICE, PASSWORD);
+    account_commands(&house);
+}
+
+#[test]
+fn accounts_are_kept_while_the_server_runs() {
+    let mut house = House::serving();
+    account_commands(&house);
+    let socket = house.file("data/admin.sock");
+    let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(socket.clone()), 0o600);
+    assert_eq!(mode(house.file("data")), 0o700);
+    house.stop();
+    assert!(!socket.exists(), "the socket goes with the server");
+}
+
+#[test]
+fn the_store_is_verified_and_its_index_rebuilt_while_the_server_is_stopped() {
+    let mut house = House::serving();
+    house.fail(&["store", "verify"], "");
+    house.stop();
+    for command in ["verify", "rebuild-index"] {
+        let report = house.succeed(&["store", command], "");
+        assert!(report.ends_with("nothing is damaged\n"), "{report}");
+    }
+    assert!(house.succeed(&["account", "list"], "").contains(ALICE));
+}
+
+#[test]
+fn completions_and_help_are_there() {
+    let house = House::new();
+    assert!(
+        house
+            .succeed(&["completions", "bash"], "")
+            .contains("_pillarboxd()")
+    );
+    for command in [
+        &["--help"][..],
+        &["serve", "--help"],
+        &["check-config", "--help"],
+        &["account", "add", "--help"],
+        &["logins", "--help"],
+    ] {
+        let help = house.succeed(command, "");
+        assert!(help.contains("Example"), "{command:?}: {help}");
+    }
+}

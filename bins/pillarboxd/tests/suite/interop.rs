@@ -1,0 +1,298 @@
+//! Programs that others wrote, against the real server: curl, swaks, and Python's standard library; implicit TLS and
+//! STARTTLS. `make test` installs them.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use crate::house::{ALICE, House, PASSWORD};
+
+/// Runs a program to its end.
+fn run(program: &str, arguments: &[&str]) -> Output {
+    Command::new(program)
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|why| panic!("{program}: {why}; scripts/install-test-needs installs it"))
+}
+
+/// What both ends of it printed.
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// Runs a script of `tests/clients` with what it needs to know of the house.
+fn script(house: &House, name: &str, folder: Option<PathBuf>) -> String {
+    let ports: serde_json::Map<String, serde_json::Value> = house
+        .ports
+        .iter()
+        .map(|(name, addresses)| (name.clone(), addresses[0].port().into()))
+        .collect();
+    let given = serde_json::json!({
+        "ports": ports,
+        "ca": house.file("root.pem"),
+        "login": ALICE,
+        "password": PASSWORD,
+        "folder": folder,
+    });
+    let path = format!("{}/tests/suite/clients/{name}", env!("CARGO_MANIFEST_DIR"));
+    let output = run("python3", &[&path, &given.to_string()]);
+    assert!(
+        output.status.success(),
+        "{name}:\n{}\nserver:\n{}",
+        said(&output),
+        house.log()
+    );
+    said(&output)
+}
+
+/// `user:password` as curl takes it.
+fn user() -> String {
+    format!("{ALICE}:{PASSWORD}")
+}
+
+struct Curl<'a>(&'a House);
+
+impl Curl<'_> {
+    fn try_with(&self, url: &str, more: &[&str]) -> Output {
+        let ca = self.0.file("root.pem");
+        let user = user();
+        let mut arguments = vec!["--silent", "--show-error", "--max-time", "30", "--cacert"];
+        arguments.extend([ca.to_str().unwrap(), "--user", &user]);
+        arguments.extend(more);
+        arguments.push(url);
+        run("curl", &arguments)
+    }
+
+    fn with(&self, url: &str, more: &[&str]) -> String {
+        let output = self.try_with(url, more);
+        assert!(
+            output.status.success(),
+            "curl {url} {more:?}: {}\n{}",
+            said(&output),
+            self.0.log()
+        );
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}
+
+#[test]
+fn python_imaplib_poplib_and_smtplib() {
+    let house = House::serving();
+    let checks = script(&house, "stdlib.py", None);
+    assert_eq!(
+        checks
+            .lines()
+            .filter(|line| line.starts_with("ok "))
+            .count(),
+        10,
+        "{checks}"
+    );
+}
+
+/// Real and broken mail. Skipped, with a plain message, where there is no folder of it.
+#[test]
+fn every_message_of_the_corpus_comes_back_identical() {
+    let folder = std::env::var_os("PILLARBOX_CORPUS").map_or_else(
+        || {
+            PathBuf::from(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/../../../shared/corpus"
+            ))
+        },
+        PathBuf::from,
+    );
+    if !folder.is_dir() {
+        println!(
+            "skipped: no folder of messages at {}; PILLARBOX_CORPUS names one",
+            folder.display()
+        );
+        return;
+    }
+    let house = House::serving();
+    let counts = script(&house, "corpus.py", Some(folder));
+    assert!(counts.starts_with("ok "), "{counts}");
+}
+
+#[test]
+fn curl_sends_and_reads_over_implicit_tls_and_starttls() {
+    let house = House::serving();
+    let curl = Curl(&house);
+    let port = |listener: &str| house.address(listener).port();
+    let letter = house.file("letter");
+    fs::write(
+        &letter,
+        format!("From: {ALICE}\r\nTo: {ALICE}\r\nSubject: by curl\r\n\r\nA rose.\r\n"),
+    )
+    .unwrap();
+    let letter = letter.to_str().unwrap();
+    let envelope = [
+        "--mail-from",
+        ALICE,
+        "--mail-rcpt",
+        ALICE,
+        "--upload-file",
+        letter,
+    ];
+    curl.with(
+        &format!("smtps://localhost:{}", port("submissions")),
+        &envelope,
+    );
+    let starttls = [&["--ssl-reqd"][..], &envelope].concat();
+    curl.with(
+        &format!("smtp://localhost:{}", port("submission")),
+        &starttls,
+    );
+
+    for (url, more) in [
+        (
+            format!("imaps://localhost:{}/INBOX;MAILINDEX=1", port("imaps")),
+            &[][..],
+        ),
+        (
+            format!("imap://localhost:{}/INBOX;MAILINDEX=2", port("imap")),
+            &["--ssl-reqd"],
+        ),
+        (format!("pop3s://localhost:{}/1", port("pop3s")), &[]),
+        (
+            format!("pop3://localhost:{}/2", port("pop3")),
+            &["--ssl-reqd"],
+        ),
+    ] {
+        let read = curl.with(&url, more);
+        assert!(
+            read.contains("Subject: by curl") && read.contains("A rose."),
+            "{url}: {read}"
+        );
+        // S4.3-2, S4.3-6: the trace names suite and group, whichever of both ways the letter came.
+        let unfolded = read.replace("\r\n\t", " ").replace("\r\n ", " ");
+        assert!(
+            unfolded.contains(" tls TLS_") && unfolded.contains(" group "),
+            "{url}: {read}"
+        );
+    }
+    let listed = curl.with(&format!("pop3s://localhost:{}", port("pop3s")), &[]);
+    assert_eq!(listed.lines().count(), 2, "{listed}");
+    let uploaded = format!("imaps://localhost:{}/Drafts", port("imaps"));
+    curl.with(&uploaded, &["--upload-file", letter]);
+    let found = curl.with(&uploaded, &["--request", "SEARCH ALL"]);
+    assert_eq!(found.trim(), "* SEARCH 1");
+}
+
+/// S4-11, R2595-2, R4954-1: no password is taken in the clear, right or wrong; curl sends it when not told
+/// otherwise, and learns nothing.
+#[test]
+fn curl_cannot_log_in_without_tls() {
+    let house = House::serving();
+    let curl = Curl(&house);
+    for (scheme, listener) in [("imap", "imap"), ("pop3", "pop3"), ("smtp", "submission")] {
+        let url = format!("{scheme}://localhost:{}", house.address(listener).port());
+        let more: &[&str] = if scheme == "smtp" {
+            &["--mail-from", ALICE]
+        } else {
+            &[]
+        };
+        let output = curl.try_with(&url, more);
+        assert!(!output.status.success(), "{url}: {}", said(&output));
+    }
+    assert!(
+        house.logins().is_empty(),
+        "nobody got as far as a login: {:?}",
+        house.logins()
+    );
+}
+
+/// S3.1-2, S3.2-2, S3.3-2 seen from the other side: a client that does not trust the authority never speaks.
+#[test]
+fn curl_refuses_a_certificate_it_does_not_trust() {
+    let house = House::serving();
+    for (scheme, listener) in [
+        ("imaps", "imaps"),
+        ("pop3s", "pop3s"),
+        ("smtps", "submissions"),
+    ] {
+        let url = format!("{scheme}://localhost:{}", house.address(listener).port());
+        let output = run(
+            "curl",
+            &[
+                "--silent",
+                "--show-error",
+                "--max-time",
+                "30",
+                "--user",
+                &user(),
+                &url,
+            ],
+        );
+        assert_eq!(output.status.code(), Some(60), "{url}: {}", said(&output));
+    }
+    assert!(house.logins().is_empty());
+}
+
+#[test]
+fn swaks_submits_over_implicit_tls_and_starttls() {
+    let house = House::serving();
+    let ca = house.file("root.pem");
+    for (listener, start, mechanism) in [
+        ("submissions", "--tls-on-connect", "PLAIN"),
+        ("submissions", "--tls-on-connect", "LOGIN"),
+        ("submission", "--tls", "PLAIN"),
+        ("submission", "--tls", "LOGIN"),
+    ] {
+        let port = house.address(listener).port().to_string();
+        let output = run(
+            "swaks",
+            &[
+                "--server",
+                "localhost",
+                "--port",
+                &port,
+                start,
+                "--tls-verify",
+                "--tls-ca-path",
+                ca.to_str().unwrap(),
+                "--auth",
+                mechanism,
+                "--auth-user",
+                ALICE,
+                "--auth-password",
+                PASSWORD,
+                "--from",
+                ALICE,
+                "--to",
+                ALICE,
+                "--header",
+                "Subject: by swaks",
+                "--body",
+                "A rose.",
+            ],
+        );
+        assert!(
+            output.status.success(),
+            "{listener} {mechanism}: {}",
+            said(&output)
+        );
+    }
+    let port = house.address("submission").port().to_string();
+    let output = run(
+        "swaks",
+        &[
+            "--server",
+            "localhost",
+            "--port",
+            &port,
+            "--from",
+            ALICE,
+            "--to",
+            ALICE,
+            "--quit-after",
+            "MAIL",
+        ],
+    );
+    assert!(
+        said(&output).contains("530 5.7.0"),
+        "mail without TLS: {}",
+        said(&output)
+    );
+    let logins = house.logins();
+    assert_eq!(logins.len(), 4, "{logins:?}");
+}

@@ -1,0 +1,4 @@
+//! Discovery against real name servers.
+
+mod ports;
+mod zones;

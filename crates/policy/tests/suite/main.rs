@@ -1,0 +1,5 @@
+//! The policy, as tables and properties.
+
+mod codes;
+mod ladder;
+mod level;

@@ -1,0 +1,9 @@
+//! The IMAP machines: transcripts, limits, attacks, oracles, and both ends against each other.
+
+mod both_ends;
+mod client;
+mod client_properties;
+mod oracle;
+mod owner;
+mod server;
+mod transcripts;

@@ -1,0 +1,4 @@
+//! The structure of messages.
+
+mod index;
+mod properties;

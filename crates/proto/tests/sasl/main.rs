@@ -1,0 +1,3 @@
+//! The SASL exchanges, from outside.
+
+mod server;

@@ -1,0 +1,4 @@
+//! IMAP sessions.
+
+mod harness;
+mod sessions;

@@ -1,0 +1,617 @@
+//! Submission sessions over real sockets and real TLS.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected fails"
+)]
+
+use std::time::Duration;
+
+use crate::house::{ANN, BOB, Door, House, PASSWORD};
+use pillarbox_policy::{
+    AccountLevel, Credentials, Ladder, LegacyWindow, Rung, Timestamp, TlsVersion,
+};
+use pillarbox_proto::Sealed;
+use pillarbox_proto::message::Index;
+use pillarbox_proto::sasl::{Mechanism, Nonce};
+use pillarbox_proto::submission::client::{Client, Envelope, Event, LineEnds};
+use pillarbox_proto::submission::{Body, ReversePath};
+use pillarbox_proto::{Machine, Step};
+use pillarbox_server::Opening;
+use pillarbox_server::received::{self, Received};
+use pillarbox_store::Store;
+use pillarbox_transport::{Connection, ConnectionError, Driven, Service};
+
+/// `PLAIN` of ann@example.org.
+const LOGIN: &str = "AUTH PLAIN AGFubkBleGFtcGxlLm9yZwBjb3JyZWN0IGhvcnNl\r\n";
+
+/// A server with one door.
+struct Server {
+    house: House,
+    door: Door,
+}
+
+async fn server(opening: Opening) -> Server {
+    server_with(opening, None).await
+}
+
+async fn server_with(opening: Opening, legacy_window: Option<LegacyWindow>) -> Server {
+    let mut house = House::new().await;
+    let door = house.open_in_window(Service::Submission, opening, legacy_window);
+    Server { house, door }
+}
+
+/// Writes what it is told, and tells of replies.
+#[derive(Default)]
+struct Wire {
+    out: Vec<u8>,
+    got: Vec<u8>,
+    /// Replies to wait for.
+    replies: usize,
+}
+
+impl Wire {
+    fn whole_replies(&self) -> usize {
+        let text = String::from_utf8_lossy(&self.got);
+        text.split_inclusive("\r\n")
+            .filter(|line| line.ends_with("\r\n") && line.as_bytes().get(3) == Some(&b' '))
+            .count()
+    }
+}
+
+impl Machine for Wire {
+    type Event = String;
+    type Error = ();
+
+    fn input(&mut self, bytes: &[u8]) {
+        self.got.extend_from_slice(bytes);
+    }
+
+    fn poll(&mut self) -> Step<String, ()> {
+        if !self.out.is_empty() {
+            return Step::Output(std::mem::take(&mut self.out));
+        }
+        if self.whole_replies() < self.replies {
+            return Step::NeedInput;
+        }
+        Step::Event(String::from_utf8(std::mem::take(&mut self.got)).unwrap())
+    }
+}
+
+/// A client on a connection, by hand.
+struct Peer {
+    connection: Connection,
+}
+
+impl Peer {
+    async fn greeted(connection: Connection) -> Self {
+        let mut peer = Self { connection };
+        assert_eq!(
+            peer.say("", 1).await,
+            "220 mail.example.org ESMTP Pillarbox\r\n"
+        );
+        peer
+    }
+
+    /// Writes lines and reads as many replies.
+    async fn say(&mut self, text: &str, replies: usize) -> String {
+        match self.try_say(text, replies).await {
+            Ok(text) => text,
+            Err(error) => panic!("{text}: {error}"),
+        }
+    }
+
+    async fn try_say(&mut self, text: &str, replies: usize) -> Result<String, ConnectionError> {
+        self.write(text.as_bytes(), replies).await
+    }
+
+    async fn write(&mut self, octets: &[u8], replies: usize) -> Result<String, ConnectionError> {
+        let mut wire = Wire {
+            out: octets.to_vec(),
+            got: Vec::new(),
+            replies,
+        };
+        match self.connection.drive(&mut wire).await? {
+            Driven::Event(text) => Ok(text),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn log_in(&mut self) {
+        let replies = self
+            .say(&format!("EHLO client.example\r\n{LOGIN}"), 2)
+            .await;
+        assert!(
+            replies.ends_with("235 2.7.0 Authentication successful\r\n"),
+            "{replies}"
+        );
+    }
+
+    async fn submit(&mut self, recipients: &[&str], message: &str) -> String {
+        let mut commands = "MAIL FROM:<ann@example.org>\r\n".to_owned();
+        for recipient in recipients {
+            commands.push_str(&format!("RCPT TO:<{recipient}>\r\n"));
+        }
+        commands.push_str("DATA\r\n");
+        let replies = self.say(&commands, recipients.len() + 2).await;
+        assert!(
+            replies.ends_with("354 End data with <CRLF>.<CRLF>\r\n"),
+            "{replies}"
+        );
+        self.say(&format!("{message}.\r\n"), 1).await
+    }
+}
+
+impl Server {
+    async fn connect(&self) -> Peer {
+        Peer::greeted(self.door.connect_implicit().await).await
+    }
+
+    async fn connect_clear(&self) -> Peer {
+        Peer::greeted(self.door.connect_clear().await).await
+    }
+
+    async fn start_tls(&self, peer: Peer) -> Peer {
+        Peer {
+            connection: self.door.start_tls(peer.connection).await,
+        }
+    }
+
+    /// Whose INBOX has what.
+    async fn messages(&self) -> Vec<(&'static str, String)> {
+        let mut messages = Vec::new();
+        for address in [ANN, BOB] {
+            for stored in self.house.mail(address).await {
+                messages.push((address, String::from_utf8(stored.content).unwrap()));
+            }
+        }
+        messages
+    }
+}
+
+/// Takes the Return-Path and Received fields off a stored message; answers them and the rest.
+fn unstamp(content: &str) -> (String, Received, String) {
+    let (return_path, rest) = content.split_once("\r\n").unwrap();
+    let end = rest.find("+0000\r\n").unwrap() + "+0000\r\n".len();
+    let (field, message) = rest.split_at(end);
+    for line in field.lines() {
+        assert!(line.replace('\t', "        ").len() <= 78, "{line}");
+    }
+    let body = field.strip_prefix("Received:").unwrap();
+    (
+        return_path.to_owned(),
+        received::parse(body).unwrap(),
+        message.to_owned(),
+    )
+}
+
+const MESSAGE: &str = "Date: Mon, 23 Nov 2026 18:30:05 +0000\r\nMessage-ID: <1@client.example>\r\nFrom: ann@example.org\r\nSubject: dots\r\n\r\n..\r\n..x\r\n";
+const ARRIVED: &str = "Date: Mon, 23 Nov 2026 18:30:05 +0000\r\nMessage-ID: <1@client.example>\r\nFrom: ann@example.org\r\nSubject: dots\r\n\r\n.\r\n.x\r\n";
+
+#[tokio::test]
+async fn a_message_over_implicit_tls_is_stored_with_its_trace() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    assert_eq!(
+        peer.submit(&["bob@example.org"], MESSAGE).await,
+        "250 2.0.0 Message accepted and stored\r\n"
+    );
+    let [(account, content)] = server.messages().await.try_into().unwrap();
+    assert_eq!(account, BOB);
+    let (return_path, received, message) = unstamp(&content);
+    assert_eq!(return_path, "Return-Path: <ann@example.org>");
+    assert_eq!(message, ARRIVED, "nothing is missing, so nothing is added");
+    assert_eq!(received.from.name, "client.example");
+    assert_eq!(received.from.tcp_info.as_deref(), Some("[127.0.0.1]"));
+    assert_eq!(received.by.name, "mail.example.org");
+    assert_eq!(received.with.as_deref(), Some("ESMTPSA"));
+    assert_eq!(received.recipient.as_deref(), Some("bob@example.org"));
+    let facts = peer.connection.channel().facts().unwrap();
+    let tls = received.tls.unwrap();
+    assert_eq!(tls.cipher, facts.suite().to_string());
+    assert_eq!(tls.group, facts.group().map(|group| group.to_string()));
+    assert_eq!(tls.group.as_deref(), Some("X25519MLKEM768"));
+    let stored = server.house.mail(BOB).await.remove(0).index;
+    let index = Index::from_bytes(&stored).unwrap();
+    assert_eq!(index.envelope().subject.as_deref(), Some(&b"dots"[..]));
+    assert_eq!(peer.say("QUIT\r\n", 1).await, "221 2.0.0 Goodbye\r\n");
+    let end = peer.try_say("", 1).await.unwrap_err();
+    assert!(
+        matches!(end, ConnectionError::PeerClosed),
+        "close_notify before FIN (S3.4-1): {end}"
+    );
+}
+
+#[tokio::test]
+async fn everyone_gets_one_copy_and_missing_fields_are_added() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    let to = ["bob@example.org", "ann@example.org", "BOB@EXAMPLE.ORG"];
+    peer.submit(&to, "Subject: x\r\n\r\nx\r\n").await;
+    let messages = server.messages().await;
+    assert_eq!(messages.len(), 2);
+    assert_eq!([messages[0].0, messages[1].0], [ANN, BOB]);
+    assert_eq!(messages[0].1, messages[1].1);
+    let (_, received, message) = unstamp(&messages[0].1);
+    assert_eq!(
+        received.recipient, None,
+        "no recipient is told of the others"
+    );
+    let id = received.id.unwrap();
+    let (head, rest) = message.split_once("Date: ").unwrap();
+    assert_eq!(head, "Subject: x\r\n");
+    let (_, rest) = rest.split_once("\r\n").unwrap();
+    assert_eq!(
+        rest,
+        format!("Message-ID: <{id}@mail.example.org>\r\n\r\nx\r\n")
+    );
+}
+
+#[tokio::test]
+async fn starttls_comes_first_and_takes_nothing_along() {
+    let server = server(Opening::StartTls).await;
+    let mut peer = server.connect_clear().await;
+    let ehlo = peer.say("EHLO evil.example\r\n", 1).await;
+    assert!(
+        ehlo.contains("250-STARTTLS\r\n") && !ehlo.contains("AUTH"),
+        "{ehlo}"
+    );
+    for command in [
+        LOGIN,
+        "AUTH PLAIN AAAA\r\n",
+        "MAIL FROM:<ann@example.org>\r\n",
+        "RCPT TO:<bob@example.org>\r\n",
+    ] {
+        assert_eq!(
+            peer.say(command, 1).await,
+            "530 5.7.0 Must issue a STARTTLS command first\r\n"
+        );
+    }
+    assert_eq!(
+        server.house.logins().await.len(),
+        0,
+        "no password was looked at"
+    );
+    peer.say("STARTTLS\r\n", 1).await;
+    let mut peer = server.start_tls(peer).await;
+    assert_eq!(
+        peer.say("RCPT TO:<bob@example.org>\r\n", 1).await,
+        "503 5.5.1 Send EHLO first\r\n"
+    );
+    peer.log_in().await;
+    peer.submit(&["bob@example.org"], MESSAGE).await;
+    let [(_, content)] = server.messages().await.try_into().unwrap();
+    let (_, received, message) = unstamp(&content);
+    assert_eq!(received.from.name, "client.example");
+    assert_eq!(received.with.as_deref(), Some("ESMTPSA"));
+    assert!(received.tls.is_some());
+    assert_eq!(message, ARRIVED);
+    let logins = server.house.logins().await;
+    assert_eq!(logins[0].how.as_deref(), Some("starttls"));
+    assert_eq!(logins[0].client.as_deref(), Some("client.example"));
+}
+
+#[tokio::test]
+async fn commands_behind_starttls_close_the_connection() {
+    let server = server(Opening::StartTls).await;
+    let mut peer = server.connect_clear().await;
+    let replies = peer.say("STARTTLS\r\nEHLO x\r\n", 1).await;
+    assert_eq!(
+        replies,
+        "554 5.7.0 Data stood behind STARTTLS; this connection is not safe\r\n"
+    );
+    let end = peer.try_say("", 1).await.unwrap_err();
+    assert!(matches!(end, ConnectionError::PeerClosed), "{end}");
+}
+
+#[tokio::test]
+async fn senders_and_recipients_are_checked() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.say("EHLO client.example\r\n", 1).await;
+    for (command, reply) in [
+        ("MAIL FROM:<ann@example.org>\r\n", "530 5.7.0 "),
+        ("RCPT TO:<bob@example.org>\r\n", "530 5.7.0 "),
+        (
+            "AUTH PLAIN AGFubkBleGFtcGxlLm9yZwB3cm9uZw==\r\n",
+            "535 5.7.8 ",
+        ),
+        ("MAIL FROM:<ann@example.org>\r\n", "530 5.7.0 "),
+        (LOGIN, "235 2.7.0 "),
+        ("MAIL FROM:<bob@example.org>\r\n", "550 5.7.1 "),
+        ("MAIL FROM:<ann@localhost>\r\n", "554 5.1.8 "),
+        ("MAIL FROM:<>\r\n", "250 2.1.0 "),
+        ("RSET\r\n", "250 2.0.0 "),
+        ("MAIL FROM:<Ann@Example.org>\r\n", "250 2.1.0 "),
+        ("RCPT TO:<nobody@example.org>\r\n", "550 5.1.1 "),
+        ("RCPT TO:<bob@elsewhere.example>\r\n", "550 5.7.1 "),
+        ("RCPT TO:<bob@[127.0.0.1]>\r\n", "554 5.1.2 "),
+        ("RCPT TO:<bob@host>\r\n", "554 5.1.2 "),
+        ("RCPT TO:<Postmaster>\r\n", "550 5.1.1 "),
+        ("DATA\r\n", "554 5.5.1 "),
+    ] {
+        let said = peer.say(command, 1).await;
+        assert!(said.starts_with(reply), "{command}: {said}");
+    }
+    assert_eq!(server.messages().await, []);
+}
+
+#[tokio::test]
+async fn chunks_and_smtputf8() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    let replies = peer
+        .say("MAIL FROM:<ann@example.org> SMTPUTF8\r\nRCPT TO:<bob@example.org>\r\nBDAT 6\r\na: \u{e9}\rBDAT 3 LAST\r\n\n\r\n", 4)
+        .await;
+    assert!(
+        replies.ends_with("250 2.0.0 Message accepted and stored\r\n"),
+        "{replies}"
+    );
+    let [(_, content)] = server.messages().await.try_into().unwrap();
+    let (_, received, message) = unstamp(&content);
+    assert_eq!(received.with.as_deref(), Some("UTF8SMTPSA"));
+    assert!(received.tls.is_some());
+    assert!(message.starts_with("a: \u{e9}\r\nDate: "), "{message}");
+}
+
+#[tokio::test]
+async fn a_message_cut_off_is_not_stored() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    peer.say(
+        "MAIL FROM:<ann@example.org>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n",
+        3,
+    )
+    .await;
+    peer.say("Subject: half\r\n\r\nhal", 0).await;
+    drop(peer);
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    peer.submit(&["bob@example.org"], MESSAGE).await;
+    assert_eq!(server.messages().await.len(), 1);
+}
+
+#[tokio::test]
+async fn the_250_waits_for_every_copy_to_be_stored() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    // One copy can be stored, the other has to wait.
+    let appends = &server.house.store.appends;
+    appends.forget_permits(usize::MAX);
+    appends.add_permits(1);
+    let submitted = peer.submit(&["ann@example.org", "bob@example.org"], MESSAGE);
+    let mut submitted = std::pin::pin!(submitted);
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut submitted).await;
+    assert!(early.is_err(), "{early:?}");
+    assert_eq!(server.messages().await.len(), 1);
+    appends.add_permits(1);
+    assert!(submitted.await.starts_with("250 "));
+    assert_eq!(server.messages().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_full_disk_and_a_broken_store_are_temporary() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    server.house.store.set_room(400);
+    let long = format!("Subject: x\r\n\r\n{}", "x\r\n".repeat(1000));
+    let reply = peer.submit(&["bob@example.org"], &long).await;
+    assert!(reply.starts_with("452 4.3.1 "), "{reply}");
+    server.house.store.set_room(u64::MAX);
+    server.house.store.appends.close();
+    let reply = peer.submit(&["bob@example.org"], MESSAGE).await;
+    assert!(reply.starts_with("451 4.3.0 "), "{reply}");
+    assert_eq!(server.messages().await, []);
+}
+
+#[tokio::test]
+async fn a_shutdown_is_said() {
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    server.house.trigger.request();
+    assert_eq!(
+        peer.say("", 1).await,
+        "421 4.3.2 Service is shutting down; try again soon\r\n"
+    );
+    let end = peer.try_say("", 1).await.unwrap_err();
+    assert!(matches!(end, ConnectionError::PeerClosed), "{end}");
+}
+
+/// What was put into `original` to make `stored`, if nothing else was done to it.
+fn added(original: &[u8], stored: &[u8]) -> Option<String> {
+    let length = stored.len().checked_sub(original.len())?;
+    let same = original
+        .iter()
+        .zip(stored)
+        .take_while(|(a, b)| a == b)
+        .count();
+    (0..=same)
+        .rev()
+        .take(300)
+        .filter(|&at| stored[at + length..] == original[at..])
+        .map(|at| String::from_utf8_lossy(&stored[at..at + length]).into_owned())
+        .find(|added| {
+            added.trim_start_matches("\r\n").lines().all(|line| {
+                line.starts_with("Date: ")
+                    || line.starts_with("Message-ID: <") && line.ends_with("@mail.example.org>")
+            })
+        })
+}
+
+#[tokio::test]
+async fn every_message_of_the_corpus_arrives_unchanged_or_is_refused() {
+    let corpus = std::env::var_os("PILLARBOX_CORPUS").map_or_else(
+        || std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
+        std::path::PathBuf::from,
+    );
+    let Ok(folders) = std::fs::read_dir(&corpus) else {
+        println!("skipped: there is no corpus in {}", corpus.display());
+        return;
+    };
+    let server = server(Opening::Implicit).await;
+    let mut peer = server.connect().await;
+    peer.log_in().await;
+    let (mut accepted, mut refused) = (0, 0);
+    for folder in folders
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_dir())
+    {
+        for file in std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+        {
+            let original = std::fs::read(&file).unwrap();
+            // A client turns the line ends of its platform into CRLF.
+            let has_crlf = original.windows(2).any(|pair| pair == b"\r\n");
+            let message = if has_crlf {
+                original
+            } else {
+                original
+                    .split(|octet| *octet == b'\n')
+                    .collect::<Vec<_>>()
+                    .join(&b"\r\n"[..])
+            };
+            let ends = message.windows(2).filter(|pair| pair == b"\r\n").count();
+            let count = |octet: u8| message.iter().filter(|have| **have == octet).count();
+            let is_clean = count(b'\r') == ends && count(b'\n') == ends && count(0) == 0;
+            let mut command = format!(
+                "MAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<bob@example.org>\r\nBDAT {} LAST\r\n",
+                message.len()
+            )
+            .into_bytes();
+            command.extend_from_slice(&message);
+            let replies = peer.write(&command, 3).await.unwrap();
+            let Some(stored) = server.house.mail(BOB).await.pop() else {
+                assert!(!is_clean, "{}: {replies}", file.display());
+                assert!(
+                    replies.contains("\r\n554 5.6.0 "),
+                    "{}: {replies}",
+                    file.display()
+                );
+                refused += 1;
+                continue;
+            };
+            assert!(is_clean, "{}", file.display());
+            let end = stored
+                .content
+                .windows(7)
+                .position(|at| at == b"+0000\r\n")
+                .unwrap()
+                + 7;
+            assert!(
+                stored
+                    .content
+                    .starts_with(b"Return-Path: <>\r\nReceived: from client.example ")
+            );
+            assert!(
+                added(&message, &stored.content[end..]).is_some(),
+                "{}",
+                file.display()
+            );
+            let uid = stored.message.uid.0.get();
+            server.house.expunge(BOB, &[uid]).await;
+            accepted += 1;
+        }
+    }
+    println!("{accepted} messages arrived, {refused} were refused");
+    assert!(accepted > 100);
+}
+
+#[tokio::test]
+async fn our_client_logs_in_bound_to_the_connection_and_sends() {
+    let server = server(Opening::Implicit).await;
+    let mut connection = server.door.connect_implicit().await;
+    let facts = connection.channel().facts().unwrap().clone();
+    let mut client = Client::<Sealed>::new(facts);
+    let credentials = Credentials::new(ANN, PASSWORD.into(), &AccountLevel::default());
+    let mut pieces = ["Subject: x\n\n", ".\nend"].into_iter();
+    let mut told = Vec::new();
+    loop {
+        let event = match connection.drive(&mut client).await.unwrap() {
+            Driven::Event(event) => event,
+            Driven::Closed => break,
+            other => panic!("{other:?}"),
+        };
+        match &event {
+            Event::Ready(_) => {
+                let mechanism = client.authenticate(&credentials, Nonce::from_random([3; 18]));
+                assert_eq!(mechanism, Ok(Mechanism::ScramSha256Plus));
+            }
+            Event::Authenticated(_) => client
+                .send(Envelope {
+                    sender: ReversePath::Address("ann@example.org".parse().unwrap()),
+                    recipients: vec![
+                        "bob@example.org".parse().unwrap(),
+                        "x@example.org".parse().unwrap(),
+                    ],
+                    size: 20,
+                    body: Body::SevenBit,
+                    utf8_header: false,
+                })
+                .unwrap(),
+            Event::RecipientsAnswered { accepted, refused } => {
+                assert_eq!(*accepted, 1);
+                assert_eq!(
+                    refused[0].reply.to_string(),
+                    "550 5.1.1 \"No such mailbox here\""
+                );
+                client.go_ahead(LineEnds::Lf);
+            }
+            Event::NeedContent => match pieces.next() {
+                Some(piece) => client.content(piece.as_bytes()).unwrap(),
+                None => client.end_content().unwrap(),
+            },
+            Event::Sent(_) => client.quit(),
+            other => panic!("{other:?}"),
+        }
+        told.push(event);
+    }
+    assert!(matches!(told.last(), Some(Event::Sent(_))));
+    let [(account, content)] = server.messages().await.try_into().unwrap();
+    assert_eq!(account, BOB);
+    let (_, received, message) = unstamp(&content);
+    assert_eq!(received.from.name, "[127.0.0.1]");
+    assert!(message.ends_with("\r\n\r\n.\r\nend\r\n"), "{message}");
+    let logins = server.house.logins().await;
+    assert_eq!(logins[0].mechanism, "SCRAM-SHA-256-PLUS");
+    assert_eq!(logins[0].outcome, "ok");
+}
+
+#[tokio::test]
+async fn in_a_window_only_named_accounts_log_in_and_all_others_hear_the_same() {
+    let far = Timestamp(i64::MAX / 2);
+    let window = LegacyWindow::open(far, Timestamp(0));
+    let server = server_with(Opening::StartTls, window).await;
+    let rung = Rung::Cleartext { until: far };
+    let ladder = Ladder::restore(rung, TlsVersion::Tls12, None, Timestamp(0));
+    let ann = server.house.account(ANN).await;
+    server.house.store.set_ladder(ann, ladder).await.unwrap();
+    let mut peer = server.connect_clear().await;
+    peer.say("EHLO client.example\r\n", 1).await;
+    // bob with the right password, bob with a wrong one.
+    for login in [
+        "AUTH PLAIN AGJvYkBleGFtcGxlLm9yZwBjb3JyZWN0IGhvcnNl\r\n",
+        "AUTH PLAIN AGJvYkBleGFtcGxlLm9yZwB3cm9uZw==\r\n",
+    ] {
+        assert_eq!(
+            peer.say(login, 1).await,
+            "530 5.7.0 Must issue a STARTTLS command first\r\n"
+        );
+    }
+    let reply = peer.say(LOGIN, 1).await;
+    assert_eq!(reply, "235 2.7.0 Authentication successful\r\n");
+    assert!(peer.say("STARTTLS\r\n", 1).await.starts_with("503 5.5.1 "));
+    peer.submit(&["bob@example.org"], MESSAGE).await;
+    let [(_, content)] = server.messages().await.try_into().unwrap();
+    let (_, received, _) = unstamp(&content);
+    assert_eq!(received.with.as_deref(), Some("ESMTPA"));
+    assert_eq!(received.tls, None, "no TLS, no clause (S4.3-2)");
+}

@@ -1,0 +1,92 @@
+//! The span of a connection carries its TLS facts, and no log at any level carries payload (S4-17).
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that meets the unexpected fails"
+)]
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use crate::support::{Begin, GREETING, Talker, ask, dial, dialer, host, serve};
+use pillarbox_testkit::TestCa;
+use pillarbox_transport::Service;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+#[tokio::test]
+async fn facts_in_the_span_and_payload_nowhere() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::TRACE)
+        .with_span_events(FmtSpan::FULL)
+        .with_ansi(false)
+        .with_writer(log.clone())
+        .finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let ca = TestCa::new();
+    for begin in [Begin::Implicit, Begin::StartTls] {
+        let mut server = serve(begin, Service::Imap, &[&ca.server(&["mail.example.org"])]);
+        let dialer = dialer(Service::Imap, &ca);
+        let name = host("mail.example.org");
+        let mut client = dial(begin, &dialer, server.address, &name).await.unwrap();
+        let mut talker = Talker::new();
+        if begin == Begin::Implicit {
+            assert_eq!(ask(&mut client, &mut talker, "").await, GREETING);
+        }
+        let echo = ask(&mut client, &mut talker, "hunter2-in-the-payload\r\n").await;
+        assert_eq!(echo, "echo hunter2-in-the-payload");
+        client.close().await;
+        assert_eq!(server.ended.recv().await.unwrap(), "PeerClosed");
+        server.stop().await;
+    }
+
+    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let ends = |how: &str| {
+        let found = text.lines().find(|line| {
+            line.contains("listener=\"toy\"")
+                && line.contains(&format!("how=\"{how}\""))
+                && line.ends_with("exit")
+        });
+        found.unwrap_or_else(|| panic!("{text}")).to_owned()
+    };
+    for how in ["implicit", "starttls"] {
+        let line = ends(how);
+        for field in [
+            "version=\"TLSv1.3\"",
+            "suite=TLS_AES_256_GCM_SHA384",
+            "group=X25519MLKEM768",
+            "sni=\"mail.example.org\"",
+            "alpn=\"imap\"",
+            "resumed=false",
+            "peer=127.0.0.1:",
+        ] {
+            assert!(line.contains(field), "{field} in {line}");
+        }
+    }
+    assert!(!text.contains("hunter2"), "payload in the log");
+}

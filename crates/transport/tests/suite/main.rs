@@ -1,0 +1,19 @@
+//! TLS and listeners over real sockets.
+
+mod certificate_checks;
+mod certificate_files;
+mod certificate_paths;
+mod channel_binding;
+mod client_certificates;
+mod client_hello;
+mod closing;
+mod driving;
+mod foreign;
+mod handshake;
+mod listening;
+mod logging;
+mod old_hellos;
+mod openssl;
+mod stalled;
+mod support;
+mod weak_certificates;
