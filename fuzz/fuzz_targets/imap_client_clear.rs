@@ -21,7 +21,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>, data: &[u8]) {
         client.input(piece);
         loop {
             match client.poll() {
-                Step::Output(bytes) => said.extend(bytes),
+                Step::Output(bytes) => said.extend_from_slice(&bytes),
                 Step::Event(ClearEvent::Greeted) => {
                     assert!(!greeted);
                     greeted = true;

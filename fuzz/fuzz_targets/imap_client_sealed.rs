@@ -35,7 +35,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Heard {
             match client.poll() {
                 Step::Output(bytes) => {
                     assert!(!bytes.is_empty() && bytes.len() <= 16 * 1024);
-                    heard.said.extend(bytes);
+                    heard.said.extend_from_slice(&bytes);
                 }
                 Step::Event(Event::BodyPiece(octets)) => {
                     assert!(octets.len() <= 16 * 1024);

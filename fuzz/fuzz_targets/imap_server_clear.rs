@@ -28,7 +28,7 @@ fn session<'a>(starttls: StartTls, pieces: impl Iterator<Item = &'a [u8]>) -> (V
             match server.poll() {
                 Step::Output(bytes) => {
                     assert!(!bytes.is_empty() && bytes.len() <= 16 * 1024);
-                    out.extend(bytes);
+                    out.extend_from_slice(&bytes);
                 }
                 Step::Event(ClearEvent::StartTls) => {
                     assert_eq!(starttls, StartTls::Offered);

@@ -162,7 +162,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<Viola
             match dialogue.poll() {
                 Step::Output(bytes) => {
                     assert!(!bytes.is_empty() && bytes.len() <= 16 * 1024);
-                    out.extend(bytes);
+                    out.extend_from_slice(&bytes);
                 }
                 Step::Event(event) => owner.answer(&mut dialogue, event),
                 Step::NeedInput => break,

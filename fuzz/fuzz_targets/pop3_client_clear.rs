@@ -18,7 +18,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>, data: &[u8]) {
         client.input(piece);
         loop {
             match client.poll() {
-                Step::Output(bytes) => said.extend(bytes),
+                Step::Output(bytes) => said.extend_from_slice(&bytes),
                 Step::Event(Event::Greeted) if data.len() % 2 == 0 => {
                     client.ask_capabilities().unwrap();
                 }

@@ -22,7 +22,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
         read += piece.len();
         loop {
             match server.poll() {
-                Step::Output(bytes) => said.extend(bytes),
+                Step::Output(bytes) => said.extend_from_slice(&bytes),
                 Step::Event(Event::StartTls) => {
                     assert!(said.ends_with(b"+OK begin TLS\r\n"));
                     assert_eq!(server.poll(), Step::NeedReply);

@@ -96,7 +96,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
             match server.poll() {
                 Step::Output(bytes) => {
                     assert!(!bytes.is_empty() && bytes.len() <= MAX_OUTPUT);
-                    said.extend(bytes);
+                    said.extend_from_slice(&bytes);
                 }
                 Step::Event(event) => owner.answer(&mut server, event),
                 Step::NeedInput => break,

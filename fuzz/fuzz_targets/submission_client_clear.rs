@@ -20,7 +20,7 @@ fuzz_target!(|data: &[u8]| {
         client.input(piece);
         loop {
             match client.poll() {
-                Step::Output(octets) => said.extend(octets),
+                Step::Output(octets) => said.extend_from_slice(&octets),
                 Step::Event(event) => assert_eq!(event, Event::StartTls),
                 Step::NeedInput => break,
                 Step::NeedReply => {

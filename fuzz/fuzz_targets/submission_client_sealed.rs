@@ -72,7 +72,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Heard {
             match client.poll() {
                 Step::Output(octets) => {
                     assert!(!octets.is_empty() && octets.len() <= 16 * 1024);
-                    heard.said.extend(octets);
+                    heard.said.extend_from_slice(&octets);
                 }
                 Step::Event(event) => {
                     if let Event::Sent(reply) | Event::NotSent { reply, .. } = &event {

@@ -113,7 +113,7 @@ fn session<'a>(generous: bool, pieces: impl Iterator<Item = &'a [u8]>) -> Owner 
             match server.poll() {
                 Step::Output(octets) => {
                     assert!(!octets.is_empty() && octets.len() <= 17 * 1024);
-                    owner.said.extend(octets);
+                    owner.said.extend_from_slice(&octets);
                 }
                 Step::Event(event) => owner.answer(&mut server, event),
                 Step::NeedInput => break,

@@ -154,7 +154,7 @@ pub(crate) struct AddArguments {
     /// Says yes to this very host, should the question come up. May be given more than once.
     #[arg(long, value_name = "HOST")]
     pub(crate) yes_host: Vec<Domain>,
-    /// Reads the password from standard input: all of it but a final line end.
+    /// Reads the password from standard input: the first line, without its end.
     #[arg(long)]
     pub(crate) password_stdin: bool,
     /// Where the password is kept; the keyring if there is one, else a file only you can read.

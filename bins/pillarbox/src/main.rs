@@ -12,20 +12,31 @@ mod person;
 mod read;
 mod send;
 
+use std::alloc::System;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
 use pillarbox_client::{Accounts, Folder, Passwords};
+use pillarbox_transport::forbid_core_dumps;
+use zeroizing_alloc::ZeroAlloc;
 
 use crate::args::{Arguments, Command};
 use crate::failure::Failure;
 use crate::output::Output;
 
+/// Zeroes whatever is freed, also by libraries that know nothing of secrets (docs/decisions/005-what-zeroing-covers.md).
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
+    let forbidden = forbid_core_dumps();
     let arguments = Arguments::parse();
     log_to_standard_error(arguments.verbose);
     let mut output = Output::new(arguments.json);
+    if let Err(error) = forbidden {
+        output.note(&format!("Core dumps cannot be switched off: {error}."));
+    }
     match run(arguments, &mut output).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => {

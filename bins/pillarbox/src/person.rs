@@ -1,10 +1,12 @@
 //! Asking and telling: set-up's person is whoever sits at the terminal, or the flags of a script.
 
-use std::io::{self, IsTerminal, Read};
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 
 use pillarbox_client::{Indicator, PasswordPlace, Person, Stage};
 use pillarbox_discover::{Candidate, Confirmation, Domain, MailAddress, NotConfirmed};
-use pillarbox_policy::{Consent, Lowering, Secret, Timestamp};
+use pillarbox_policy::{Consent, Lowering, Secret, SecretBytes, Timestamp};
 
 use crate::args::AnswerToWarning;
 use crate::output::Output;
@@ -109,20 +111,14 @@ impl Person for AtSetUp<'_> {
                     .map(Secret::new)
             }
             PasswordFrom::StandardInput => {
-                // room enough from the start, so that no half of it is left behind by growing
-                let mut text = String::with_capacity(MAX_PASSWORD);
-                let mut input = io::stdin().lock().take(MAX_PASSWORD as u64);
-                input.read_to_string(&mut text).ok()?;
-                if text.ends_with('\n') {
-                    text.pop();
-                    if text.ends_with('\r') {
-                        text.pop();
-                    }
-                }
+                // Not by way of std's own reader, whose buffer lives as long as the process.
+                let mut input = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
+                let text = SecretBytes::read_line(&mut input, MAX_PASSWORD).ok()?;
                 if text.is_empty() {
                     self.output.note("Standard input holds no password.");
+                    return None;
                 }
-                Some(text).filter(|text| !text.is_empty()).map(Secret::new)
+                text.try_into().ok()
             }
         }
     }

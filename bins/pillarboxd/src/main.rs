@@ -11,16 +11,26 @@ mod password;
 mod serve;
 mod store;
 
+use std::alloc::System;
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use clap::{CommandFactory, Parser};
 use pillarbox_server::{Settings, config};
+use pillarbox_transport::forbid_core_dumps;
+use zeroizing_alloc::ZeroAlloc;
 
 use crate::cli::{Cli, Command};
 
+/// Zeroes whatever is freed, also by libraries that know nothing of secrets (docs/decisions/005-what-zeroing-covers.md).
+#[global_allocator]
+static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
+
 fn main() -> ExitCode {
+    if let Err(error) = forbid_core_dumps() {
+        output::complain(&format!("core dumps cannot be switched off: {error}"));
+    }
     let cli = Cli::parse();
     match run(cli) {
         Ok(code) => code,

@@ -1,22 +1,24 @@
 //! Where a new password comes from: a prompt, standard input or a file. Never the command line, which every
 //! user of the machine can read.
 
-use std::io::{self, BufRead, IsTerminal};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use inquire::PasswordDisplayMode;
-use pillarbox_policy::Secret;
+use pillarbox_policy::{Secret, SecretBytes};
 
-/// The longest line that is read, in octets.
-const LONGEST: u64 = 4096;
+/// The most that is read, in octets.
+const MOST: usize = 4096;
 
 /// Gets the password.
 pub(crate) fn get(file: Option<&Path>, address: &str) -> anyhow::Result<Secret> {
     if let Some(file) = file {
-        let opened = std::fs::File::open(file)
+        let opened = File::open(file)
             .with_context(|| format!("cannot read the password from {}", file.display()))?;
-        return first_line(io::BufReader::new(opened))
+        return first_line(opened)
             .with_context(|| format!("cannot read the password from {}", file.display()));
     }
     if io::stdin().is_terminal() {
@@ -28,18 +30,20 @@ pub(crate) fn get(file: Option<&Path>, address: &str) -> anyhow::Result<Secret> 
             .map_err(|_| anyhow!("no password was typed, and nothing was changed"))?;
         return Ok(Secret::new(typed));
     }
-    first_line(io::stdin().lock()).context("cannot read the password from standard input")
+    // Not by way of std's own reader, whose buffer lives as long as the process.
+    let input = io::stdin().as_fd().try_clone_to_owned();
+    input
+        .map_err(Into::into)
+        .and_then(|input| first_line(File::from(input)))
+        .context("cannot read the password from standard input")
 }
 
-fn first_line(reader: impl BufRead) -> anyhow::Result<Secret> {
-    let mut line = String::new();
-    reader.take(LONGEST).read_line(&mut line)?;
-    let length = line.trim_end_matches(['\r', '\n']).len();
-    line.truncate(length);
+fn first_line(mut reader: impl Read) -> anyhow::Result<Secret> {
+    let line = SecretBytes::read_line(&mut reader, MOST)?;
     if line.is_empty() {
         bail!("the first line is empty");
     }
-    Ok(Secret::new(line))
+    line.try_into().context("the first line")
 }
 
 #[cfg(test)]

@@ -24,6 +24,7 @@ mod ladder;
 mod level;
 mod names;
 mod refusal;
+mod secret_bytes;
 mod time;
 
 pub use absence::{HandshakeFailure, NoTls};
@@ -34,4 +35,5 @@ pub use ladder::{Admission, Grant, Ladder, LadderRefusal, Ratchet, Rung};
 pub use level::{AccountLevel, Consent, Level, Lowering};
 pub use names::{CipherSuite, Group, TlsVersion};
 pub use refusal::{Code, Refusal};
+pub use secret_bytes::{NotUtf8, SecretBytes};
 pub use time::Timestamp;

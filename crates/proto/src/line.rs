@@ -3,7 +3,8 @@
 //! A line ends in CRLF. A CR or LF on its own, or a NUL, is an error and not a line end.
 
 use memchr::memchr3;
-use zeroize::{Zeroize, Zeroizing};
+use pillarbox_policy::SecretBytes;
+use zeroize::Zeroize;
 
 /// Limits of a [`LineBuffer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +55,7 @@ impl LineError {
 
 /// One line without its CRLF. It may hold a password, so it is zeroed when dropped.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Line(Zeroizing<Vec<u8>>);
+pub struct Line(SecretBytes);
 
 impl Line {
     /// The octets.
@@ -74,7 +75,7 @@ impl std::fmt::Debug for Line {
 #[derive(Default)]
 pub struct LineBuffer {
     limits: LineLimits,
-    buffer: Zeroizing<Vec<u8>>,
+    buffer: SecretBytes,
     /// Octets of `buffer` before this were consumed (and zeroed).
     start: usize,
     /// Octets after `start` already searched for a line end.
@@ -138,10 +139,10 @@ impl LineBuffer {
         self.start = end;
         self.scanned = 0;
         if self.start == self.buffer.len() {
-            self.buffer = Zeroizing::default();
+            self.buffer = SecretBytes::new();
             self.start = 0;
         } else if self.start > 16 * 1024 && self.start > self.len() {
-            self.buffer.drain(..self.start);
+            drop(self.buffer.split_to(self.start));
             self.start = 0;
         }
     }
@@ -188,11 +189,8 @@ impl LineBuffer {
 
     fn end_line(&mut self, length: usize) -> Result<Option<Line>, LineError> {
         let too_long = self.discarded.take().is_some() || length > self.limits.line;
-        let line = (!too_long).then(|| {
-            Line(Zeroizing::new(
-                self.as_bytes().get(..length).unwrap_or_default().to_vec(),
-            ))
-        });
+        let line =
+            (!too_long).then(|| Line(self.as_bytes().get(..length).unwrap_or_default().into()));
         self.consume(length + 2);
         line.map_or(Err(LineError::TooLong), |line| Ok(Some(line)))
     }

@@ -1,11 +1,13 @@
 //! The contract between a protocol machine and whoever drives it.
 
+use pillarbox_policy::SecretBytes;
+
 /// What a driver has to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Step<E, X> {
     /// Write these bytes to the peer. A machine never holds more output than one piece of at most
     /// [`MAX_OUTPUT`] bytes plus one short reply, so a slow reader costs no memory.
-    Output(Vec<u8>),
+    Output(SecretBytes),
     /// Something the owner has to know, and often to answer by one of the machine's own methods.
     Event(E),
     /// Nothing to do until the peer sends more.

@@ -43,7 +43,7 @@ impl Machine for Echo {
 
     fn poll(&mut self) -> Step<(), Infallible> {
         if !self.out.is_empty() {
-            return Step::Output(std::mem::take(&mut self.out));
+            return Step::Output(std::mem::take(&mut self.out).into());
         }
         if std::mem::take(&mut self.came) {
             return Step::Event(());
@@ -68,7 +68,7 @@ impl Machine for Ask {
 
     fn poll(&mut self) -> Step<(), Infallible> {
         match self.out.take() {
-            Some(bytes) => Step::Output(bytes),
+            Some(bytes) => Step::Output(bytes.into()),
             None if self.came => Step::Event(()),
             None => Step::NeedInput,
         }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use zeroize::Zeroizing;
+use pillarbox_policy::SecretBytes;
 
 /// How many pieces go into one write.
 const PIECES: usize = 16;
@@ -12,7 +12,7 @@ const PIECES: usize = 16;
 /// done with. Holds no memory while it is empty.
 #[derive(Default)]
 pub(crate) struct Outgoing {
-    pieces: VecDeque<Zeroizing<Vec<u8>>>,
+    pieces: VecDeque<SecretBytes>,
     /// Octets of the first piece that were written.
     written: usize,
     /// Octets that were not.
@@ -26,10 +26,10 @@ impl std::fmt::Debug for Outgoing {
 }
 
 impl Outgoing {
-    pub(crate) fn push(&mut self, piece: Vec<u8>) {
+    pub(crate) fn push(&mut self, piece: SecretBytes) {
         if !piece.is_empty() {
             self.length += piece.len();
-            self.pieces.push_back(Zeroizing::new(piece));
+            self.pieces.push_back(piece);
         }
     }
 
@@ -82,7 +82,7 @@ mod tests {
             let mut steps = steps.into_iter().cycle();
             let mut seen = Vec::new();
             for piece in &pieces {
-                outgoing.push(piece.clone());
+                outgoing.push(piece.clone().into());
             }
             while !outgoing.is_empty() {
                 let offered: Vec<u8> = outgoing.slices().iter().flat_map(|slice| slice.to_vec()).collect();

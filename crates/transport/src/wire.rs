@@ -5,9 +5,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use pillarbox_policy::SecretBytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 /// How long to wait for the peer to hang up after our last word.
 const LINGER: Duration = Duration::from_millis(500);
@@ -20,8 +22,9 @@ const FIRST: usize = 11;
 #[derive(Debug)]
 pub(crate) struct Wire {
     socket: TcpStream,
-    /// Bytes read by [`Wire::look`] that TLS has still to see.
-    seen: Vec<u8>,
+    /// Bytes read by [`Wire::look`] that TLS has still to see. A client that speaks in the clear on a TLS port
+    /// may have put a password there.
+    seen: SecretBytes,
     /// The peer's first octets since [`Wire::begin_handshake`].
     first: Vec<u8>,
     written: u64,
@@ -31,7 +34,7 @@ impl Wire {
     pub(crate) fn new(socket: TcpStream) -> Self {
         Self {
             socket,
-            seen: Vec::new(),
+            seen: SecretBytes::new(),
             first: Vec::new(),
             written: 0,
         }
@@ -46,14 +49,14 @@ impl Wire {
     /// Nothing is consumed.
     pub(crate) async fn look(&mut self, limit: usize) -> io::Result<&[u8]> {
         let room = limit.saturating_sub(self.seen.len());
-        self.seen.reserve(room.min(2048));
-        let read = (&mut self.socket)
-            .take(room as u64)
-            .read_buf(&mut self.seen)
-            .await?;
+        let mut space = Zeroizing::new([0; 2048]);
+        let room = space.get_mut(..room.min(2048)).unwrap_or_default();
+        let read = self.socket.read(room).await?;
         if read == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        self.seen
+            .extend_from_slice(room.get(..read).unwrap_or_default());
         Ok(&self.seen)
     }
 
@@ -99,7 +102,7 @@ impl Wire {
 }
 
 fn discard(socket: &TcpStream) -> io::Result<usize> {
-    socket.try_read(&mut [0; 4096])
+    socket.try_read(Zeroizing::new([0; 4096]).as_mut_slice())
 }
 
 impl AsyncRead for Wire {
@@ -112,12 +115,8 @@ impl AsyncRead for Wire {
         if self.seen.is_empty() {
             ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
         } else {
-            let count = self.seen.len().min(buffer.remaining());
-            buffer.put_slice(self.seen.get(..count).unwrap_or_default());
-            self.seen.drain(..count);
-            if self.seen.is_empty() {
-                self.seen = Vec::new();
-            }
+            let piece = self.seen.split_to(buffer.remaining());
+            buffer.put_slice(&piece);
         }
         let wanted = self.first.capacity().min(FIRST) - self.first.len().min(FIRST);
         if wanted > 0 {

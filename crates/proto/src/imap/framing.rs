@@ -6,7 +6,7 @@
 //! (APPEND, FETCH BODY) streams past in pieces and is never held; one that is not wanted is skipped.
 
 use memchr::memrchr;
-use zeroize::Zeroizing;
+use pillarbox_policy::SecretBytes;
 
 use crate::line::{LineBuffer, LineError, LineLimits};
 use crate::machine::MAX_OUTPUT;
@@ -94,7 +94,7 @@ enum State {
 pub struct Framer {
     limits: FrameLimits,
     lines: LineBuffer,
-    text: Zeroizing<Vec<u8>>,
+    text: SecretBytes,
     state: State,
 }
 
@@ -108,7 +108,7 @@ impl Framer {
                 line: limits.line,
                 discard: limits.discard,
             }),
-            text: Zeroizing::default(),
+            text: SecretBytes::new(),
             state: State::Text,
         }
     }
@@ -137,7 +137,7 @@ impl Framer {
     }
 
     /// Takes the text out; the next one starts empty.
-    pub fn take_text(&mut self) -> Zeroizing<Vec<u8>> {
+    pub fn take_text(&mut self) -> SecretBytes {
         std::mem::take(&mut self.text)
     }
 
@@ -171,7 +171,7 @@ impl Framer {
     /// it first. What follows the literal is a text of its own.
     pub fn stream(&mut self) {
         if let State::Announced(header) = self.state {
-            self.text = Zeroizing::default();
+            self.text = SecretBytes::new();
             self.state = State::Stream(header.size);
         }
     }
@@ -179,7 +179,7 @@ impl Framer {
     /// Throws the announced literal away as it comes, and the text before it.
     pub fn skip(&mut self) {
         if let State::Announced(header) = self.state {
-            self.text = Zeroizing::default();
+            self.text = SecretBytes::new();
             self.state = State::Skip(header.size);
         }
     }
@@ -194,7 +194,7 @@ impl Framer {
     /// Takes the announcement for the end of the command: a synchronizing literal that was refused never
     /// comes (RFC 3501 §7.5).
     pub fn refuse(&mut self) {
-        self.text = Zeroizing::default();
+        self.text = SecretBytes::new();
         self.state = State::Text;
     }
 
@@ -216,7 +216,7 @@ impl Framer {
                         return Ok(None);
                     };
                     if self.text.len() + line.as_bytes().len() > self.limits.text {
-                        self.text = Zeroizing::default();
+                        self.text = SecretBytes::new();
                         return Err(FrameError::TextTooLong);
                     }
                     self.text.extend_from_slice(line.as_bytes());
@@ -231,7 +231,7 @@ impl Framer {
                 State::Announced(_) => return Ok(None),
                 State::Inline(0) => self.state = State::Text,
                 State::Inline(left) => {
-                    let Some(piece) = self.piece(left) else {
+                    let Some(piece) = self.piece(left).map(SecretBytes::from) else {
                         return Ok(None);
                     };
                     self.text.extend_from_slice(&piece);
@@ -242,14 +242,14 @@ impl Framer {
                     return Ok(Some(Frame::LiteralEnd));
                 }
                 State::Stream(left) => {
-                    let Some(mut piece) = self.piece(left) else {
+                    let Some(piece) = self.piece(left) else {
                         return Ok(None);
                     };
                     self.state = State::Stream(left.saturating_sub(octets(&piece)));
-                    return Ok(Some(Frame::Piece(std::mem::take(&mut *piece))));
+                    return Ok(Some(Frame::Piece(piece)));
                 }
                 State::Skip(left) => {
-                    let Some(piece) = self.piece(left) else {
+                    let Some(piece) = self.piece(left).map(SecretBytes::from) else {
                         return Ok(None);
                     };
                     self.state = State::Skip(left.saturating_sub(octets(&piece)));
@@ -259,14 +259,14 @@ impl Framer {
     }
 
     /// At most `left` octets of those held.
-    fn piece(&mut self, left: u64) -> Option<Zeroizing<Vec<u8>>> {
+    fn piece(&mut self, left: u64) -> Option<Vec<u8>> {
         let held = self.lines.as_bytes();
         let length = usize::try_from(left)
             .unwrap_or(MAX_OUTPUT)
             .min(MAX_OUTPUT)
             .min(held.len());
         let piece = held.get(..length).filter(|piece| !piece.is_empty())?;
-        let piece = Zeroizing::new(piece.to_vec());
+        let piece = piece.to_vec();
         self.lines.consume(length);
         Some(piece)
     }

@@ -43,7 +43,7 @@
 mod login;
 mod mailbox;
 
-use pillarbox_policy::{Code, TlsFacts};
+use pillarbox_policy::{Code, SecretBytes, TlsFacts};
 use zeroize::Zeroizing;
 
 use super::capabilities::{self, Capabilities};
@@ -293,7 +293,7 @@ enum Trust {
 #[derive(Debug)]
 struct Core {
     lines: LineBuffer,
-    out: Zeroizing<Vec<u8>>,
+    out: SecretBytes,
     event: Option<Event>,
     state: State,
     phase: Phase,
@@ -335,7 +335,7 @@ enum State {
     Capabilities(Told),
     CapabilityLines(Told),
     /// AUTH was sent; the initial response did not fit into the command and is owed.
-    Auth(Exchange, Option<Zeroizing<Vec<u8>>>),
+    Auth(Exchange, Option<SecretBytes>),
     /// USER was sent; the line with the password follows.
     User(Zeroizing<String>),
     Pass,
@@ -364,7 +364,7 @@ impl Core {
     fn new(state: State, trust: Trust) -> Self {
         Self {
             lines: LineBuffer::new(response_lines()),
-            out: Zeroizing::default(),
+            out: SecretBytes::new(),
             event: None,
             state,
             phase: Phase::Authorization,
@@ -406,19 +406,15 @@ impl Core {
     }
 
     fn write(&mut self, line: &str, next: State) {
-        // Room for all of it at once: a growing buffer would leave copies of a password behind.
-        let mut out = Zeroizing::new(Vec::with_capacity(self.out.len() + line.len() + 2));
-        out.extend_from_slice(&self.out);
-        out.extend_from_slice(line.as_bytes());
-        out.extend_from_slice(b"\r\n");
-        self.out = out;
+        self.out.extend_from_slice(line.as_bytes());
+        self.out.extend_from_slice(b"\r\n");
         self.state = next;
     }
 
     fn poll(&mut self) -> Step<Event, Violation> {
         loop {
             if !self.out.is_empty() {
-                return Step::Output(std::mem::take(&mut *self.out));
+                return Step::Output(std::mem::take(&mut self.out));
             }
             if let Some(event) = self.event.take() {
                 return Step::Event(event);

@@ -6,8 +6,8 @@
 //!
 //! let mut server = Server::<Sealed>::new(pillarbox_testkit::facts(), Limits::default());
 //! server.input(b"NOOP\r\n");
-//! assert_eq!(server.poll(), Step::Output(b"+OK Pillarbox ready\r\n".to_vec()));
-//! assert_eq!(server.poll(), Step::Output(b"-ERR log in first\r\n".to_vec()));
+//! assert_eq!(server.poll(), Step::Output(b"+OK Pillarbox ready\r\n".into()));
+//! assert_eq!(server.poll(), Step::Output(b"-ERR log in first\r\n".into()));
 //! assert_eq!(server.poll(), Step::NeedInput);
 //! ```
 //!
@@ -20,10 +20,9 @@ mod transaction;
 use std::num::NonZeroU32;
 
 use pillarbox_policy::{
-    Channel, Code, LadderRefusal, LegacyWindow, MayAuthenticate, NoTls, Secret, TlsFacts,
-    may_authenticate,
+    Channel, Code, LadderRefusal, LegacyWindow, MayAuthenticate, NoTls, Secret, SecretBytes,
+    TlsFacts, may_authenticate,
 };
-use zeroize::Zeroizing;
 
 use super::maildrop::{Entry, Maildrop};
 use super::stuffing::Stuffer;
@@ -324,12 +323,12 @@ enum Refusals {
 enum State {
     /// AUTHORIZATION. Holds the login that USER gave in the command just before.
     Authorization {
-        user: Option<Zeroizing<Vec<u8>>>,
+        user: Option<SecretBytes>,
     },
     /// AUTH was read; a nonce has to come.
     AwaitNonce {
         mechanism: Mechanism,
-        initial: Option<Zeroizing<Vec<u8>>>,
+        initial: Option<SecretBytes>,
     },
     /// The client owes the next line of an exchange.
     Exchange(Exchange),
@@ -428,12 +427,12 @@ impl Core {
     }
 
     /// At most [`MAX_OUTPUT`] octets; a piece of a message may have grown beyond by doubled dots.
-    fn take_output(&mut self) -> Vec<u8> {
+    fn take_output(&mut self) -> SecretBytes {
         if self.out.len() <= MAX_OUTPUT {
-            return std::mem::take(&mut self.out);
+            return std::mem::take(&mut self.out).into();
         }
         let rest = self.out.split_off(MAX_OUTPUT);
-        std::mem::replace(&mut self.out, rest)
+        std::mem::replace(&mut self.out, rest).into()
     }
 
     fn line(&mut self, line: &[u8]) {

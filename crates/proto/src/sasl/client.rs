@@ -15,8 +15,7 @@
 //! # let _ = exchange;
 //! ```
 
-use pillarbox_policy::{Released, TlsFacts};
-use zeroize::Zeroizing;
+use pillarbox_policy::{Released, SecretBytes, TlsFacts};
 
 use super::{
     MAX_MESSAGE, Mechanism, Nonce, PrepareError, plain, prepare_login, prepare_password,
@@ -60,7 +59,7 @@ pub fn choose<'a>(listed: impl IntoIterator<Item = &'a [u8]>, facts: &TlsFacts) 
 #[derive(Debug, PartialEq, Eq)]
 pub enum ClientStep {
     /// Send this; it may be empty.
-    Send(Zeroizing<Vec<u8>>),
+    Send(SecretBytes),
     /// Give up: cancel the exchange with `*`, then close.
     Failed(Failure),
 }
@@ -126,7 +125,7 @@ impl Exchange {
         choice: Choice,
         released: Released<'_>,
         nonce: Nonce,
-    ) -> Result<(Self, Zeroizing<Vec<u8>>), Failure> {
+    ) -> Result<(Self, SecretBytes), Failure> {
         let login = prepare_login(released.login()).map_err(Failure::Login)?;
         let password = prepare_password(released.password()).map_err(Failure::Password)?;
         let bound = released.facts().binding();
@@ -167,7 +166,7 @@ impl Exchange {
                     .map(|(next, last)| (State::ServerFinal(next), last)),
                 State::ServerFinal(waiting) => waiting
                     .server_final(challenge)
-                    .map(|()| (State::Said, Zeroizing::default())),
+                    .map(|()| (State::Said, SecretBytes::new())),
                 State::Said => Err(Failure::UnexpectedChallenge),
                 State::Failed(failure) => Err(failure),
             }

@@ -3,6 +3,7 @@
 //! Strict: the standard alphabet, padding where it belongs, no spare bits, no white space (RFC 4648 §4, §3.5).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use pillarbox_policy::SecretBytes;
 use zeroize::Zeroizing;
 
 use super::{MAX_LINE, MAX_MESSAGE};
@@ -16,22 +17,22 @@ pub struct NotBase64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClientLine {
     /// A message.
-    Message(Zeroizing<Vec<u8>>),
+    Message(SecretBytes),
     /// `*`: the client gives up (RFC 5034 §4, RFC 4954 §4, RFC 9051 §6.2.2).
     Cancelled,
 }
 
 /// Encodes a message.
 #[must_use]
-pub fn encode(message: &[u8]) -> String {
-    STANDARD.encode(message)
+pub fn encode(message: &[u8]) -> Zeroizing<String> {
+    Zeroizing::new(STANDARD.encode(message))
 }
 
 /// Decodes a line.
 ///
 /// # Errors
 /// It is not strict base64, or too long.
-pub fn decode(line: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotBase64> {
+pub fn decode(line: &[u8]) -> Result<SecretBytes, NotBase64> {
     if line.len() > MAX_LINE {
         return Err(NotBase64);
     }
@@ -41,26 +42,26 @@ pub fn decode(line: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotBase64> {
         .decode_vec(line, &mut message)
         .map_err(|_| NotBase64)?;
     debug_assert!(message.len() <= MAX_MESSAGE);
-    Ok(message)
+    Ok(message.into())
 }
 
 /// Decodes an initial response: `=` stands for an empty one (RFC 5034 §4, RFC 4954 §4, RFC 9051 §6.2.2).
 ///
 /// # Errors
 /// As [`decode`]; and the argument is empty, which is no way to write an empty response.
-pub fn decode_initial(argument: &[u8]) -> Result<Zeroizing<Vec<u8>>, NotBase64> {
+pub fn decode_initial(argument: &[u8]) -> Result<SecretBytes, NotBase64> {
     match argument {
         b"" => Err(NotBase64),
-        b"=" => Ok(Zeroizing::default()),
+        b"=" => Ok(SecretBytes::new()),
         line => decode(line),
     }
 }
 
 /// Encodes an initial response: `=` stands for an empty one.
 #[must_use]
-pub fn encode_initial(message: &[u8]) -> String {
+pub fn encode_initial(message: &[u8]) -> Zeroizing<String> {
     if message.is_empty() {
-        return "=".to_owned();
+        return Zeroizing::new("=".to_owned());
     }
     encode(message)
 }
@@ -109,7 +110,7 @@ mod tests {
     fn an_empty_initial_response_is_written_as_an_equals_sign() {
         assert_eq!(decode_initial(b"=").unwrap().as_slice(), b"");
         assert_eq!(decode_initial(b""), Err(NotBase64));
-        assert_eq!(encode_initial(b""), "=");
+        assert_eq!(*encode_initial(b""), "=");
         assert_eq!(client_line(b"="), Err(NotBase64));
     }
 

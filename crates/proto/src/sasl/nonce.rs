@@ -13,7 +13,7 @@ impl Nonce {
     /// The nonce of these octets, which must be fresh and come from a cryptographic source.
     #[must_use]
     pub fn from_random(random: [u8; Self::RANDOM]) -> Self {
-        Self(coding::encode(&random))
+        Self(coding::encode(&random).to_string())
     }
 
     /// As it stands in messages.

@@ -1,7 +1,6 @@
 //! The message of PLAIN (RFC 4616 §2): `[authzid] NUL authcid NUL passwd`.
 
-use pillarbox_policy::Secret;
-use zeroize::Zeroizing;
+use pillarbox_policy::{Secret, SecretBytes};
 
 use super::prepare::{prepare_login, prepare_password};
 use super::server::Failure;
@@ -36,9 +35,9 @@ pub(super) fn password(octets: &[u8]) -> Result<Secret, Failure> {
 }
 
 /// A client's message. Login and password are prepared, so neither holds a NUL.
-pub(super) fn compose(login: &str, password: &Secret) -> Zeroizing<Vec<u8>> {
+pub(super) fn compose(login: &str, password: &Secret) -> SecretBytes {
     let password = password.expose();
-    let mut message = Zeroizing::new(Vec::with_capacity(login.len() + password.len() + 2));
+    let mut message = SecretBytes::with_capacity(login.len() + password.len() + 2);
     message.push(0);
     message.extend_from_slice(login.as_bytes());
     message.push(0);

@@ -50,7 +50,7 @@ impl Both {
         let mut said = Vec::new();
         loop {
             match self.client.poll() {
-                Step::Output(bytes) => said.extend(bytes),
+                Step::Output(bytes) => said.extend_from_slice(&bytes),
                 Step::Event(Event::AppendWants(most)) => {
                     self.client.append_data(&vec![b'm'; most]).unwrap();
                 }
@@ -70,7 +70,7 @@ impl Both {
         }
         loop {
             match self.dialogue.poll() {
-                Step::Output(bytes) => said.extend(bytes),
+                Step::Output(bytes) => said.extend_from_slice(&bytes),
                 Step::Event(server::Event::Login(login)) => self.log_in(&login),
                 Step::NeedInput => return said,
                 step => panic!("{step:?}"),

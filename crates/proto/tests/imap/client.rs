@@ -650,7 +650,7 @@ fn scram_plus_to_the_end_with_our_own_server() {
             panic!()
         };
         let line =
-            |message: &[u8]| format!("+ {}\r\n", pillarbox_proto::sasl::coding::encode(message));
+            |message: &[u8]| format!("+ {}\r\n", *pillarbox_proto::sasl::coding::encode(message));
         talk.said.clear();
         talk.hear(line(&challenge));
         let server::ServerStep::CheckScram {

@@ -50,7 +50,7 @@ fn session(pieces: impl Iterator<Item = Vec<u8>>) -> Heard {
             match client.poll() {
                 Step::Output(bytes) => {
                     assert!(bytes.len() <= 16 * 1024);
-                    heard.said.extend(bytes);
+                    heard.said.extend_from_slice(&bytes);
                 }
                 Step::Event(event) => {
                     match &event {
@@ -257,7 +257,7 @@ fn clear_session<'a>(ask: bool, pieces: impl Iterator<Item = &'a [u8]>) -> Outco
         client.input(piece);
         loop {
             match client.poll() {
-                Step::Output(bytes) => said.extend(bytes),
+                Step::Output(bytes) => said.extend_from_slice(&bytes),
                 Step::Event(ClearEvent::ReadyForTls) => ready = true,
                 Step::Event(_) if asked => client.start_tls().unwrap(),
                 Step::Event(_) => {

@@ -24,7 +24,7 @@ fn next(dialogue: &mut Dialogue) -> (String, Option<Event>) {
     let mut out = Vec::new();
     loop {
         match dialogue.poll() {
-            Step::Output(bytes) => out.extend(bytes),
+            Step::Output(bytes) => out.extend_from_slice(&bytes),
             Step::Event(event) => return (String::from_utf8(out).unwrap(), Some(event)),
             _ => return (String::from_utf8(out).unwrap(), None),
         }

@@ -42,7 +42,7 @@ impl Owner {
             match dialogue.poll() {
                 Step::Output(bytes) => {
                     assert!(!bytes.is_empty() && bytes.len() <= 16 * 1024);
-                    out.extend(bytes);
+                    out.extend_from_slice(&bytes);
                 }
                 Step::Event(event) => self.answer(dialogue, event),
                 Step::NeedInput => return End::NeedInput,

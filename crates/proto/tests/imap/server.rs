@@ -82,7 +82,7 @@ fn run_clear(server: &mut Server<Clear>) -> (String, Step<ClearEvent, Violation>
     let mut out = Vec::new();
     loop {
         match server.poll() {
-            Step::Output(bytes) => out.extend(bytes),
+            Step::Output(bytes) => out.extend_from_slice(&bytes),
             step => return (String::from_utf8(out).unwrap(), step),
         }
     }

@@ -166,7 +166,7 @@ fn clear(
     let mut rest = input;
     loop {
         match server.poll() {
-            Step::Output(bytes) => out.extend(bytes),
+            Step::Output(bytes) => out.extend_from_slice(&bytes),
             Step::Event(ClearEvent::StartTls) => {
                 assert_eq!(rest, b"", "STARTTLS comes last in a phase");
                 let sealed = server.into_sealed(facts()).expect("nothing followed");

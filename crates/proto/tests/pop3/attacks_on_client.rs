@@ -15,7 +15,7 @@ fn stls_sent() -> Client<Clear> {
     client.input(b"+OK\r\n");
     assert_eq!(client.poll(), Step::Event(Event::Greeted));
     client.start_tls().unwrap();
-    assert_eq!(client.poll(), Step::Output(b"STLS\r\n".to_vec()));
+    assert_eq!(client.poll(), Step::Output(b"STLS\r\n".into()));
     client
 }
 
@@ -119,7 +119,7 @@ fn c9_cleartext_capabilities_are_forgotten_pop3() {
     assert_eq!(client.poll(), Step::Event(Event::StartTls));
     let mut client = client.into_sealed(facts()).unwrap();
     assert!(!client.capabilities().has("SASL"));
-    assert_eq!(client.poll(), Step::Output(b"CAPA\r\n".to_vec()));
+    assert_eq!(client.poll(), Step::Output(b"CAPA\r\n".into()));
 }
 
 #[test]

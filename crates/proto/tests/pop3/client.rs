@@ -21,7 +21,7 @@ fn nonce() -> Nonce {
 
 fn output(client: &mut Client<Sealed>) -> String {
     match client.poll() {
-        Step::Output(bytes) => String::from_utf8(bytes).unwrap(),
+        Step::Output(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
         step => panic!("{step:?}"),
     }
 }

@@ -192,14 +192,14 @@ fn a_removal_that_fails_is_told() {
     server.input(b"DELE 1\r\nQUIT\r\n");
     assert_eq!(
         server.poll(),
-        Step::Output(b"+OK marked deleted\r\n".to_vec())
+        Step::Output(b"+OK marked deleted\r\n".into())
     );
     assert!(matches!(server.poll(), Step::Event(Event::Update { entries }) if entries.len() == 1));
     assert_eq!(server.poll(), Step::NeedReply);
     server.updated(Updated::SomeNotRemoved);
     assert_eq!(
         server.poll(),
-        Step::Output(b"-ERR [SYS/TEMP] some deleted messages not removed\r\n".to_vec())
+        Step::Output(b"-ERR [SYS/TEMP] some deleted messages not removed\r\n".into())
     );
     assert_eq!(server.poll(), Step::Close);
 }
@@ -231,9 +231,9 @@ fn a_message_that_breaks_off_has_no_end_mark() {
     server.input(b"RETR 1\r\nNOOP\r\n");
     assert!(matches!(server.poll(), Step::Event(Event::Retrieve { .. })));
     server.message_begins(5);
-    assert_eq!(server.poll(), Step::Output(b"+OK 5 octets\r\n".to_vec()));
+    assert_eq!(server.poll(), Step::Output(b"+OK 5 octets\r\n".into()));
     server.message_piece(b"a\r\n");
-    assert_eq!(server.poll(), Step::Output(b"a\r\n".to_vec()));
+    assert_eq!(server.poll(), Step::Output(b"a\r\n".into()));
     server.message_fails();
     assert_eq!(server.poll(), Step::Close);
 }
@@ -257,9 +257,7 @@ fn shutting_down_says_so_but_not_into_a_message() {
     server.shut_down();
     assert_eq!(
         server.poll(),
-        Step::Output(
-            b"-ERR [SYS/TEMP] the server is going down; come back in a moment\r\n".to_vec()
-        )
+        Step::Output(b"-ERR [SYS/TEMP] the server is going down; come back in a moment\r\n".into())
     );
     assert_eq!(server.poll(), Step::Close);
 
@@ -297,7 +295,7 @@ fn refusals_inside_tls_are_told_apart() {
         server.input(LOG_IN.as_bytes());
         while !matches!(server.poll(), Step::Event(Event::CheckPassword { .. })) {}
         server.refuse(refusal);
-        assert_eq!(server.poll(), Step::Output(reply.into_bytes()));
+        assert_eq!(server.poll(), Step::Output(reply.into_bytes().into()));
         assert_eq!(server.poll(), Step::NeedInput);
     }
 }
@@ -349,7 +347,7 @@ fn answers_nobody_asked_for_change_nothing() {
     server.updated(Updated::Removed);
     assert_eq!(
         server.poll(),
-        Step::Output(b"+OK Pillarbox ready\r\n".to_vec())
+        Step::Output(b"+OK Pillarbox ready\r\n".into())
     );
     assert_eq!(server.poll(), Step::NeedInput);
     assert!(!server.is_in_transaction());

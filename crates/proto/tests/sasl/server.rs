@@ -346,5 +346,5 @@ fn client_final(password: &str, bare: &str, server_first: &[u8]) -> String {
         .zip(signature)
         .map(|(key, bit)| key ^ bit)
         .collect();
-    format!("{without_proof},p={}", coding::encode(&proof))
+    format!("{without_proof},p={}", *coding::encode(&proof))
 }

@@ -100,7 +100,7 @@ impl Owner {
             match server.poll() {
                 Step::Output(octets) => {
                     assert!(octets.len() <= 17 * 1024);
-                    out.extend(octets);
+                    out.extend_from_slice(&octets);
                 }
                 Step::Event(event) => self.answer(server, event),
                 Step::NeedInput | Step::NeedReply => return (out, None),
@@ -472,7 +472,7 @@ proptest! {
     fn a_client_in_the_clear_says_three_things_at_most(input in proptest::collection::vec(any::<u8>(), 0..200), known in 0usize..4) {
         let mut client = Client::<Clear>::new();
         let mut out = Vec::new();
-        let mut drain = |client: &mut Client<Clear>| while let Step::Output(octets) = client.poll() { out.extend(octets) };
+        let mut drain = |client: &mut Client<Clear>| while let Step::Output(octets) = client.poll() { out.extend_from_slice(&octets) };
         for reply in [b"220 x\r\n".as_slice(), b"250-x\r\n250 STARTTLS\r\n", b"220 go\r\n"].into_iter().take(known) {
             client.input(reply);
             drain(&mut client);

@@ -58,7 +58,7 @@ fn run(server: &mut Server<Sealed>) -> (String, Option<Event>) {
     let (mut out, mut last) = (Vec::new(), None);
     loop {
         match server.poll() {
-            Step::Output(octets) => out.extend(octets),
+            Step::Output(octets) => out.extend_from_slice(&octets),
             Step::Event(Event::NeedNonce) => server.nonce(Nonce::from_random([1; 18])),
             Step::Event(Event::CheckPassword { .. }) => {
                 server.login_decided(LoginAnswer::Accept);

@@ -199,7 +199,7 @@ impl Served {
     fn pump_one<C>(&mut self, server: &mut Server<C>) {
         loop {
             match server.poll() {
-                Step::Output(octets) => self.out.extend(octets),
+                Step::Output(octets) => self.out.extend_from_slice(&octets),
                 Step::Event(event) => self.answer(server, event),
                 Step::NeedInput => return,
                 Step::NeedReply => {
@@ -401,7 +401,7 @@ impl Driven {
                 AnyClient::Sealed(client) => client.poll(),
             };
             match step {
-                Step::Output(octets) => self.out.extend(octets),
+                Step::Output(octets) => self.out.extend_from_slice(&octets),
                 Step::Event(event) => self.events.push(format!("{event:?}")),
                 Step::NeedInput | Step::NeedReply => return,
                 Step::Close => {

@@ -42,7 +42,7 @@ impl Machine for Wire {
 
     fn poll(&mut self) -> Step<String, ()> {
         if !self.out.is_empty() {
-            return Step::Output(std::mem::take(&mut self.out));
+            return Step::Output(std::mem::take(&mut self.out).into());
         }
         let Some(at) = self.got.windows(2).position(|end| end == b"\r\n") else {
             return Step::NeedInput;

@@ -27,7 +27,7 @@ impl Machine for Wire {
 
     fn poll(&mut self) -> Step<(), ()> {
         if !self.out.is_empty() {
-            return Step::Output(std::mem::take(&mut self.out));
+            return Step::Output(std::mem::take(&mut self.out).into());
         }
         let got = String::from_utf8_lossy(&self.got);
         if got.contains(self.until) && got.ends_with("\r\n") {

@@ -70,7 +70,7 @@ impl Machine for Wire {
 
     fn poll(&mut self) -> Step<String, ()> {
         if !self.out.is_empty() {
-            return Step::Output(std::mem::take(&mut self.out));
+            return Step::Output(std::mem::take(&mut self.out).into());
         }
         if self.whole_replies() < self.replies {
             return Step::NeedInput;

@@ -27,7 +27,7 @@ impl Machine for Flood {
             return Step::NeedInput;
         }
         self.left -= 1;
-        Step::Output(vec![b'x'; PIECE])
+        Step::Output(vec![b'x'; PIECE].into())
     }
 }
 

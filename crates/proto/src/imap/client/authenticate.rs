@@ -1,7 +1,6 @@
 //! Logging in: AUTHENTICATE with the best mechanism, LOGIN as the last resort (RFC 9051 §6.2).
 
-use pillarbox_policy::{Credentials, Refusal};
-use zeroize::Zeroizing;
+use pillarbox_policy::{Credentials, Refusal, SecretBytes};
 
 use super::Client;
 use super::command::{CommandText, NotNow};
@@ -34,7 +33,7 @@ pub enum AuthenticateError {
 pub(super) struct Authentication {
     pub(super) exchange: Exchange,
     /// The initial response, where it could not go along with the command.
-    initial: Option<Zeroizing<Vec<u8>>>,
+    initial: Option<SecretBytes>,
 }
 
 impl Client<Sealed> {
@@ -64,7 +63,7 @@ impl Client<Sealed> {
             let mut command = CommandText::new(&format!("AUTHENTICATE {mechanism}"));
             let initial = if state.capabilities.has("SASL-IR") {
                 command.text(" ");
-                command.text(&Zeroizing::new(coding::encode_initial(&initial)));
+                command.text(&coding::encode_initial(&initial));
                 None
             } else {
                 Some(initial)
@@ -104,9 +103,7 @@ impl State {
         };
         match step {
             ClientStep::Send(message) => {
-                let line = Zeroizing::new(coding::encode(&message));
-                // All the room at once, so that no growing buffer leaves copies of a password behind.
-                self.out.reserve(line.len() + 2);
+                let line = coding::encode(&message);
                 self.out.extend_from_slice(line.as_bytes());
                 self.out.extend_from_slice(b"\r\n");
                 Ok(())

@@ -258,7 +258,7 @@ impl Machine for Client<Clear> {
         }
         let next = if !state.out.is_empty() {
             if state.lines.is_empty() {
-                return Step::Output(std::mem::take(&mut state.out));
+                return Step::Output(std::mem::take(&mut state.out).into());
             }
             // Whatever stands here was sent before the command was written.
             Err(Violation::EarlyAnswer)

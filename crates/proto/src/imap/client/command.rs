@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
+use pillarbox_policy::SecretBytes;
 use zeroize::Zeroizing;
 
 use super::mailbox::{Access, MailboxName, Selected};
@@ -62,7 +63,7 @@ pub enum FlagChange {
 }
 
 /// A command's text, in the segments between which the server has to give leave for a literal.
-pub(super) struct CommandText(VecDeque<Zeroizing<Vec<u8>>>);
+pub(super) struct CommandText(VecDeque<SecretBytes>);
 
 impl CommandText {
     pub(super) fn new(text: &str) -> Self {
@@ -73,9 +74,7 @@ impl CommandText {
     }
 
     fn next_segment(&mut self) {
-        // Room enough for a password, so that no growing buffer leaves copies of it behind.
-        self.0
-            .push_back(Zeroizing::new(Vec::with_capacity(4 * 1024)));
+        self.0.push_back(SecretBytes::new());
     }
 
     pub(super) fn text(&mut self, text: &str) {
@@ -101,7 +100,7 @@ impl CommandText {
         Ok(())
     }
 
-    pub(super) fn finish(mut self) -> VecDeque<Zeroizing<Vec<u8>>> {
+    pub(super) fn finish(mut self) -> VecDeque<SecretBytes> {
         self.text("\r\n");
         self.0
     }

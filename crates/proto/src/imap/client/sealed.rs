@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
-use pillarbox_policy::TlsFacts;
-use zeroize::Zeroizing;
+use pillarbox_policy::{SecretBytes, TlsFacts};
 
 use super::Client;
 use super::authenticate::Authentication;
@@ -69,7 +68,7 @@ pub(super) struct Current {
     tag: String,
     pub(super) task: Task,
     /// What follows once the server has given leave for a literal.
-    segments: VecDeque<Zeroizing<Vec<u8>>>,
+    segments: VecDeque<SecretBytes>,
 }
 
 #[derive(Debug)]
@@ -137,7 +136,7 @@ enum Reading {
 pub struct State {
     pub(super) facts: TlsFacts,
     framer: Framer,
-    pub(super) out: Zeroizing<Vec<u8>>,
+    pub(super) out: SecretBytes,
     events: VecDeque<Event>,
     pub(super) session: Session,
     pub(super) capabilities: Capabilities,
@@ -177,7 +176,7 @@ impl State {
         Self {
             facts,
             framer: Framer::new(LIMITS),
-            out: Zeroizing::default(),
+            out: SecretBytes::new(),
             events: VecDeque::new(),
             session,
             capabilities: Capabilities::default(),
@@ -224,7 +223,6 @@ impl State {
     pub(super) fn start(&mut self, command: CommandText, task: Task) {
         self.tags += 1;
         let tag = format!("A{:04}", self.tags);
-        self.out.reserve(8 * 1024);
         self.out.extend_from_slice(tag.as_bytes());
         self.out.push(b' ');
         let mut segments = command.finish();
@@ -653,13 +651,7 @@ impl Machine for Client<Sealed> {
                 return Step::Event(event);
             }
             if !state.out.is_empty() {
-                let length = state.out.len().min(MAX_OUTPUT);
-                let piece: Vec<u8> = state.out.drain(..length).collect();
-                if state.out.is_empty() {
-                    // Frees and zeroes the room.
-                    state.out = Zeroizing::default();
-                }
-                return Step::Output(piece);
+                return Step::Output(state.out.split_to(MAX_OUTPUT));
             }
             if let Some(violation) = &state.broken {
                 return Step::Err(violation.clone());

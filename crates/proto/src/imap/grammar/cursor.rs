@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 
+use zeroize::Zeroizing;
+
 use super::flag::MAX_FLAG;
 use super::{SequenceSet, is_flag};
 
@@ -18,10 +20,16 @@ pub struct SyntaxError {
 }
 
 /// A reading position in a command or response. Literals stand inline: `{3}`, CRLF, three octets.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
+}
+
+impl std::fmt::Debug for Cursor<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Cursor({} of {} octets)", self.at, self.bytes.len())
+    }
 }
 
 /// Whether an octet may stand in an atom (RFC 3501 §9 `ATOM-CHAR`).
@@ -227,7 +235,7 @@ impl<'a> Cursor<'a> {
     /// No quoted string stands here, it does not end, or a backslash escapes something else than `"` and `\`.
     pub fn quoted(&mut self) -> Result<Cow<'a, [u8]>, SyntaxError> {
         self.expect(b'"', "a quoted string")?;
-        let mut copied: Option<Vec<u8>> = None;
+        let mut copied: Option<Zeroizing<Vec<u8>>> = None;
         loop {
             let plain = self.take_while(|byte| !matches!(byte, b'"' | b'\\' | b'\r' | b'\n' | 0));
             if let Some(copied) = &mut copied {
@@ -236,7 +244,9 @@ impl<'a> Cursor<'a> {
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(copied.map_or(Cow::Borrowed(plain), Cow::Owned));
+                    return Ok(copied.map_or(Cow::Borrowed(plain), |mut text| {
+                        Cow::Owned(std::mem::take(&mut *text))
+                    }));
                 }
                 Some(b'\\') => {
                     self.at += 1;
@@ -244,7 +254,15 @@ impl<'a> Cursor<'a> {
                         return Err(self.error("\\\" or \\\\"));
                     };
                     self.at += 1;
-                    copied.get_or_insert_with(|| plain.to_vec()).push(escaped);
+                    let room = plain.len() + self.rest().len();
+                    copied
+                        .get_or_insert_with(|| {
+                            // All the room at once: it may be a password, and growing would leave copies behind.
+                            let mut text = Zeroizing::new(Vec::with_capacity(room));
+                            text.extend_from_slice(plain);
+                            text
+                        })
+                        .push(escaped);
                 }
                 _ => return Err(self.error("the end of a quoted string")),
             }

@@ -20,10 +20,13 @@ pub fn quoted(bytes: &[u8]) -> Option<String> {
             .iter()
             .all(|byte| byte.is_ascii() && !matches!(byte, b'\r' | b'\n' | 0));
     fits.then(|| {
-        let mut text = String::with_capacity(bytes.len() + 2);
+        let escaped = |byte: &&u8| matches!(byte, b'"' | b'\\');
+        let escapes = bytes.iter().filter(escaped).count();
+        // All the room at once: it may be a password, and growing would leave copies of it behind.
+        let mut text = String::with_capacity(bytes.len() + escapes + 2);
         text.push('"');
         for byte in bytes {
-            if matches!(byte, b'"' | b'\\') {
+            if escaped(&byte) {
                 text.push('\\');
             }
             text.push(char::from(*byte));

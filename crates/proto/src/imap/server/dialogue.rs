@@ -1,6 +1,8 @@
 //! [`Dialogue`]: everything that may be said once policy permits authentication.
 
-use pillarbox_policy::{AuthPermit, Channel, MayAuthenticate, NoTls, TlsFacts, may_authenticate};
+use pillarbox_policy::{
+    AuthPermit, Channel, MayAuthenticate, NoTls, SecretBytes, TlsFacts, may_authenticate,
+};
 
 use crate::imap::framing::{Frame, FrameError, Framer, LiteralHeader, LiteralKind};
 use crate::imap::grammar::Cursor;
@@ -290,7 +292,7 @@ impl Dialogue {
 
     /// A literal was announced inside a command.
     fn literal(&mut self, header: LiteralHeader) {
-        let text = self.framer.text().to_vec();
+        let text = SecretBytes::from(self.framer.text());
         let mut cursor = Cursor::new(&text);
         let (tag, name) = match self.head(&mut cursor) {
             Ok((tag, name, _)) => (tag, name),

@@ -1,9 +1,11 @@
 //! [`Output`]: bytes on their way out, handed over in pieces.
 
+use pillarbox_policy::SecretBytes;
+
 use crate::machine::MAX_OUTPUT;
 
 /// Holds no memory while it is empty.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Output(Vec<u8>);
 
 impl Output {
@@ -31,14 +33,20 @@ impl Output {
     }
 
     /// The next piece to write, at most [`MAX_OUTPUT`] octets.
-    pub(super) fn next_piece(&mut self) -> Option<Vec<u8>> {
+    pub(super) fn next_piece(&mut self) -> Option<SecretBytes> {
         if self.0.is_empty() {
             return None;
         }
         if self.0.len() <= MAX_OUTPUT {
-            return Some(std::mem::take(&mut self.0));
+            return Some(std::mem::take(&mut self.0).into());
         }
         let rest = self.0.split_off(MAX_OUTPUT);
-        Some(std::mem::replace(&mut self.0, rest))
+        Some(std::mem::replace(&mut self.0, rest).into())
+    }
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Output({} octets)", self.0.len())
     }
 }

@@ -1,6 +1,6 @@
 //! Logging in: AUTH with the best mechanism (RFC 5034), or USER and PASS where the server has nothing else.
 
-use pillarbox_policy::{Credentials, Refusal};
+use pillarbox_policy::{Credentials, Refusal, SecretBytes};
 use zeroize::Zeroizing;
 
 use super::{
@@ -95,13 +95,9 @@ fn command(keyword: &str, argument: &str) -> Result<Zeroizing<String>, PrepareEr
 }
 
 impl Core {
-    fn send_auth(
-        &mut self,
-        exchange: Exchange,
-        initial: Zeroizing<Vec<u8>>,
-    ) -> Result<(), LoginError> {
+    fn send_auth(&mut self, exchange: Exchange, initial: SecretBytes) -> Result<(), LoginError> {
         let mechanism = exchange.mechanism();
-        let encoded = Zeroizing::new(coding::encode_initial(&initial));
+        let encoded = coding::encode_initial(&initial);
         self.lines.set_limits(exchange_lines());
         let length = "AUTH ".len() + mechanism.as_str().len() + 1 + encoded.len();
         if length > MAX_COMMAND {
@@ -122,7 +118,7 @@ impl Core {
     pub(super) fn exchange_line(
         &mut self,
         mut exchange: Exchange,
-        owed: Option<Zeroizing<Vec<u8>>>,
+        owed: Option<SecretBytes>,
         line: &[u8],
     ) {
         if let Some(challenge) = rest(line, b"+") {
@@ -136,7 +132,7 @@ impl Core {
             };
             return match step {
                 ClientStep::Send(message) => {
-                    let line = Zeroizing::new(coding::encode(&message));
+                    let line = coding::encode(&message);
                     self.write(&line, State::Auth(exchange, None));
                 }
                 ClientStep::Failed(failure) => self.give_up(failure),

@@ -1,7 +1,6 @@
 //! The AUTHORIZATION state: CAPA, STLS, USER and PASS, AUTH, QUIT (RFC 1939 §4, RFC 2595 §4, RFC 5034 §4).
 
-use pillarbox_policy::Secret;
-use zeroize::Zeroizing;
+use pillarbox_policy::{Secret, SecretBytes};
 
 use super::{
     CannotOpen, Core, Event, LoginRefusal, Refusals, Server, State, Stls, Violation, exchange_lines,
@@ -22,7 +21,7 @@ const USER: &str = "USER";
 const PRIVACY_REQUIRED: &str = "-ERR [AUTH] encryption is required before logging in";
 
 impl Core {
-    pub(super) fn authorization_line(&mut self, user: Option<Zeroizing<Vec<u8>>>, line: &[u8]) {
+    pub(super) fn authorization_line(&mut self, user: Option<SecretBytes>, line: &[u8]) {
         self.state = State::Authorization { user: None };
         self.commands += 1;
         if self.commands > self.limits.commands_before_login {
@@ -45,7 +44,7 @@ impl Core {
                 // Said to every name alike, whether there is such an account or not.
                 self.say("+OK now the password");
                 self.state = State::Authorization {
-                    user: Some(Zeroizing::new(login.to_vec())),
+                    user: Some(login.into()),
                 };
             }
             Ok(Command::Pass(password)) => match user {
@@ -147,7 +146,7 @@ impl Core {
         let mechanism = exchange.mechanism().as_str();
         match step {
             ServerStep::Challenge(challenge) => {
-                self.say(&format!("+ {}", coding::encode(&challenge)));
+                self.say(&format!("+ {}", *coding::encode(&challenge)));
                 self.lines.set_limits(exchange_lines());
                 self.state = State::Exchange(exchange);
             }

@@ -1,8 +1,8 @@
 //! Both ends against each other.
 
 use pillarbox_policy::{
-    AccountLevel, Channel, ChannelBinding, Credentials, MayAuthenticate, Secret, TlsFacts,
-    may_authenticate,
+    AccountLevel, Channel, ChannelBinding, Credentials, MayAuthenticate, Secret, SecretBytes,
+    TlsFacts, may_authenticate,
 };
 use pillarbox_testkit::{facts, facts_with};
 use proptest::prelude::*;
@@ -40,7 +40,7 @@ pub(super) fn client(
     facts: &TlsFacts,
     login: &str,
     password: &str,
-) -> Result<(Exchange, Zeroizing<Vec<u8>>), Failure> {
+) -> Result<(Exchange, SecretBytes), Failure> {
     let credentials = Credentials::new(login, password.into(), &AccountLevel::default());
     let released = credentials.release(facts).unwrap();
     Exchange::new(Choice(mechanism), released, nonce(1))
@@ -218,7 +218,7 @@ fn r5802_2_client_believes_no_success_without_the_servers_proof() {
         exchange.step(first.as_bytes()),
         ClientStep::Send(_)
     ));
-    let last = format!("v={}", coding::encode(&[0; 32]));
+    let last = format!("v={}", *coding::encode(&[0; 32]));
     assert_eq!(
         exchange.step(last.as_bytes()),
         ClientStep::Failed(Failure::ServerNotProved)

@@ -1,7 +1,6 @@
 //! The client's end of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS.
 
-use pillarbox_policy::{ChannelBinding, Secret};
-use zeroize::Zeroizing;
+use pillarbox_policy::{ChannelBinding, Secret, SecretBytes};
 
 use super::{
     keys::{MAX_ITERATIONS, MIN_ITERATIONS, PasswordKeys},
@@ -50,7 +49,7 @@ pub(in crate::sasl) fn start(
     password: Secret,
     binding: &Binding<'_>,
     nonce: Nonce,
-) -> (AwaitServerFirst, Zeroizing<Vec<u8>>) {
+) -> (AwaitServerFirst, SecretBytes) {
     let header = match binding {
         Binding::Bound(_) => format!("p={TLS_EXPORTER},,"),
         Binding::ServerCannot => "y,,".to_owned(),
@@ -68,7 +67,7 @@ pub(in crate::sasl) fn start(
         binding: data,
         bare,
     };
-    (next, Zeroizing::new(first))
+    (next, first.into())
 }
 
 impl AwaitServerFirst {
@@ -76,7 +75,7 @@ impl AwaitServerFirst {
     pub(in crate::sasl) fn server_first(
         self,
         message: &[u8],
-    ) -> Result<(AwaitServerFinal, Zeroizing<Vec<u8>>), Failure> {
+    ) -> Result<(AwaitServerFinal, SecretBytes), Failure> {
         let first = ServerFirst::parse(message).map_err(|_| Failure::Malformed)?;
         // The server has to add something of its own, or an old exchange could be played again.
         match first.nonce.strip_prefix(self.nonce.as_str()) {
@@ -90,12 +89,12 @@ impl AwaitServerFirst {
         }
         let keys = PasswordKeys::derive(&self.password, &first.salt, first.iterations);
         let server_first = std::str::from_utf8(message).map_err(|_| Failure::Malformed)?;
-        let without_proof = format!("c={},r={}", coding::encode(&self.binding), first.nonce);
+        let without_proof = format!("c={},r={}", *coding::encode(&self.binding), first.nonce);
         let auth_message = format!("{},{server_first},{without_proof}", self.bare);
         let proof = keys.proof(auth_message.as_bytes());
-        let last = format!("{without_proof},p={}", coding::encode(proof.as_slice()));
+        let last = format!("{without_proof},p={}", *coding::encode(proof.as_slice()));
         let next = AwaitServerFinal { keys, auth_message };
-        Ok((next, Zeroizing::new(last.into_bytes())))
+        Ok((next, last.into_bytes().into()))
     }
 }
 

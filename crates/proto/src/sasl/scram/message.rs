@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use zeroize::Zeroizing;
+use pillarbox_policy::SecretBytes;
 
 use super::keys::KEY;
 use crate::sasl::coding;
@@ -100,7 +100,7 @@ impl<'a> ServerFirst<'a> {
     }
 
     pub(super) fn compose(&self) -> String {
-        let mut message = format!("r={},s={}", self.nonce, coding::encode(&self.salt));
+        let mut message = format!("r={},s={}", self.nonce, *coding::encode(&self.salt));
         // Writing to a String cannot fail.
         let _ = write!(message, ",i={}", self.iterations);
         message
@@ -111,7 +111,7 @@ impl<'a> ServerFirst<'a> {
 #[derive(Clone)]
 pub(super) struct ClientFinal<'a> {
     /// Decoded `c=`: the header and the binding's data.
-    pub(super) binding: Zeroizing<Vec<u8>>,
+    pub(super) binding: SecretBytes,
     pub(super) nonce: &'a str,
     pub(super) proof: [u8; KEY],
     /// `client-final-message-without-proof`, which is signed.
@@ -230,7 +230,7 @@ fn count(value: &str) -> Result<u32, Malformed> {
     value.parse().map_err(|_| Malformed)
 }
 
-fn base64(value: &str) -> Result<Zeroizing<Vec<u8>>, Malformed> {
+fn base64(value: &str) -> Result<SecretBytes, Malformed> {
     coding::decode(value.as_bytes()).map_err(|_| Malformed)
 }
 
@@ -325,10 +325,10 @@ mod tests {
 
     #[test]
     fn malformed_finals() {
-        let proof = coding::encode(&[1; KEY]);
+        let proof = coding::encode(&[1; KEY]).to_string();
         assert!(ClientFinal::parse(format!("c=biws,r=a,x=y,p={proof}").as_bytes()).is_ok());
         for bad in [
-            format!("c=biws,r=a,p={}", coding::encode(&[1; KEY - 1])),
+            format!("c=biws,r=a,p={}", *coding::encode(&[1; KEY - 1])),
             format!("c=biws,r=a,p={proof},x=1"),
             format!("r=a,c=biws,p={proof}"),
             "c=biws,r=a".to_owned(),

@@ -1,6 +1,6 @@
 //! The server's end of SCRAM-SHA-256 and SCRAM-SHA-256-PLUS.
 
-use pillarbox_policy::ChannelBinding;
+use pillarbox_policy::{ChannelBinding, SecretBytes};
 use subtle::ConstantTimeEq;
 
 use super::{
@@ -42,7 +42,7 @@ pub(in crate::sasl) struct AwaitKeys {
     /// The client's nonce and ours.
     nonce: String,
     /// What `c=` has to decode to: `gs2-header` and binding data.
-    binding: Vec<u8>,
+    binding: SecretBytes,
 }
 
 /// Waits for the client's final message.
@@ -50,7 +50,7 @@ pub(in crate::sasl) struct AwaitKeys {
 pub(in crate::sasl) struct AwaitFinal {
     login: String,
     nonce: String,
-    binding: Vec<u8>,
+    binding: SecretBytes,
     keys: ScramKeys,
     /// `client-first-message-bare "," server-first-message ","`.
     signed: String,
@@ -68,7 +68,7 @@ pub(in crate::sasl) struct Finished {
 impl Start {
     pub(in crate::sasl) fn client_first(self, message: &[u8]) -> Result<AwaitKeys, Failure> {
         let first = ClientFirst::parse(message).map_err(|_| Failure::Malformed)?;
-        let mut binding = first.header.as_bytes().to_vec();
+        let mut binding = SecretBytes::from(first.header.as_bytes());
         match (&self.variant, first.flag) {
             (Variant::Plus(data), Flag::Binds(TLS_EXPORTER)) => {
                 binding.extend_from_slice(data.as_bytes());
@@ -138,7 +138,7 @@ impl AwaitFinal {
         Ok(Finished {
             login: self.login,
             outcome,
-            server_final: format!("v={}", coding::encode(signature.as_slice())).into_bytes(),
+            server_final: format!("v={}", *coding::encode(signature.as_slice())).into_bytes(),
         })
     }
 }

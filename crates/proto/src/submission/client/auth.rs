@@ -30,10 +30,8 @@ impl Dialogue {
         let (exchange, initial) = Exchange::new(choice, released, nonce)?;
         let mechanism = exchange.mechanism();
         self.state = State::Login(Box::new(Login::Exchange(exchange)));
-        self.say(&format!(
-            "AUTH {mechanism} {}",
-            coding::encode_initial(&initial)
-        ));
+        let initial = coding::encode_initial(&initial);
+        self.say_parts(&["AUTH ", mechanism.as_str(), " ", &initial]);
         Ok(mechanism)
     }
 

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use pillarbox_policy::SecretBytes;
+
 use super::auth::Login;
 use super::event::{Event, Failure, Stage};
 use super::reply::{RawReply, ReplyReader};
@@ -29,7 +31,7 @@ pub(super) struct Dialogue {
     aim: Aim,
     lines: LineBuffer,
     reader: ReplyReader,
-    pub(super) out: Vec<u8>,
+    pub(super) out: SecretBytes,
     pub(super) events: VecDeque<Event>,
     pub(super) state: State,
     pub(super) capabilities: Capabilities,
@@ -62,7 +64,7 @@ impl Dialogue {
                 discard: 0,
             }),
             reader: ReplyReader::default(),
-            out: Vec::new(),
+            out: SecretBytes::new(),
             events: VecDeque::new(),
             state: State::Greeting,
             capabilities: Capabilities::default(),
@@ -93,8 +95,7 @@ impl Dialogue {
     pub(super) fn poll(&mut self) -> Step<Event, Failure> {
         loop {
             if !self.out.is_empty() {
-                let rest = self.out.split_off(self.out.len().min(MAX_OUTPUT));
-                return Step::Output(std::mem::replace(&mut self.out, rest));
+                return Step::Output(self.out.split_to(MAX_OUTPUT));
             }
             if let Some(event) = self.events.pop_front() {
                 return Step::Event(event);
@@ -135,10 +136,17 @@ impl Dialogue {
 
     /// Writes a command line. An answer must not be here before it (C13).
     pub(super) fn say(&mut self, command: &str) {
+        self.say_parts(&[command]);
+    }
+
+    /// Writes a command line that holds a secret, so that no copy of it is made elsewhere.
+    pub(super) fn say_parts(&mut self, parts: &[&str]) {
         if !self.lines.is_empty() || self.reader.is_amid() {
             return self.unsolicited();
         }
-        self.out.extend_from_slice(command.as_bytes());
+        for part in parts {
+            self.out.extend_from_slice(part.as_bytes());
+        }
         self.out.extend_from_slice(b"\r\n");
     }
 

@@ -9,7 +9,7 @@
 //!
 //! let mut client = Client::<Clear>::new();
 //! client.input(b"220 mail.example.org ESMTP\r\n");
-//! assert_eq!(client.poll(), Step::Output(b"EHLO [127.0.0.1]\r\n".to_vec()));
+//! assert_eq!(client.poll(), Step::Output(b"EHLO [127.0.0.1]\r\n".into()));
 //! ```
 //! A password, or a message, needs a session inside TLS:
 //! ```

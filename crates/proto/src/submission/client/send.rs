@@ -272,7 +272,7 @@ impl Dialogue {
                 let mut out = Vec::with_capacity(lines.len() + 16);
                 encoder.encode(&lines, &mut out);
                 *asked = Asked::NotYet;
-                self.out.append(&mut out);
+                self.out.extend_from_slice(&out);
                 Ok(())
             }
             Err(error) => {
@@ -289,7 +289,9 @@ impl Dialogue {
             return Err(error);
         }
         let encoder = *encoder;
-        encoder.finish(&mut self.out);
+        let mut out = Vec::new();
+        encoder.finish(&mut out);
+        self.out.extend_from_slice(&out);
         if let State::Sending(sending) = &mut self.state {
             sending.at = At::End;
         }

@@ -1,6 +1,6 @@
 //! AUTH (RFC 4954), by its state rules (R4954-3).
 
-use pillarbox_policy::Channel;
+use pillarbox_policy::{Channel, SecretBytes};
 
 use super::state::{Await, Core, Hello, State, Work};
 use super::{Event, LoginAnswer, Violation};
@@ -72,7 +72,7 @@ impl Core {
             .and_then(|offer| offer.start(mechanism, nonce));
         let work = match exchange {
             Some(mut exchange) => {
-                let step = exchange.begin(initial.as_deref().map(Vec::as_slice));
+                let step = exchange.begin(initial.as_deref());
                 self.go_on(Box::new(exchange), step, refusal)
             }
             // The binding of this connection was used before (R9266-1).
@@ -130,7 +130,7 @@ impl Core {
         let mechanism = exchange.mechanism();
         match step {
             ServerStep::Challenge(challenge) => {
-                let line = format!("334 {}\r\n", coding::encode(&challenge));
+                let line = format!("334 {}\r\n", *coding::encode(&challenge));
                 self.out.extend_from_slice(line.as_bytes());
                 self.state = State::Exchange(exchange);
                 Work::Done
@@ -177,7 +177,7 @@ impl Core {
     }
 }
 
-fn decode_initial(argument: &[u8]) -> Result<zeroize::Zeroizing<Vec<u8>>, Reply> {
+fn decode_initial(argument: &[u8]) -> Result<SecretBytes, Reply> {
     if argument.len() > sasl::MAX_LINE {
         return Err(reply::AUTH_LINE_TOO_LONG);
     }

@@ -7,9 +7,9 @@
 //!
 //! let config = Arc::new(Config::new("mail.example.org"));
 //! let mut server = Server::<Sealed>::new(config, pillarbox_testkit::facts());
-//! assert_eq!(server.poll(), Step::Output(b"220 mail.example.org ESMTP Pillarbox\r\n".to_vec()));
+//! assert_eq!(server.poll(), Step::Output(b"220 mail.example.org ESMTP Pillarbox\r\n".into()));
 //! server.input(b"MAIL FROM:<ann@example.org>\r\n");
-//! assert_eq!(server.poll(), Step::Output(b"503 5.5.1 Send EHLO first\r\n".to_vec()));
+//! assert_eq!(server.poll(), Step::Output(b"503 5.5.1 Send EHLO first\r\n".into()));
 //! ```
 //! STARTTLS consumes the cleartext machine; there is no other way from one to the other, and none back:
 //! ```compile_fail,E0599

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use pillarbox_policy::{AuthPermit, Channel, LegacyWindow, MayAuthenticate, may_authenticate};
-use zeroize::Zeroizing;
+use pillarbox_policy::{
+    AuthPermit, Channel, LegacyWindow, MayAuthenticate, SecretBytes, may_authenticate,
+};
 
 use super::config::LONGEST_LINE;
 use super::{Config, Event, StartTlsOffer, Violation};
@@ -104,7 +105,7 @@ pub(super) enum State {
 pub(super) enum Await {
     Nonce {
         mechanism: Mechanism,
-        initial: Option<Zeroizing<Vec<u8>>>,
+        initial: Option<SecretBytes>,
     },
     Keys(Box<Exchange>),
     Login(Box<Exchange>),
@@ -198,7 +199,7 @@ impl Core {
 
     pub(super) fn poll(&mut self) -> Step<Event, Violation> {
         if self.held.is_some() && !self.out.is_empty() {
-            return Step::Output(std::mem::take(&mut self.out));
+            return Step::Output(std::mem::take(&mut self.out).into());
         }
         if let Some(event) = self.held.take() {
             return Step::Event(event);
@@ -214,10 +215,10 @@ impl Core {
                 Work::Event(event) if self.out.is_empty() => return Step::Event(event),
                 Work::Event(event) => {
                     self.held = Some(event);
-                    return Step::Output(std::mem::take(&mut self.out));
+                    return Step::Output(std::mem::take(&mut self.out).into());
                 }
                 Work::Blocked(step) if self.out.is_empty() => return step,
-                Work::Blocked(_) => return Step::Output(std::mem::take(&mut self.out)),
+                Work::Blocked(_) => return Step::Output(std::mem::take(&mut self.out).into()),
             }
         }
     }

@@ -86,7 +86,7 @@ impl Machine for Wire {
 
     fn poll(&mut self) -> Step<Vec<u8>, ()> {
         if !self.out.is_empty() {
-            return Step::Output(std::mem::take(&mut self.out));
+            return Step::Output(std::mem::take(&mut self.out).into());
         }
         let from = self.scanned.saturating_sub(self.until.len());
         let found = self.got[from..]

@@ -60,7 +60,7 @@ impl Toy {
 
     fn put(&mut self, line: &str) {
         self.out
-            .push(Step::Output(format!("{line}\r\n").into_bytes()));
+            .push(Step::Output(format!("{line}\r\n").into_bytes().into()));
     }
 }
 
@@ -79,7 +79,7 @@ impl Machine for Toy {
             }
             if self.flood > 0 {
                 self.flood -= 1;
-                return Step::Output(FLOOD_LINE.repeat(FLOOD_LINES));
+                return Step::Output(FLOOD_LINE.repeat(FLOOD_LINES).into());
             }
             let Ok(Some(line)) = self.lines.next_line() else {
                 return Step::NeedInput;
@@ -140,7 +140,7 @@ impl Machine for Talker {
 
     fn poll(&mut self) -> Step<String, Self::Error> {
         if let Some(bytes) = self.out.take() {
-            return Step::Output(bytes);
+            return Step::Output(bytes.into());
         }
         match self.lines.next_line() {
             Ok(Some(line)) => Step::Event(String::from_utf8(line.as_bytes().to_vec()).unwrap()),

@@ -2,7 +2,7 @@
 //!
 //! Arguments are read only with policy's permit in hand.
 
-use pillarbox_policy::{AuthPermit, Secret};
+use pillarbox_policy::{AuthPermit, Secret, SecretBytes};
 use zeroize::Zeroizing;
 
 use crate::imap::grammar::{Cursor, SyntaxError};
@@ -70,7 +70,7 @@ pub(in crate::imap::server) enum Started {
     Impossible,
     Authenticate {
         mechanism: Mechanism,
-        initial: Option<Zeroizing<Vec<u8>>>,
+        initial: Option<SecretBytes>,
     },
     UnknownMechanism,
 }
@@ -118,7 +118,7 @@ pub(in crate::imap::server) struct Attempt {
     tag: String,
     mechanism: Option<Mechanism>,
     /// The client's first message, until the exchange has begun.
-    initial: Option<Zeroizing<Vec<u8>>>,
+    initial: Option<SecretBytes>,
     /// Absent for LOGIN, and until there is a nonce.
     exchange: Option<Exchange>,
     denial: Denial,
@@ -177,7 +177,7 @@ impl Dialogue {
         match exchange {
             Some(mut exchange) => {
                 let initial = attempt.initial.take();
-                let step = exchange.begin(initial.as_deref().map(Vec::as_slice));
+                let step = exchange.begin(initial.as_deref());
                 attempt.exchange = Some(exchange);
                 self.exchange_step(attempt, step);
             }
@@ -251,7 +251,7 @@ impl Dialogue {
         let mechanism = attempt.mechanism.map_or("", Mechanism::as_str);
         let login = match step {
             ServerStep::Challenge(challenge) => {
-                let line = format!("+ {}", coding::encode(&challenge));
+                let line = format!("+ {}", *coding::encode(&challenge));
                 self.output().line(&line);
                 self.set_turn(Turn::LoginClient(attempt));
                 return;
