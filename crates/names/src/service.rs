@@ -1,0 +1,169 @@
+//! [`Service`], [`TlsStart`] and the [`Label`] made of both: SRV labels, registered ports, ALPN identifiers.
+
+use std::fmt;
+
+/// A mail service that a person's programs use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Service {
+    /// Access by IMAP (RFC 9051).
+    Imap,
+    /// Access by POP3 (RFC 1939).
+    Pop3,
+    /// Message submission (RFC 6409).
+    Submission,
+}
+
+impl Service {
+    /// Every service, the one preferred at equal priority first.
+    pub const ALL: [Self; 3] = [Self::Imap, Self::Pop3, Self::Submission];
+
+    /// What it is for.
+    #[must_use]
+    pub fn family(self) -> Family {
+        match self {
+            Self::Imap | Self::Pop3 => Family::Access,
+            Self::Submission => Family::Submission,
+        }
+    }
+
+    /// The word that logs, records and files know it by.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Imap => "imap",
+            Self::Pop3 => "pop3",
+            Self::Submission => "submission",
+        }
+    }
+
+    /// The ALPN identifier that a listener of this service selects. A client that offers ALPN without it is
+    /// refused with `no_application_protocol`, so that a browser cannot be led here (R7301-1, S6).
+    ///
+    /// `imap` and `pop3` are registered. None is for submission: `smtp` is accepted there as the private
+    /// convention it is, and everything else refused.
+    #[must_use]
+    pub fn alpn_served(self) -> &'static str {
+        match self {
+            Self::Imap => "imap",
+            Self::Pop3 => "pop3",
+            Self::Submission => "smtp",
+        }
+    }
+
+    /// The ALPN identifier our client offers: the registered ones only.
+    #[must_use]
+    pub fn alpn_offered(self) -> Option<&'static str> {
+        match self {
+            Self::Imap => Some("imap"),
+            Self::Pop3 => Some("pop3"),
+            Self::Submission => None,
+        }
+    }
+}
+
+impl fmt::Display for Service {
+    /// As people write it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Imap => "IMAP",
+            Self::Pop3 => "POP3",
+            Self::Submission => "submission",
+        })
+    }
+}
+
+/// What a service is for. An account needs one of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// Reading mail.
+    Access,
+    /// Sending mail.
+    Submission,
+}
+
+/// How TLS starts on a connection. There is no third way (S1-1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TlsStart {
+    /// With the first octet, on a port used for TLS alone (S2-2, S3-1).
+    Implicit,
+    /// After STARTTLS or STLS on a cleartext connection, required before anything secret (S3-2).
+    StartTls,
+}
+
+impl TlsStart {
+    /// The word for logs, records and files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Implicit => "implicit",
+            Self::StartTls => "starttls",
+        }
+    }
+}
+
+/// One SRV label of RFC 6186 or RFC 8314 §5.1: a service and how TLS starts on it. It also names a listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Label {
+    /// The service.
+    pub service: Service,
+    /// How TLS starts. A label without `s` is taken to mean STARTTLS, never cleartext (S5.1-3).
+    pub start: TlsStart,
+}
+
+impl Label {
+    /// The six labels that are looked up.
+    pub const ALL: [Self; 6] = [
+        Self::new(Service::Imap, TlsStart::Implicit),
+        Self::new(Service::Imap, TlsStart::StartTls),
+        Self::new(Service::Pop3, TlsStart::Implicit),
+        Self::new(Service::Pop3, TlsStart::StartTls),
+        Self::new(Service::Submission, TlsStart::Implicit),
+        Self::new(Service::Submission, TlsStart::StartTls),
+    ];
+
+    /// The label of a service on which TLS starts like this.
+    #[must_use]
+    pub const fn new(service: Service, start: TlsStart) -> Self {
+        Self { service, start }
+    }
+
+    /// The first label of the SRV owner name, which is also the service in an SRV-ID: `_imaps` (R7817-2,
+    /// RFC 4985 §2).
+    #[must_use]
+    pub fn srv(self) -> &'static str {
+        match (self.service, self.start) {
+            (Service::Imap, TlsStart::Implicit) => "_imaps",
+            (Service::Imap, TlsStart::StartTls) => "_imap",
+            (Service::Pop3, TlsStart::Implicit) => "_pop3s",
+            (Service::Pop3, TlsStart::StartTls) => "_pop3",
+            (Service::Submission, TlsStart::Implicit) => "_submissions",
+            (Service::Submission, TlsStart::StartTls) => "_submission",
+        }
+    }
+
+    /// The registered service name: `imaps`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.srv().trim_start_matches('_')
+    }
+
+    /// The registered port (S3.1-1, S3.2-1, S3.3-1).
+    #[must_use]
+    pub fn default_port(self) -> u16 {
+        match (self.service, self.start) {
+            (Service::Imap, TlsStart::Implicit) => 993,
+            (Service::Imap, TlsStart::StartTls) => 143,
+            (Service::Pop3, TlsStart::Implicit) => 995,
+            (Service::Pop3, TlsStart::StartTls) => 110,
+            (Service::Submission, TlsStart::Implicit) => 465,
+            (Service::Submission, TlsStart::StartTls) => 587,
+        }
+    }
+}
+
+impl fmt::Display for Label {
+    /// As it stands in front of the domain in DNS.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}._tcp", self.srv())
+    }
+}
