@@ -1,7 +1,8 @@
 //! What the fuzz targets share: facts of a TLS session, without a handshake.
 
+use pillarbox_names::TlsStart;
 use pillarbox_policy::{
-    ChannelBinding, CipherSuite, FactsParts, Group, How, PeerProof, TlsFacts, TlsVersion,
+    ChannelBinding, CipherSuite, FactsParts, Group, PeerProof, TlsFacts, TlsVersion,
 };
 
 /// The channel binding of every session here.
@@ -31,7 +32,7 @@ fn facts(peer: PeerProof, binding: Option<ChannelBinding>) -> TlsFacts {
         sni: None,
         alpn: None,
         resumed: false,
-        how: How::Implicit,
+        tls_start: TlsStart::Implicit,
         peer,
         binding,
     })

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use pillarbox_client::{Account, Entered, Indicator, Network, set_up};
-use pillarbox_discover::Service;
+use pillarbox_names::Service;
 use pillarbox_policy::{AccountLevel, Level};
 use serde_json::{Value, json};
 

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pillarbox_client::PasswordPlace;
-use pillarbox_discover::{Candidate, Domain, Label, MailAddress, Mode, Service};
+use pillarbox_discover::Candidate;
+use pillarbox_names::{
+    AccountAddress, Address, AddressError, Domain, Host, Label, Service, TlsStart,
+};
 use pillarbox_policy::Level;
 
 const EXAMPLES: &str = "\
@@ -38,7 +41,7 @@ pub(crate) struct Arguments {
     pub(crate) config_dir: Option<PathBuf>,
     /// Which account, where there is more than one.
     #[arg(long, short, global = true, value_name = "ADDRESS", value_parser = address)]
-    pub(crate) account: Option<MailAddress>,
+    pub(crate) account: Option<AccountAddress>,
     /// Answers as JSON, for programs.
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -130,7 +133,7 @@ Examples:
 pub(crate) struct AddArguments {
     /// The mail address.
     #[arg(value_parser = address)]
-    pub(crate) address: MailAddress,
+    pub(crate) address: AccountAddress,
     /// Your name, for From.
     #[arg(long)]
     pub(crate) name: Option<String>,
@@ -153,7 +156,7 @@ pub(crate) struct AddArguments {
     pub(crate) submission: Option<TypedServer>,
     /// Says yes to this very host, should the question come up. May be given more than once.
     #[arg(long, value_name = "HOST")]
-    pub(crate) yes_host: Vec<Domain>,
+    pub(crate) yes_host: Vec<Host>,
     /// Reads the password from standard input: the first line, without its end.
     #[arg(long)]
     pub(crate) password_stdin: bool,
@@ -227,14 +230,14 @@ impl std::str::FromStr for Which {
 #[derive(Debug, Args)]
 pub(crate) struct SendArguments {
     /// A recipient. May be given more than once.
-    #[arg(long, required = true, value_name = "ADDRESS", value_parser = address)]
-    pub(crate) to: Vec<MailAddress>,
+    #[arg(long, required = true, value_name = "ADDRESS", value_parser = recipient)]
+    pub(crate) to: Vec<Address>,
     /// A recipient of a copy.
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    pub(crate) cc: Vec<MailAddress>,
+    #[arg(long, value_name = "ADDRESS", value_parser = recipient)]
+    pub(crate) cc: Vec<Address>,
     /// A recipient the others do not see.
-    #[arg(long, value_name = "ADDRESS", value_parser = address)]
-    pub(crate) bcc: Vec<MailAddress>,
+    #[arg(long, value_name = "ADDRESS", value_parser = recipient)]
+    pub(crate) bcc: Vec<Address>,
     /// The subject.
     #[arg(long, short, default_value = "")]
     pub(crate) subject: String,
@@ -252,17 +255,17 @@ pub(crate) struct SendArguments {
 /// A server as a person types it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TypedServer {
-    host: Domain,
+    host: Host,
     port: Option<u16>,
-    mode: Option<Mode>,
+    start: Option<TlsStart>,
 }
 
 impl std::str::FromStr for TypedServer {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (text, mode) = match text.strip_suffix("/starttls") {
-            Some(text) => (text, Some(Mode::StartTls)),
+        let (text, start) = match text.strip_suffix("/starttls") {
+            Some(text) => (text, Some(TlsStart::StartTls)),
             None => (text, None),
         };
         let (host, port) = match text.rsplit_once(':') {
@@ -275,30 +278,40 @@ impl std::str::FromStr for TypedServer {
             }
             None => (text, None),
         };
-        let host = Domain::parse(host).map_err(|why| why.to_string())?;
-        Ok(Self { host, port, mode })
+        let host = Host::parse(host).map_err(|why| why.to_string())?;
+        Ok(Self { host, port, start })
     }
 }
 
 impl TypedServer {
     /// The candidate it stands for. The registered STARTTLS ports mean STARTTLS, everything else implicit TLS.
     pub(crate) fn candidate(&self, domain: &Domain, service: Service) -> Candidate {
-        let starttls = Label::new(service, Mode::StartTls);
-        let mode = self.mode.unwrap_or(match self.port {
-            Some(port) if port == starttls.default_port() => Mode::StartTls,
-            _ => Mode::Implicit,
+        let starttls = Label::new(service, TlsStart::StartTls);
+        let start = self.start.unwrap_or(match self.port {
+            Some(port) if port == starttls.default_port() => TlsStart::StartTls,
+            _ => TlsStart::Implicit,
         });
         Candidate::typed(
             domain,
-            Label::new(service, mode),
+            Label::new(service, start),
             self.host.clone(),
             self.port,
         )
     }
 }
 
-fn address(text: &str) -> Result<MailAddress, String> {
-    MailAddress::parse(text).map_err(|why| why.to_string())
+fn address(text: &str) -> Result<AccountAddress, String> {
+    AccountAddress::parse(text).map_err(|why| not_an_address(text, &why))
+}
+
+fn recipient(text: &str) -> Result<Address, String> {
+    text.trim()
+        .parse()
+        .map_err(|why| not_an_address(text, &why))
+}
+
+fn not_an_address(text: &str, why: &AddressError) -> String {
+    format!("\"{}\" is not a mail address: {why}", text.escape_default())
 }
 
 fn level(text: &str) -> Result<Level, String> {
@@ -331,33 +344,43 @@ mod tests {
     #[test]
     fn typed_servers() {
         let domain = Domain::parse("example.org").unwrap();
-        for (text, service, port, mode) in [
-            ("mail.example.org", Service::Imap, 993, Mode::Implicit),
-            ("mail.example.org:143", Service::Imap, 143, Mode::StartTls),
-            ("mail.example.org:1430", Service::Imap, 1430, Mode::Implicit),
+        for (text, service, port, start) in [
+            ("mail.example.org", Service::Imap, 993, TlsStart::Implicit),
+            (
+                "mail.example.org:143",
+                Service::Imap,
+                143,
+                TlsStart::StartTls,
+            ),
+            (
+                "mail.example.org:1430",
+                Service::Imap,
+                1430,
+                TlsStart::Implicit,
+            ),
             (
                 "mail.example.org:1430/starttls",
                 Service::Imap,
                 1430,
-                Mode::StartTls,
+                TlsStart::StartTls,
             ),
             (
                 "mail.example.org/starttls",
                 Service::Pop3,
                 110,
-                Mode::StartTls,
+                TlsStart::StartTls,
             ),
             (
                 "mail.example.org:587",
                 Service::Submission,
                 587,
-                Mode::StartTls,
+                TlsStart::StartTls,
             ),
             (
                 "mail.example.org:143",
                 Service::Submission,
                 143,
-                Mode::Implicit,
+                TlsStart::Implicit,
             ),
         ] {
             let candidate = text
@@ -365,8 +388,8 @@ mod tests {
                 .unwrap()
                 .candidate(&domain, service);
             assert_eq!(
-                (candidate.port(), candidate.label().mode),
-                (port, mode),
+                (candidate.port(), candidate.label().start),
+                (port, start),
                 "{text}"
             );
         }

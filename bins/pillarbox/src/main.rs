@@ -71,7 +71,7 @@ async fn run(arguments: Arguments, output: &mut Output) -> Result<(), Failure> {
 struct Home {
     accounts: Accounts,
     passwords: Passwords,
-    address: Option<pillarbox_discover::MailAddress>,
+    address: Option<pillarbox_names::AccountAddress>,
 }
 
 impl Home {

@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
 
 use pillarbox_client::{Indicator, PasswordPlace, Person, Stage};
-use pillarbox_discover::{Candidate, Confirmation, Domain, MailAddress, NotConfirmed};
+use pillarbox_discover::{Candidate, Confirmation, NotConfirmed};
+use pillarbox_names::{AccountAddress, Host};
 use pillarbox_policy::{Consent, Lowering, Secret, SecretBytes, Timestamp};
 
 use crate::args::AnswerToWarning;
@@ -23,7 +24,7 @@ pub(crate) fn somebody_is_there() -> bool {
 pub(crate) struct AtSetUp<'a> {
     pub(crate) output: &'a mut Output,
     /// Hosts that were said yes to beforehand. Each answer covers its own host alone.
-    pub(crate) yes_hosts: Vec<Domain>,
+    pub(crate) yes_hosts: Vec<Host>,
     /// Where the password comes from.
     pub(crate) password: PasswordFrom,
     /// Servers that could not be used while others could. Where none could, the error says it all.
@@ -83,7 +84,7 @@ impl Person for AtSetUp<'_> {
 
     fn password(
         &mut self,
-        address: &MailAddress,
+        address: &AccountAddress,
         servers: &[(Candidate, Indicator)],
     ) -> Option<Secret> {
         self.output.done();

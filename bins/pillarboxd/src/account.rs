@@ -15,7 +15,7 @@ pub(crate) async fn run(settings: Settings, command: Account) -> anyhow::Result<
     let (request, json) = match command {
         Account::Add(account) => {
             // Said before a password is asked for.
-            let address = accounts::address(&account.address, &settings)?;
+            let address = accounts::address(&account.address, &settings)?.to_string();
             let verifiers = verifiers(&account.password_file, &address)?;
             (Request::AddAccount { address, verifiers }, false)
         }

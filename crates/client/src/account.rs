@@ -1,6 +1,7 @@
 //! [`Account`]: a person's account as it has been seen to work, and how it is written down.
 
-use pillarbox_discover::{Approved, Candidate, Domain, How, Label, MailAddress, Mode, Service};
+use pillarbox_discover::{Approved, Candidate, Source};
+use pillarbox_names::{AccountAddress, Domain, Host, Label, Service, TlsStart};
 use pillarbox_policy::{AccountLevel, Level, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -10,9 +11,9 @@ use crate::{Network, PasswordPlace};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     label: Label,
-    host: Domain,
+    host: Host,
     port: u16,
-    how: How,
+    source: Source,
 }
 
 impl Server {
@@ -23,7 +24,7 @@ impl Server {
             label: candidate.label(),
             host: candidate.host().clone(),
             port: candidate.port(),
-            how: candidate.how(),
+            source: candidate.source(),
         }
     }
 
@@ -35,7 +36,7 @@ impl Server {
 
     /// The host name.
     #[must_use]
-    pub fn host(&self) -> &Domain {
+    pub fn host(&self) -> &Host {
         &self.host
     }
 
@@ -48,7 +49,7 @@ impl Server {
     /// Where the name came from.
     #[must_use]
     pub fn how(&self) -> How {
-        self.how
+        self.source
     }
 
     /// The server again, to be connected to. It was approved when the account was set up, and the host name is
@@ -60,9 +61,9 @@ impl Server {
 
 impl std::fmt::Display for Server {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let tls = match self.label.mode {
-            Mode::Implicit => "implicit TLS",
-            Mode::StartTls => "STARTTLS required",
+        let tls = match self.label.start {
+            TlsStart::Implicit => "implicit TLS",
+            TlsStart::StartTls => "STARTTLS required",
         };
         write!(
             f,
@@ -76,7 +77,7 @@ impl std::fmt::Display for Server {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Account {
     /// The mail address.
-    pub(crate) address: MailAddress,
+    pub(crate) address: AccountAddress,
     /// The person's name, for From.
     pub(crate) name: Option<String>,
     /// The login name both servers took.
@@ -91,7 +92,7 @@ pub struct Account {
 impl Account {
     /// The mail address.
     #[must_use]
-    pub fn address(&self) -> &MailAddress {
+    pub fn address(&self) -> &AccountAddress {
         &self.address
     }
 
@@ -170,7 +171,7 @@ impl Account {
     pub(crate) fn from_text(text: &str) -> Result<(Self, Option<LevelNotice>), AccountError> {
         let stored: Stored =
             toml::from_str(text).map_err(|why| AccountError::Text(why.to_string()))?;
-        let address = MailAddress::parse(&stored.address)
+        let address = AccountAddress::parse(&stored.address)
             .map_err(|why| AccountError::Text(why.to_string()))?;
         let (level, notice) = stored.level();
         let access = stored.access.server()?;
@@ -329,8 +330,8 @@ impl StoredServer {
             service: server.label.service.as_str().to_owned(),
             host: server.host.to_string(),
             port: server.port,
-            tls: server.label.mode.as_str().to_owned(),
-            found: found(server.how).to_owned(),
+            tls: server.label.start.as_str().to_owned(),
+            found: found(server.source).to_owned(),
         }
     }
 
@@ -348,13 +349,13 @@ impl StoredServer {
         let label = Label::ALL
             .into_iter()
             .filter(|label| label.service.as_str() == self.service)
-            .find(|label| label.mode.as_str() == self.tls)
+            .find(|label| label.start.as_str() == self.tls)
             .ok_or_else(|| value("service, tls", &format!("{}, {}", self.service, self.tls)))?;
-        let how = [How::Srv, How::Convention, How::Typed]
+        let source = [Source::Srv, Source::Convention, Source::Typed]
             .into_iter()
-            .find(|how| found(*how) == self.found)
+            .find(|source| found(*source) == self.found)
             .ok_or_else(|| value("found", &self.found))?;
-        let host = Domain::parse(&self.host).map_err(|_| value("host", &self.host))?;
+        let host = Host::parse(&self.host).map_err(|_| value("host", &self.host))?;
         if self.port == 0 {
             return Err(value("port", "0"));
         }
@@ -362,17 +363,17 @@ impl StoredServer {
             label,
             host,
             port: self.port,
-            how,
+            source,
         })
     }
 }
 
 /// The word a server's origin is stored as.
-fn found(how: How) -> &'static str {
-    match how {
-        How::Srv => "srv",
-        How::Convention => "guess",
-        How::Typed => "typed",
+fn found(source: Source) -> &'static str {
+    match source {
+        Source::Srv => "srv",
+        Source::Convention => "guess",
+        Source::Typed => "typed",
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pillarbox_discover::MailAddress;
+use pillarbox_names::AccountAddress;
 
 use crate::{Account, AccountError, Folder, FolderError, LevelNotice};
 
@@ -23,7 +23,7 @@ pub enum AccountsError {
     },
     /// There is no such account.
     #[error("there is no account {0}; `pillarbox account list` shows those there are")]
-    Unknown(MailAddress),
+    Unknown(AccountAddress),
     /// There is no account at all.
     #[error("no account is set up yet; begin with `pillarbox account add you@example.org`")]
     None,
@@ -32,7 +32,7 @@ pub enum AccountsError {
     Ambiguous,
     /// It is there already.
     #[error("{0} is set up already; `pillarbox account remove --account {0}` forgets it")]
-    Exists(MailAddress),
+    Exists(AccountAddress),
 }
 
 /// The accounts of one person.
@@ -97,7 +97,7 @@ impl Accounts {
     /// not stand in the way of a named one (S2-6).
     pub fn find(
         &self,
-        address: Option<&MailAddress>,
+        address: Option<&AccountAddress>,
     ) -> Result<(Account, Option<LevelNotice>), AccountsError> {
         match address {
             Some(address) => self
@@ -116,7 +116,7 @@ impl Accounts {
 
     /// Whether an address is set up.
     #[must_use]
-    pub fn has(&self, address: &MailAddress) -> bool {
+    pub fn has(&self, address: &AccountAddress) -> bool {
         self.file(address).exists()
     }
 
@@ -137,13 +137,13 @@ impl Accounts {
     ///
     /// # Errors
     /// The folder cannot be written to.
-    pub fn remove(&self, address: &MailAddress) -> Result<(), AccountsError> {
+    pub fn remove(&self, address: &AccountAddress) -> Result<(), AccountsError> {
         Ok(Folder::remove(&self.file(address))?)
     }
 
     /// The file of an address.
     #[must_use]
-    pub fn file(&self, address: &MailAddress) -> PathBuf {
+    pub fn file(&self, address: &AccountAddress) -> PathBuf {
         self.folder
             .file_of("accounts", &address.to_string(), ".toml")
     }
@@ -163,7 +163,7 @@ mod tests {
         assert!(matches!(accounts.find(None), Err(AccountsError::None)));
         let alice = account();
         let mut bob = account();
-        bob.address = MailAddress::parse("bob@example.org").unwrap();
+        bob.address = AccountAddress::parse("bob@example.org").unwrap();
         accounts.save(&alice).unwrap();
         assert_eq!(accounts.find(None).unwrap().0, alice);
         accounts.save(&bob).unwrap();

@@ -2,8 +2,8 @@
 
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as HeaderAddress;
-use pillarbox_discover::MailAddress;
-use pillarbox_proto::submission::{Address, Body, ReversePath};
+use pillarbox_names::Address;
+use pillarbox_proto::submission::{Body, ReversePath};
 
 use crate::Account;
 use crate::random;
@@ -26,9 +26,6 @@ pub enum ComposeError {
     /// Nobody to send it to.
     #[error("the message has no recipient; name one with --to")]
     NoRecipient,
-    /// An address that no server would take.
-    #[error("{0} cannot be used as an address")]
-    Address(String),
     /// It could not be put together.
     #[error("the message cannot be put together: {0}")]
     Build(String),
@@ -40,8 +37,8 @@ pub enum ComposeError {
 /// A message ready to be sent: RFC 5322 text with CRLF line ends, and its envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Draft {
-    from: MailAddress,
-    to: Vec<MailAddress>,
+    from: Address,
+    to: Vec<Address>,
     content: Vec<u8>,
 }
 
@@ -49,11 +46,11 @@ pub struct Draft {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Letter {
     /// Recipients in `To`.
-    pub to: Vec<MailAddress>,
+    pub to: Vec<Address>,
     /// Recipients in `Cc`.
-    pub cc: Vec<MailAddress>,
+    pub cc: Vec<Address>,
     /// Recipients that no header names.
-    pub bcc: Vec<MailAddress>,
+    pub bcc: Vec<Address>,
     /// The subject, in any script.
     pub subject: String,
     /// The text, in any script, with any line ends.
@@ -70,7 +67,7 @@ impl Draft {
     /// # Errors
     /// There is no recipient, or the message cannot be put together.
     pub fn new(account: &Account, letter: &Letter) -> Result<Self, ComposeError> {
-        let to: Vec<MailAddress> = [&letter.to, &letter.cc, &letter.bcc]
+        let to: Vec<Address> = [&letter.to, &letter.cc, &letter.bcc]
             .into_iter()
             .flatten()
             .cloned()
@@ -80,10 +77,9 @@ impl Draft {
         }
         let id = random::message_id().map_err(|why| ComposeError::Build(why.to_string()))?;
         let from = account.address();
-        let list = |addresses: &[MailAddress]| {
-            let one = |address: &MailAddress| {
-                HeaderAddress::new_address(None::<String>, address.to_string())
-            };
+        let list = |addresses: &[Address]| {
+            let one =
+                |address: &Address| HeaderAddress::new_address(None::<String>, address.to_string());
             HeaderAddress::new_list(addresses.iter().map(one).collect())
         };
         // a subject is one line, whatever was pasted into it
@@ -116,7 +112,7 @@ impl Draft {
             .write_to_vec()
             .map_err(|why| ComposeError::Build(why.to_string()))?;
         Ok(Self {
-            from: from.clone(),
+            from: from.clone().into(),
             to,
             content: with_crlf(&content),
         })
@@ -128,12 +124,12 @@ impl Draft {
         &self.content
     }
 
-    pub(crate) fn sender(&self) -> Result<ReversePath, ComposeError> {
-        path(&self.from).map(ReversePath::Address)
+    pub(crate) fn sender(&self) -> ReversePath {
+        ReversePath::Address(self.from.clone())
     }
 
-    pub(crate) fn recipients(&self) -> Result<Vec<Address>, ComposeError> {
-        self.to.iter().map(path).collect()
+    pub(crate) fn recipients(&self) -> Vec<Address> {
+        self.to.clone()
     }
 
     pub(crate) fn body(&self) -> Body {
@@ -150,13 +146,6 @@ impl Draft {
             .get(..end.unwrap_or(self.content.len()))
             .is_some_and(|header| !header.is_ascii())
     }
-}
-
-fn path(address: &MailAddress) -> Result<Address, ComposeError> {
-    address
-        .to_string()
-        .parse()
-        .map_err(|_| ComposeError::Address(address.to_string()))
 }
 
 /// Every line end as CRLF.
@@ -180,8 +169,8 @@ mod tests {
     use super::*;
     use crate::account::tests::account;
 
-    fn address(text: &str) -> MailAddress {
-        MailAddress::parse(text).unwrap()
+    fn address(text: &str) -> Address {
+        text.parse().unwrap()
     }
 
     #[test]
@@ -212,7 +201,7 @@ mod tests {
         );
         let body = message.body_text(0).unwrap().replace("\r\n", "\n");
         assert_eq!(body, "Zeile eins\n.Punkt\ndrei ä\n");
-        assert_eq!(draft.recipients().unwrap().len(), 2);
+        assert_eq!(draft.recipients().len(), 2);
         assert_eq!(
             (draft.body(), draft.has_utf8_header()),
             (Body::SevenBit, false)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use pillarbox_discover::MailAddress;
+use pillarbox_names::AccountAddress;
 use pillarbox_policy::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -33,7 +33,7 @@ pub enum PasswordError {
     Folder(#[from] FolderError),
     /// There is none.
     #[error("no password is stored for {0}; set the account up again with `pillarbox account add`")]
-    Missing(MailAddress),
+    Missing(AccountAddress),
 }
 
 /// The passwords of one person.
@@ -56,7 +56,7 @@ impl Passwords {
     /// The file could not be written. A keyring that was asked for by name and refuses is an error too.
     pub async fn store(
         &self,
-        address: &MailAddress,
+        address: &AccountAddress,
         password: &Secret,
         wanted: Option<PasswordPlace>,
     ) -> Result<PasswordPlace, PasswordError> {
@@ -80,7 +80,7 @@ impl Passwords {
     /// It is not there, or its place cannot be used.
     pub async fn find(
         &self,
-        address: &MailAddress,
+        address: &AccountAddress,
         place: PasswordPlace,
     ) -> Result<Secret, PasswordError> {
         match place {
@@ -102,7 +102,7 @@ impl Passwords {
     /// Its place cannot be used.
     pub async fn forget(
         &self,
-        address: &MailAddress,
+        address: &AccountAddress,
         place: PasswordPlace,
     ) -> Result<(), PasswordError> {
         match place {
@@ -118,14 +118,14 @@ impl Passwords {
 
     /// The file an address's password is in, where it is in one.
     #[must_use]
-    pub fn file(&self, address: &MailAddress) -> PathBuf {
+    pub fn file(&self, address: &AccountAddress) -> PathBuf {
         self.folder.file_of("passwords", &address.to_string(), "")
     }
 }
 
 /// Does something with the keyring's entry of an address, on a thread that may block.
 async fn on_keyring<T: Send + 'static>(
-    address: &MailAddress,
+    address: &AccountAddress,
     work: impl FnOnce(&keyring::Entry) -> keyring::Result<T> + Send + 'static,
 ) -> keyring::Result<T> {
     let user = address.to_string();
@@ -144,7 +144,7 @@ mod tests {
     async fn a_file_is_private_and_can_be_forgotten() {
         let dir = tempfile::tempdir().unwrap();
         let passwords = Passwords::new(Folder::new(Some(dir.path().to_owned())).unwrap());
-        let address = MailAddress::parse("alice@example.org").unwrap();
+        let address = AccountAddress::parse("alice@example.org").unwrap();
         let secret = Secret::from("correct horse \n");
         let place = passwords
             .store(&address, &secret, Some(PasswordPlace::File))

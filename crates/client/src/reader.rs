@@ -1,6 +1,6 @@
 //! Reading an account's mail, whichever protocol it is read by.
 
-use pillarbox_discover::Service;
+use pillarbox_names::Service;
 
 use crate::message::Summary;
 use crate::sign_in::sign_in;

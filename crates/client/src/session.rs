@@ -7,7 +7,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use pillarbox_discover::{Approved, DiscoverError, Domain, Mode, References, Resolver, Service};
+use pillarbox_discover::{Approved, DiscoverError, References, Resolver};
+use pillarbox_names::{Host, Service, TlsStart};
 use pillarbox_policy::{Code, HandshakeFailure, Level, Refusal, TlsFacts};
 use pillarbox_proto::imap::client::{ClearEvent, ClientCertificate};
 use pillarbox_proto::{Clear, Injected, Machine, Sealed, imap, pop3, submission};
@@ -44,7 +45,7 @@ pub enum ConnectError {
     Lookup(#[from] DiscoverError),
     /// The host has no address.
     #[error("{0} has no address")]
-    NoAddress(Domain),
+    NoAddress(Host),
     /// The host's name cannot be put into a certificate check.
     #[error(transparent)]
     Name(#[from] InvalidName),
@@ -191,9 +192,9 @@ impl Session {
         let identity =
             ServerIdentity::host(host.as_str())?.with_mail_domain(mail_domain.as_str())?;
         let service = candidate.service();
-        let dialer = Dialer::new(service_of(service), roots.clone());
-        match candidate.label().mode {
-            Mode::Implicit => {
+        let dialer = Dialer::new(service, roots.clone());
+        match candidate.label().start {
+            TlsStart::Implicit => {
                 let mut connection = dialer.connect_implicit(&target, &identity).await?;
                 connection.set_idle_timeout(PATIENCE);
                 let facts = at_level(&connection, level)?;
@@ -203,7 +204,7 @@ impl Session {
                     level,
                 })
             }
-            Mode::StartTls => {
+            TlsStart::StartTls => {
                 let connection = dialer.connect_clear(&target).await?;
                 start_tls(service, connection, &dialer, &identity, level).await
             }
@@ -242,14 +243,6 @@ impl SealedMachine {
                 Self::Submission(Box::new(submission::client::Client::<Sealed>::new(facts)))
             }
         }
-    }
-}
-
-fn service_of(service: Service) -> pillarbox_transport::Service {
-    match service {
-        Service::Imap => pillarbox_transport::Service::Imap,
-        Service::Pop3 => pillarbox_transport::Service::Pop3,
-        Service::Submission => pillarbox_transport::Service::Submission,
     }
 }
 

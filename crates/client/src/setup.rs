@@ -9,9 +9,10 @@ use std::collections::VecDeque;
 
 use pillarbox_discover::rank::{may_follow, rank};
 use pillarbox_discover::{
-    Approved, Candidate, Confirmation, DiscoverError, Domain, Entry, Family, Found, MailAddress,
-    NotConfirmed, Resolver, Service, Verdict, conventional, search,
+    Approved, Candidate, Confirmation, DiscoverError, Entry, Found, NotConfirmed, Resolver,
+    Verdict, conventional, search,
 };
+use pillarbox_names::{AccountAddress, Domain, Family, Host, Service};
 use pillarbox_policy::{AccountLevel, Code, Credentials, Level, Secret};
 use pillarbox_transport::Roots;
 
@@ -26,7 +27,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Entered {
     /// The mail address.
-    pub address: MailAddress,
+    pub address: AccountAddress,
     /// The person's name.
     pub name: Option<String>,
     /// The login name, where it is not the address or its local part (R6186-4).
@@ -77,7 +78,7 @@ pub trait Person {
     /// person does not want to go on.
     fn password(
         &mut self,
-        address: &MailAddress,
+        address: &AccountAddress,
         servers: &[(Candidate, Indicator)],
     ) -> Option<Secret>;
 }
@@ -253,7 +254,7 @@ struct Setup<'a> {
     roots: Roots,
     confirmations: Vec<Confirmation>,
     /// Hosts that were said no to; nobody is asked twice.
-    declined: Vec<Domain>,
+    declined: Vec<Host>,
     person: &'a mut dyn Person,
 }
 

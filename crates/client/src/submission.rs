@@ -110,8 +110,8 @@ impl SubmissionSession {
     /// may or may not have been taken over, and is reported as not sent.
     pub async fn send(&mut self, draft: &Draft) -> Result<Sent, ClientError> {
         let envelope = Envelope {
-            sender: draft.sender()?,
-            recipients: draft.recipients()?,
+            sender: draft.sender(),
+            recipients: draft.recipients(),
             size: draft.content().len() as u64,
             body: draft.body(),
             utf8_header: draft.has_utf8_header(),

@@ -1,6 +1,6 @@
 //! Text of strangers, made fit for a terminal (C10).
 
-use pillarbox_proto::server_text::is_deceptive;
+use pillarbox_names::is_deceptive;
 
 /// Text from a message or a server with everything removed that could steer a terminal or disguise what is
 /// read ([`is_deceptive`]), but for line feed and tab. Line ends become line feeds.

@@ -2,13 +2,14 @@
 
 use std::fmt;
 
+use pillarbox_names::{Domain, Host, Label, Service, TlsStart};
 use pillarbox_policy::Code;
 
-use crate::{Domain, Label, Mode, Service, Status};
+use crate::Status;
 
 /// Where a candidate came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum How {
+pub enum Source {
     /// An SRV record (RFC 6186, S5-1).
     Srv,
     /// A name that is customary, such as `imap.example.org`: a guess.
@@ -31,7 +32,7 @@ pub enum Trust {
         /// The domain of the mail address.
         domain: Domain,
         /// The host in question.
-        host: Domain,
+        host: Host,
         /// Why the question has to be asked.
         why: WhyAsk,
     },
@@ -48,7 +49,7 @@ pub enum WhyAsk {
 
 /// The rule of S5.1-10 and S5.1-11 for an SRV target.
 #[must_use]
-pub fn trust_of(domain: &Domain, host: &Domain, status: Status) -> Trust {
+pub fn trust_of(domain: &Domain, host: &Host, status: Status) -> Trust {
     if host.is_within(domain) {
         return Trust::InDomain;
     }
@@ -67,36 +68,30 @@ pub fn trust_of(domain: &Domain, host: &Domain, status: Status) -> Trust {
 pub struct Candidate {
     domain: Domain,
     label: Label,
-    host: Domain,
+    host: Host,
     port: u16,
-    how: How,
+    source: Source,
     trust: Trust,
 }
 
 impl Candidate {
     /// A candidate from an SRV record at `domain`.
     #[must_use]
-    pub fn from_srv(
-        domain: &Domain,
-        label: Label,
-        host: Domain,
-        port: u16,
-        status: Status,
-    ) -> Self {
+    pub fn from_srv(domain: &Domain, label: Label, host: Host, port: u16, status: Status) -> Self {
         Self {
             trust: trust_of(domain, &host, status),
             domain: domain.clone(),
             label,
             host,
             port,
-            how: How::Srv,
+            source: Source::Srv,
         }
     }
 
     /// A guess, always to be confirmed and always implicit TLS.
     #[must_use]
-    pub fn guessed(domain: &Domain, service: Service, host: Domain) -> Self {
-        let label = Label::new(service, Mode::Implicit);
+    pub fn guessed(domain: &Domain, service: Service, host: Host) -> Self {
+        let label = Label::new(service, TlsStart::Implicit);
         Self {
             trust: Trust::NeedsConfirmation {
                 domain: domain.clone(),
@@ -107,25 +102,25 @@ impl Candidate {
             label,
             host,
             port: label.default_port(),
-            how: How::Convention,
+            source: Source::Convention,
         }
     }
 
     /// A server of the person's own configuration, which is approved by being there (R7673-3).
     #[must_use]
-    pub fn configured(domain: &Domain, label: Label, host: Domain, port: u16) -> Approved {
+    pub fn configured(domain: &Domain, label: Label, host: Host, port: u16) -> Approved {
         Approved::new(Self::typed(domain, label, host, Some(port)))
     }
 
     /// A server the person named.
     #[must_use]
-    pub fn typed(domain: &Domain, label: Label, host: Domain, port: Option<u16>) -> Self {
+    pub fn typed(domain: &Domain, label: Label, host: Host, port: Option<u16>) -> Self {
         Self {
             domain: domain.clone(),
             label,
             host,
             port: port.unwrap_or_else(|| label.default_port()),
-            how: How::Typed,
+            source: Source::Typed,
             trust: Trust::Typed,
         }
     }
@@ -144,7 +139,7 @@ impl Candidate {
 
     /// The host to connect to.
     #[must_use]
-    pub fn host(&self) -> &Domain {
+    pub fn host(&self) -> &Host {
         &self.host
     }
 
@@ -156,8 +151,8 @@ impl Candidate {
 
     /// Where it came from.
     #[must_use]
-    pub fn how(&self) -> How {
-        self.how
+    pub fn source(&self) -> Source {
+        self.source
     }
 
     /// What speaks for it.
@@ -196,13 +191,13 @@ impl fmt::Display for Candidate {
 /// A person's answer: this host is right. It covers this host and no other (S5.1-11).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmation {
-    host: Domain,
+    host: Host,
 }
 
 impl Confirmation {
     /// The person was shown the domain and this host, and said yes.
     #[must_use]
-    pub fn given_for(host: Domain) -> Self {
+    pub fn given_for(host: Host) -> Self {
         Self { host }
     }
 }
@@ -214,7 +209,7 @@ pub struct NotConfirmed {
     /// The domain of the mail address.
     pub domain: Domain,
     /// The host in question.
-    pub host: Domain,
+    pub host: Host,
     /// Why.
     pub why: WhyAsk,
 }
@@ -244,7 +239,7 @@ impl fmt::Display for WhyAsk {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct References {
     /// The host, as a DNS-ID.
-    pub host: Domain,
+    pub host: Host,
     /// The mail domain, as a DNS-ID.
     pub mail_domain: Domain,
 }
@@ -302,19 +297,23 @@ mod tests {
         Domain::parse(text).unwrap()
     }
 
-    fn srv(host: &str, status: Status) -> Candidate {
-        let label = Label::new(Service::Imap, Mode::Implicit);
-        Candidate::from_srv(&domain("example.org"), label, domain(host), 993, status)
+    fn host(text: &str) -> Host {
+        Host::parse(text).unwrap()
+    }
+
+    fn srv(name: &str, status: Status) -> Candidate {
+        let label = Label::new(Service::Imap, TlsStart::Implicit);
+        Candidate::from_srv(&domain("example.org"), label, host(name), 993, status)
     }
 
     #[test]
     fn s5_1_10_and_11_table() {
-        let ask = |host: &str| Trust::NeedsConfirmation {
+        let ask = |name: &str| Trust::NeedsConfirmation {
             domain: domain("example.org"),
-            host: domain(host),
+            host: host(name),
             why: WhyAsk::UnsignedElsewhere,
         };
-        for (host, status, trust) in [
+        for (name, status, trust) in [
             ("example.org", Status::Insecure, Trust::InDomain),
             ("imap.example.org", Status::Insecure, Trust::InDomain),
             ("imap.example.org", Status::Secure, Trust::InDomain),
@@ -327,7 +326,7 @@ mod tests {
                 ask("example.org.evil.test"),
             ),
         ] {
-            assert_eq!(srv(host, status).trust(), &trust, "{host} {status:?}");
+            assert_eq!(srv(name, status).trust(), &trust, "{name} {status:?}");
         }
     }
 
@@ -335,13 +334,13 @@ mod tests {
     fn a_confirmation_for_one_host_does_not_cover_another() {
         let candidate = srv("b.host.test", Status::Insecure);
         let refusal = candidate
-            .approve(&[Confirmation::given_for(domain("a.host.test"))])
+            .approve(&[Confirmation::given_for(host("a.host.test"))])
             .unwrap_err();
-        assert_eq!(refusal.host, domain("b.host.test"));
+        assert_eq!(refusal.host, host("b.host.test"));
         assert_eq!(refusal.code(), Code::DiscoveryUntrusted);
         assert!(
             candidate
-                .approve(&[Confirmation::given_for(domain("b.host.test"))])
+                .approve(&[Confirmation::given_for(host("b.host.test"))])
                 .is_ok()
         );
     }
@@ -350,7 +349,7 @@ mod tests {
     fn references_are_the_host_and_the_mail_domain() {
         let approved = srv("imap.host.test", Status::Secure).approve(&[]).unwrap();
         let expected = References {
-            host: domain("imap.host.test"),
+            host: host("imap.host.test"),
             mail_domain: domain("example.org"),
         };
         assert_eq!(approved.references(), &expected);
@@ -359,9 +358,9 @@ mod tests {
     #[test]
     fn a_guess_is_asked_about_and_a_typed_server_is_not() {
         let base = domain("example.org");
-        let guess = Candidate::guessed(&base, Service::Imap, domain("imap.example.org"));
+        let guess = Candidate::guessed(&base, Service::Imap, host("imap.example.org"));
         assert_eq!(guess.approve(&[]).unwrap_err().why, WhyAsk::Guess);
-        let typed = Candidate::typed(&base, guess.label(), domain("mx.test"), None);
+        let typed = Candidate::typed(&base, guess.label(), host("mx.test"), None);
         assert_eq!(typed.approve(&[]).unwrap().candidate().port(), 993);
     }
 }

@@ -6,14 +6,6 @@ use pillarbox_policy::Code;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DiscoverError {
-    /// The person's text is not a mail address.
-    #[error("\"{shown}\" is not a mail address: {why}")]
-    Address {
-        /// The text, escaped and shortened.
-        shown: String,
-        /// What is wrong with it.
-        why: String,
-    },
     /// A DNS answer that ought to be signed is not, or its signature is wrong. Never treated as "no such
     /// record" (S5.1-10 (d), R7673-1).
     #[error(

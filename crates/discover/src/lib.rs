@@ -9,29 +9,24 @@
 //! express. It opens no connection but to name servers, and knows no mail protocol.
 //!
 //! ```
-//! use pillarbox_discover::{Domain, Status, Trust, trust_of};
+//! use pillarbox_discover::{Status, Trust, trust_of};
+//! use pillarbox_names::{Domain, Host};
 //!
 //! let domain = Domain::parse("example.org").unwrap();
-//! let host = Domain::parse("badexample.org").unwrap();
+//! let host = Host::parse("badexample.org").unwrap();
 //! assert!(matches!(trust_of(&domain, &host, Status::Insecure), Trust::NeedsConfirmation { .. }));
 //! ```
 
-mod address;
 mod candidate;
-mod domain;
 mod error;
 pub mod rank;
 mod resolver;
 mod search;
-mod service;
 
-pub use address::MailAddress;
 pub use candidate::{
-    Approved, Candidate, Confirmation, How, NotConfirmed, References, Trust, WhyAsk, trust_of,
+    Approved, Candidate, Confirmation, NotConfirmed, References, Source, Trust, WhyAsk, trust_of,
 };
-pub use domain::{Domain, DomainError};
 pub use error::DiscoverError;
 pub use rank::{Entry, Verdict};
 pub use resolver::{Addresses, Resolver, ResolverSettings, SrvAnswer, SrvRecord, Status};
 pub use search::{Found, conventional, search};
-pub use service::{Family, Label, Mode, Service};

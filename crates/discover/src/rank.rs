@@ -10,7 +10,9 @@
 //!
 //! Randomness is an input.
 
-use crate::{Candidate, Domain, Family, Label, Mode, Service, SrvAnswer, Status};
+use pillarbox_names::{Domain, Family, Host, Label, Service, TlsStart};
+
+use crate::{Candidate, SrvAnswer, Status};
 
 /// What is known about an advertised server by now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub struct Entry {
     /// SRV port.
     pub port: u16,
     /// SRV target, never `.`.
-    pub target: Domain,
+    pub target: Host,
     /// DNSSEC status of the answer.
     pub status: Status,
     /// What is known about it.
@@ -87,7 +89,13 @@ pub fn rank(
         Service::Pop3 => (pop3, 1),
         Service::Submission => (submission, 2),
     };
-    let group = |entry: &Entry| (place(entry.label.service), entry.priority, entry.label.mode);
+    let group = |entry: &Entry| {
+        (
+            place(entry.label.service),
+            entry.priority,
+            entry.label.start,
+        )
+    };
     left.sort_by_key(|entry| group(entry));
     left.chunk_by(|a, b| group(a) == group(b))
         .flat_map(|group| by_weight(group, draw))
@@ -131,7 +139,7 @@ fn by_weight<'a>(group: &[&'a Entry], draw: &mut dyn FnMut(u64) -> u64) -> Vec<&
 /// whoever made implicit TLS fail (C23).
 #[must_use]
 pub fn may_follow(failed: &Candidate, next: &Candidate) -> bool {
-    !(failed.label().mode == Mode::Implicit && next.label().mode == Mode::StartTls)
+    !(failed.label().start == TlsStart::Implicit && next.label().start == TlsStart::StartTls)
 }
 
 #[cfg(test)]

@@ -13,7 +13,9 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::net::{DnsError, NetError};
 use hickory_resolver::{Hosts, TokioResolver};
 
-use crate::{DiscoverError, Domain};
+use pillarbox_names::{Domain, Host, Label};
+
+use crate::DiscoverError;
 
 /// DNSSEC status of an answer that can be used. Bogus is not among them: it is [`DiscoverError::Bogus`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,7 +46,7 @@ pub struct SrvRecord {
     /// TCP port.
     pub port: u16,
     /// The host; `None` for `.`, which says that the service is decidedly not there (R6186-1).
-    pub target: Option<Domain>,
+    pub target: Option<Host>,
 }
 
 /// The SRV records of one name. No records means there are none.
@@ -138,11 +140,7 @@ impl Resolver {
     ///
     /// # Errors
     /// Bogus or no answer. Both are different from "there are none".
-    pub async fn srv(
-        &self,
-        label: crate::Label,
-        domain: &Domain,
-    ) -> Result<SrvAnswer, DiscoverError> {
+    pub async fn srv(&self, label: Label, domain: &Domain) -> Result<SrvAnswer, DiscoverError> {
         let (status, data) = self
             .records(&format!("{label}.{domain}."), RecordType::SRV)
             .await?;
@@ -151,7 +149,9 @@ impl Resolver {
             .filter_map(|data| match data {
                 RData::SRV(srv) if srv.target.is_root() => Some((srv, None)),
                 // a target that cannot be a host name is no server
-                RData::SRV(srv) => Domain::from_name(&srv.target).map(|target| (srv, Some(target))),
+                RData::SRV(srv) => Host::parse(&srv.target.to_ascii())
+                    .ok()
+                    .map(|target| (srv, Some(target))),
                 _ => None,
             })
             .map(|(srv, target)| SrvRecord {
@@ -168,7 +168,7 @@ impl Resolver {
     ///
     /// # Errors
     /// Bogus or no answer.
-    pub async fn addresses(&self, host: &Domain) -> Result<Addresses, DiscoverError> {
+    pub async fn addresses(&self, host: &Host) -> Result<Addresses, DiscoverError> {
         if host.as_str() == "localhost" || host.as_str().ends_with(".localhost") {
             return Ok(Addresses {
                 status: Status::Insecure,

@@ -1,7 +1,9 @@
 //! The look-up of all labels of a domain, and the guesses where there are none.
 
+use pillarbox_names::{Domain, Family, Label, Service};
+
 use crate::rank::{Entry, entries};
-use crate::{Candidate, DiscoverError, Domain, Family, Label, Resolver, Service, SrvAnswer};
+use crate::{Candidate, DiscoverError, Resolver, SrvAnswer};
 
 /// What a domain says about one family of services.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,7 +69,7 @@ pub fn conventional(domain: &Domain, family: Family) -> Vec<Candidate> {
     guesses
         .iter()
         .filter_map(|(service, label)| {
-            Some(Candidate::guessed(domain, *service, domain.child(label)?))
+            Some(Candidate::guessed(domain, *service, domain.host(label)?))
         })
         .collect()
 }
@@ -75,14 +77,16 @@ pub fn conventional(domain: &Domain, family: Family) -> Vec<Candidate> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Mode, SrvRecord, Status, Trust};
+    use pillarbox_names::{Host, TlsStart};
+
+    use crate::{SrvRecord, Status, Trust};
 
     fn answer(targets: &[Option<&str>]) -> SrvAnswer {
         let record = |target: &Option<&str>| SrvRecord {
             priority: 0,
             weight: 0,
             port: 1,
-            target: target.map(|name| Domain::parse(name).unwrap()),
+            target: target.map(|name| Host::parse(name).unwrap()),
         };
         SrvAnswer {
             status: Status::Insecure,
@@ -116,7 +120,7 @@ mod tests {
         let domain = Domain::parse("example.org").unwrap();
         for family in [Family::Access, Family::Submission] {
             for guess in conventional(&domain, family) {
-                assert_eq!(guess.label().mode, Mode::Implicit);
+                assert_eq!(guess.label().start, TlsStart::Implicit);
                 assert!(matches!(guess.trust(), Trust::NeedsConfirmation { .. }));
                 assert!(guess.approve(&[]).is_err());
             }

@@ -149,6 +149,12 @@ impl AddressDomain {
         Ok((Self::Name(Domain::parse(name)?), rest))
     }
 
+    /// Whether it is a domain name of at least two labels (R6409-2).
+    #[must_use]
+    pub fn is_fully_qualified(&self) -> bool {
+        self.name().is_some_and(Domain::is_fully_qualified)
+    }
+
     /// The domain name, unless it is an address literal.
     #[must_use]
     pub fn name(&self) -> Option<&Domain> {
@@ -399,10 +405,7 @@ mod tests {
             ("Alice+x", "example.org")
         );
         assert_eq!(address.to_string(), "Alice+x@example.org");
-        assert_eq!(
-            Address::from(address).to_string(),
-            "Alice+x@example.org"
-        );
+        assert_eq!(Address::from(address).to_string(), "Alice+x@example.org");
         for (text, why) in [
             ("alice", AddressError::NoAt),
             ("\"a b\"@example.org", AddressError::Character),

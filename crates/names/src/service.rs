@@ -111,13 +111,13 @@ pub struct Label {
 }
 
 impl Label {
-    /// The six labels that are looked up.
+    /// The six labels there are, those of implicit TLS first.
     pub const ALL: [Self; 6] = [
         Self::new(Service::Imap, TlsStart::Implicit),
-        Self::new(Service::Imap, TlsStart::StartTls),
         Self::new(Service::Pop3, TlsStart::Implicit),
-        Self::new(Service::Pop3, TlsStart::StartTls),
         Self::new(Service::Submission, TlsStart::Implicit),
+        Self::new(Service::Imap, TlsStart::StartTls),
+        Self::new(Service::Pop3, TlsStart::StartTls),
         Self::new(Service::Submission, TlsStart::StartTls),
     ];
 

@@ -2,33 +2,11 @@
 
 use std::fmt;
 
+use pillarbox_names::TlsStart;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
 use crate::{CipherSuite, Group, TlsVersion};
-
-/// How TLS began on a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum How {
-    /// From the first byte, on a port used for TLS only (S2-2).
-    Implicit,
-    /// After STARTTLS or STLS on a cleartext session.
-    StartTls,
-    /// Ended at a trusted balancer in front of us, which passed the facts on (SA-4).
-    Proxied,
-}
-
-impl How {
-    /// A stable word for logs and records.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Implicit => "implicit",
-            Self::StartTls => "starttls",
-            Self::Proxied => "proxied",
-        }
-    }
-}
 
 /// What was proved about the other end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -194,7 +172,7 @@ impl TlsFacts {
     /// How TLS began.
     #[must_use]
     pub fn how(&self) -> How {
-        self.parts.how
+        self.parts.tls_start
     }
 
     /// What was proved about the peer.

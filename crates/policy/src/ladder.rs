@@ -5,7 +5,9 @@
 
 use std::fmt;
 
-use crate::{Channel, Code, How, Timestamp, TlsVersion};
+use pillarbox_names::TlsStart;
+
+use crate::{Channel, Code, Timestamp, TlsVersion};
 
 /// The weakest way in that an account may still use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,7 +169,7 @@ impl Ladder {
             Channel::Sealed(facts) if facts.version() < self.least_version => {
                 Err(LadderRefusal::NeedsVersion(self.least_version))
             }
-            Channel::Sealed(facts) if height == 2 && facts.how() == How::StartTls => {
+            Channel::Sealed(facts) if height == 2 && facts.tls_start() == TlsStart::StartTls => {
                 Err(LadderRefusal::NeedsImplicitTls)
             }
             Channel::Sealed(_) => Ok(Admission(())),
@@ -178,7 +180,7 @@ impl Ladder {
     pub fn used(&mut self, channel: &Channel, now: Timestamp) {
         let weaker = channel
             .facts()
-            .is_none_or(|facts| facts.how() == How::StartTls);
+            .is_none_or(|facts| facts.tls_start() == TlsStart::StartTls);
         if weaker {
             self.weaker_use = Some(now);
         }

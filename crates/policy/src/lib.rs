@@ -30,7 +30,7 @@ mod time;
 pub use absence::{HandshakeFailure, NoTls};
 pub use channel::{AuthPermit, Channel, LegacyWindow, MayAuthenticate, may_authenticate};
 pub use credentials::{Credentials, Released, Secret};
-pub use facts::{ChannelBinding, FactsParts, How, PeerProof, TlsFacts};
+pub use facts::{ChannelBinding, FactsParts, PeerProof, TlsFacts};
 pub use ladder::{Admission, Grant, Ladder, LadderRefusal, Ratchet, Rung};
 pub use level::{AccountLevel, Consent, Level, Lowering};
 pub use names::{CipherSuite, Group, TlsVersion};

@@ -1,5 +1,6 @@
 //! Reads the certificates that the configuration names, and says everything that is wrong with them.
 
+use pillarbox_names::Host;
 use pillarbox_transport::{CertificateError, CertificateFiles, CertificateWarning, Certificates};
 
 /// What came of reading them.
@@ -23,12 +24,12 @@ pub enum LoadedWarning {
     #[error(
         "no certificate names the hostname \"{0}\": clients that connect to it refuse the server; have one issued for this name, or mend \"hostname\""
     )]
-    HostnameUnnamed(String),
+    HostnameUnnamed(Host),
 }
 
 /// Reads them all, for a server that is called `hostname`.
 #[must_use]
-pub fn load(files: &[CertificateFiles], hostname: &str) -> LoadedCertificates {
+pub fn load(files: &[CertificateFiles], hostname: &Host) -> LoadedCertificates {
     let mut loaded = LoadedCertificates::default();
     for files in files {
         match loaded.certificates.add(files) {
@@ -36,10 +37,10 @@ pub fn load(files: &[CertificateFiles], hostname: &str) -> LoadedCertificates {
             Err(error) => loaded.errors.push(error),
         }
     }
-    if !loaded.certificates.is_empty() && !loaded.certificates.knows(hostname) {
+    if !loaded.certificates.is_empty() && !loaded.certificates.knows(hostname.as_str()) {
         loaded
             .warnings
-            .push(LoadedWarning::HostnameUnnamed(hostname.to_owned()));
+            .push(LoadedWarning::HostnameUnnamed(hostname.clone()));
     }
     loaded
 }

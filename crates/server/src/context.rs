@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use pillarbox_names::{Service, TlsStart};
 use pillarbox_policy::LegacyWindow;
 use pillarbox_store::Store;
-use pillarbox_transport::{Acceptor, Service};
+use pillarbox_transport::Acceptor;
 use tokio::time::Instant;
 
 use crate::auth::{Authenticator, HashingError, LoginSecret};
@@ -75,15 +76,6 @@ impl Context {
     }
 }
 
-/// How TLS begins on a listener. There is no third way (S1-1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Opening {
-    /// From the first byte (S3-1).
-    Implicit,
-    /// By STARTTLS or STLS, required before anything secret (S4-5).
-    StartTls,
-}
-
 /// The listener a connection came in by.
 #[derive(Debug, Clone)]
 pub struct ListenerInfo {
@@ -93,7 +85,7 @@ pub struct ListenerInfo {
     /// What it speaks.
     pub service: Service,
     /// How TLS begins on it.
-    pub opening: Opening,
+    pub tls_start: TlsStart,
     /// Does the handshake, after STARTTLS where that is how TLS begins. To hold it is proof that there is a
     /// certificate, so STARTTLS may be offered (S4-6).
     pub acceptor: Acceptor,

@@ -20,8 +20,8 @@
 //!     Path::new("/etc/pillarbox/pillarboxd.toml"),
 //! )?;
 //! // Implicit TLS first; there is no key that switches TLS off.
-//! assert_eq!(settings.listeners[0].name, "imaps");
-//! assert_eq!(accounts::address("Ann@EXAMPLE.org", &settings)?, "Ann@example.org");
+//! assert_eq!(settings.listeners[0].label.as_str(), "imaps");
+//! assert_eq!(accounts::address("Ann@EXAMPLE.org", &settings)?.to_string(), "Ann@example.org");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -33,7 +33,6 @@ pub mod clock;
 pub mod config;
 pub mod context;
 pub mod delivery;
-mod domain;
 #[cfg(test)]
 #[path = "../tests/suite/house/faulty_store.rs"]
 #[expect(dead_code, reason = "tests of sessions use the rest")]
@@ -52,7 +51,7 @@ mod upgrade;
 
 pub use auth::{AccountHandle, Attempt, Authenticator, Denied};
 pub use config::Settings;
-pub use context::{Context, ListenerInfo, Opening};
+pub use context::{Context, ListenerInfo};
 pub use lifecycle::{Server, StartError};
 pub use listeners::ListenError;
 pub use shutdown::{Shutdown, ShutdownTrigger};

@@ -120,7 +120,7 @@ impl Server {
         }
         let mut running = listeners.serve(&cx, &shutdown);
         running.spawn(admin.run(Arc::clone(&cx), shutdown));
-        tracing::info!(hostname = cx.settings().hostname, "ready");
+        tracing::info!(hostname = %cx.settings().hostname, "ready");
         Ok(Self {
             file: file.to_owned(),
             cx,

@@ -5,15 +5,16 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use pillarbox_policy::{Code, HandshakeFailure, How};
+use pillarbox_names::{Service, TlsStart};
+use pillarbox_policy::{Code, HandshakeFailure};
 use pillarbox_transport::{
-    Acceptor, CertificateStore, Connection, HandshakeError, Listener, ListenerLimits, Service,
-    Start, Timeouts, Unserved,
+    Acceptor, CertificateStore, Connection, HandshakeError, Listener, ListenerLimits, Start,
+    Timeouts, Unserved,
 };
 use tokio::task::JoinSet;
 
 use crate::config::{ListenerSettings, Settings};
-use crate::context::{Context, ListenerInfo, Opening};
+use crate::context::{Context, ListenerInfo};
 use crate::shutdown::Shutdown;
 use crate::{imap, pop3, submission};
 
@@ -76,15 +77,15 @@ impl Listeners {
         let mut bound = Vec::new();
         let mut addresses = BTreeMap::<_, Vec<_>>::new();
         for listener in &settings.listeners {
-            let acceptor = acceptors.of(listener.service)?;
-            let start = match listener.opening {
-                Opening::Implicit => Start::Implicit(acceptor.clone()),
-                Opening::StartTls => Start::Clear,
+            let acceptor = acceptors.of(listener.label.service)?;
+            let start = match listener.label.start {
+                TlsStart::Implicit => Start::Implicit(acceptor.clone()),
+                TlsStart::StartTls => Start::Clear,
             };
             let info = Arc::new(ListenerInfo {
-                name: listener.name,
-                service: listener.service,
-                opening: listener.opening,
+                name: listener.label.as_str(),
+                service: listener.label.service,
+                tls_start: listener.label.start,
                 acceptor,
                 legacy_window: None,
             });
@@ -93,7 +94,10 @@ impl Listeners {
                     continue;
                 };
                 let address = socket.local_addr().unwrap_or(*address);
-                addresses.entry(listener.name).or_default().push(address);
+                addresses
+                    .entry(listener.label.as_str())
+                    .or_default()
+                    .push(address);
                 bound.push((Arc::clone(&info), socket));
             }
         }
@@ -164,14 +168,14 @@ fn bind(
     start: &Start,
     limits: ListenerLimits,
 ) -> Result<Option<Listener>, ListenError> {
-    match Listener::bind(listener.name, address, start.clone(), limits) {
+    match Listener::bind(listener.label.as_str(), address, start.clone(), limits) {
         Ok(bound) => Ok(Some(bound)),
         Err(error) if is_everywhere_without_ipv6(listener, address, &error) => {
-            tracing::warn!(listener = listener.name, %address, "there is no IPv6 here; listening on IPv4 alone");
+            tracing::warn!(listener = listener.label.as_str(), %address, "there is no IPv6 here; listening on IPv4 alone");
             Ok(None)
         }
         Err(why) => Err(ListenError::Bind {
-            listener: listener.name,
+            listener: listener.label.as_str(),
             address,
             why,
         }),
@@ -208,7 +212,7 @@ async fn session(
 /// Says in the log why a connection got no session.
 fn log_unserved(listener: &'static str, unserved: &Unserved) {
     match unserved {
-        Unserved::Handshake(error) => log_failed_handshake(listener, How::Implicit, error),
+        Unserved::Handshake(error) => log_failed_handshake(listener, TlsStart::Implicit, error),
         Unserved::Accept(_) => tracing::error!(listener, "{unserved}"),
         _ => tracing::warn!(listener, "{unserved}"),
     }
@@ -216,10 +220,14 @@ fn log_unserved(listener: &'static str, unserved: &Unserved) {
 
 /// Says in the log why a handshake failed; also called by sessions after STARTTLS. A client that is too old is
 /// said with the version it offered, so that its owner can be found (S4-15, S4-17, S4.1-9).
-pub(crate) fn log_failed_handshake(listener: &'static str, how: How, error: &HandshakeError) {
-    let code = match (how, &error.failure) {
+pub(crate) fn log_failed_handshake(
+    listener: &'static str,
+    tls_start: TlsStart,
+    error: &HandshakeError,
+) {
+    let code = match (tls_start, &error.failure) {
         // Cleartext where STARTTLS was the last of it: S1, in a segment of its own.
-        (How::StartTls, HandshakeFailure::NotTls) => Some(Code::CommandInjection),
+        (TlsStart::StartTls, HandshakeFailure::NotTls) => Some(Code::CommandInjection),
         (_, failure) => failure.code(),
     };
     let offered = match error.failure {

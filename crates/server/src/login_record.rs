@@ -23,7 +23,7 @@ pub(crate) fn record(
         login: cut(login).to_owned(),
         listener: attempt.listener.to_owned(),
         remote: attempt.remote.to_string(),
-        how: facts.map(|facts| facts.how().as_str().to_owned()),
+        how: facts.map(|facts| facts.tls_start().as_str().to_owned()),
         tls_version: facts.map(|facts| facts.version().to_string()),
         cipher_suite: facts.map(|facts| facts.suite().to_string()),
         group: facts.and_then(|facts| facts.group().map(|group| group.to_string())),

@@ -7,8 +7,8 @@ use std::fmt;
 use std::net::IpAddr;
 
 use jiff::tz::TimeZone;
+use pillarbox_names::AddressDomain;
 use pillarbox_policy::{Channel, Timestamp, TlsFacts};
-use pillarbox_proto::submission::Domain;
 
 /// Columns of a line; a single longer word stands alone on its line.
 const COLUMNS: usize = 78;
@@ -51,9 +51,9 @@ impl Host {
     /// A client: the name it gave with EHLO if that is a domain, and where it connected from.
     #[must_use]
     pub fn client(ehlo: &str, address: IpAddr) -> Self {
-        let literal = Domain::Literal(address.to_canonical()).to_string();
-        let name = match ehlo.parse::<Domain>() {
-            Ok(domain) => domain.to_string(),
+        let literal = AddressDomain::Literal(address.to_canonical()).to_string();
+        let name = match ehlo.parse::<AddressDomain>() {
+            Ok(_) => ehlo.to_owned(),
             Err(_) => literal.clone(),
         };
         Self {

@@ -1,7 +1,8 @@
 //! What follows a STARTTLS that was answered: the handshake, and what is known after it. The same for all
 //! protocols; what becomes of their machines is theirs (S2).
 
-use pillarbox_policy::{How, TlsFacts};
+use pillarbox_names::TlsStart;
+use pillarbox_policy::TlsFacts;
 use pillarbox_transport::Connection;
 
 use crate::ListenerInfo;
@@ -18,7 +19,7 @@ pub(crate) async fn start_tls(
             Some((connection, facts))
         }
         Err(error) => {
-            log_failed_handshake(listener.name, How::StartTls, &error);
+            log_failed_handshake(listener.name, TlsStart::StartTls, &error);
             None
         }
     }

@@ -1,7 +1,8 @@
 //! [`TlsFacts`] for tests of pure machines, which never see a handshake.
 
+use pillarbox_names::TlsStart;
 use pillarbox_policy::{
-    ChannelBinding, CipherSuite, FactsParts, Group, How, PeerProof, TlsFacts, TlsVersion,
+    ChannelBinding, CipherSuite, FactsParts, Group, PeerProof, TlsFacts, TlsVersion,
 };
 
 /// Facts of a healthy implicit-TLS session: TLS 1.3, a hybrid group, a validated server.
@@ -24,7 +25,7 @@ pub fn facts_with(change: impl FnOnce(&mut FactsParts)) -> TlsFacts {
         sni: Some("mail.example.org".to_owned()),
         alpn: None,
         resumed: false,
-        how: How::Implicit,
+        tls_start: TlsStart::Implicit,
         peer: PeerProof::Pkix {
             name: "mail.example.org".to_owned(),
         },

@@ -15,10 +15,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pillarbox_names::Service;
 use pillarbox_testkit::TestCa;
 use pillarbox_transport::{
-    Acceptor, CertificateFiles, CertificateStore, Certificates, Listener, ListenerLimits, Service,
-    Start,
+    Acceptor, CertificateFiles, CertificateStore, Certificates, Listener, ListenerLimits, Start,
 };
 use rustls::client::Resumption;
 use rustls::crypto::SupportedKxGroup;

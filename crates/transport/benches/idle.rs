@@ -14,12 +14,13 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use pillarbox_names::Service;
 use pillarbox_policy::Channel;
 use pillarbox_proto::{Machine, Step};
 use pillarbox_testkit::TestCa;
 use pillarbox_transport::{
     Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, Dialer, Driven,
-    Listener, ListenerLimits, Roots, ServerIdentity, Service, Start, Target,
+    Listener, ListenerLimits, Roots, ServerIdentity, Start, Target,
 };
 
 const NAME: &str = "mail.example.org";

@@ -4,7 +4,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::{HandshakeFailure, How, PeerProof, TlsFacts};
+use pillarbox_names::{Service, TlsStart};
+use pillarbox_policy::{HandshakeFailure, PeerProof, TlsFacts};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::NoServerSessionStorage;
@@ -16,7 +17,7 @@ use crate::failure::classify;
 use crate::hello::{self, Hello, MAX_HELLO};
 use crate::provider::{VERSIONS, provider};
 use crate::wire::Wire;
-use crate::{CertificateStore, HandshakeError, Service};
+use crate::{CertificateStore, HandshakeError};
 
 /// The most ciphertext that waits inside TLS for a slow peer, in octets.
 pub(crate) const TLS_BUFFER: usize = 32 * 1024;
@@ -83,11 +84,11 @@ impl Acceptor {
         &self,
         wire: Wire,
         peer: SocketAddr,
-        how: How,
+        tls_start: TlsStart,
         limit: Duration,
     ) -> Result<(Box<TlsStream<Wire>>, TlsFacts), HandshakeError> {
         let mut sni = None;
-        let failure = match timeout(limit, self.negotiate(wire, how, &mut sni)).await {
+        let failure = match timeout(limit, self.negotiate(wire, tls_start, &mut sni)).await {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(failure)) => failure,
             Err(_) => HandshakeFailure::TimedOut,
@@ -98,7 +99,7 @@ impl Acceptor {
     async fn negotiate(
         &self,
         mut wire: Wire,
-        how: How,
+        tls_start: TlsStart,
         sni: &mut Option<String>,
     ) -> Result<(Box<TlsStream<Wire>>, TlsFacts), HandshakeFailure> {
         match client_hello(&mut wire).await? {
@@ -130,7 +131,7 @@ impl Acceptor {
             Ok(tls) => {
                 let session = tls.get_ref().1;
                 let circumstances = Circumstances {
-                    how,
+                    tls_start,
                     sni: session.server_name().map(str::to_owned),
                     peer: PeerProof::Anonymous,
                 };

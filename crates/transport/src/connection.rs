@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use pillarbox_policy::{Channel, HandshakeFailure, How, NoTls, TlsFacts};
+use pillarbox_names::TlsStart;
+use pillarbox_policy::{Channel, HandshakeFailure, NoTls, TlsFacts};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -183,7 +184,8 @@ impl Connection {
     /// # Errors
     /// The handshake failed. The connection is gone; there is no way back to cleartext (S7).
     pub async fn start_tls_as_server(self, acceptor: &Acceptor) -> Result<Self, HandshakeError> {
-        self.into_tls(Side::Server(acceptor), How::StartTls).await
+        self.into_tls(Side::Server(acceptor), TlsStart::StartTls)
+            .await
     }
 
     /// After the server's success reply to STARTTLS or STLS, on the client's side.
@@ -195,7 +197,7 @@ impl Connection {
         dialer: &Dialer,
         identity: &ServerIdentity,
     ) -> Result<Self, HandshakeError> {
-        self.into_tls(Side::Client(dialer, identity), How::StartTls)
+        self.into_tls(Side::Client(dialer, identity), TlsStart::StartTls)
             .await
     }
 
@@ -220,7 +222,7 @@ impl Connection {
     pub(crate) async fn into_tls(
         mut self,
         side: Side<'_>,
-        how: How,
+        tls_start: TlsStart,
     ) -> Result<Self, HandshakeError> {
         let failed = |peer, failure| HandshakeError {
             peer,
@@ -237,10 +239,11 @@ impl Connection {
         // Boxed, so that a session's task is not as large as a handshake for the rest of its life.
         let (tls, facts) = match side {
             Side::Server(acceptor) => {
-                Box::pin(acceptor.handshake(wire, self.peer, how, self.timeouts.handshake)).await?
+                Box::pin(acceptor.handshake(wire, self.peer, tls_start, self.timeouts.handshake))
+                    .await?
             }
             Side::Client(dialer, identity) => {
-                Box::pin(dialer.handshake(wire, self.peer, how, identity)).await?
+                Box::pin(dialer.handshake(wire, self.peer, tls_start, identity)).await?
             }
         };
         record(&self.span, &facts);
@@ -258,7 +261,7 @@ pub(crate) enum Side<'a> {
 }
 
 fn record(span: &Span, facts: &TlsFacts) {
-    span.record("how", facts.how().as_str())
+    span.record("how", facts.tls_start().as_str())
         .record("version", facts.version().as_str())
         .record("suite", display(facts.suite()))
         .record("resumed", facts.resumed());

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::{HandshakeFailure, How, TlsFacts};
+use pillarbox_names::{Service, TlsStart};
+use pillarbox_policy::{HandshakeFailure, TlsFacts};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use tokio::net::{TcpStream, lookup_host};
@@ -20,7 +21,7 @@ use crate::failure::classify;
 use crate::provider::{VERSIONS, provider};
 use crate::verifier::Verifier;
 use crate::wire::Wire;
-use crate::{Connection, HandshakeError, Roots, ServerIdentity, Service, Timeouts};
+use crate::{Connection, HandshakeError, Roots, ServerIdentity, Timeouts};
 
 /// For all addresses of a target together.
 const CONNECT: Duration = Duration::from_secs(30);
@@ -122,7 +123,7 @@ impl Dialer {
     ) -> Result<Connection, DialError> {
         let connection = self.connect_clear(target).await?;
         let side = Side::Client(self, identity);
-        Ok(connection.into_tls(side, How::Implicit).await?)
+        Ok(connection.into_tls(side, TlsStart::Implicit).await?)
     }
 
     /// Connects in the clear, for a protocol that goes on to STARTTLS with
@@ -149,10 +150,10 @@ impl Dialer {
         &self,
         wire: Wire,
         peer: SocketAddr,
-        how: How,
+        tls_start: TlsStart,
         identity: &ServerIdentity,
     ) -> Result<(Box<TlsStream<Wire>>, TlsFacts), HandshakeError> {
-        let negotiation = self.negotiate(wire, how, identity);
+        let negotiation = self.negotiate(wire, tls_start, identity);
         match timeout(self.timeouts.handshake, negotiation).await {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(failure)) => Err(failure),
@@ -168,13 +169,13 @@ impl Dialer {
     async fn negotiate(
         &self,
         mut wire: Wire,
-        how: How,
+        tls_start: TlsStart,
         identity: &ServerIdentity,
     ) -> Result<(Box<TlsStream<Wire>>, TlsFacts), HandshakeFailure> {
         let verifier = Verifier::new(
             self.roots.clone(),
             identity.clone(),
-            self.service.srv_label(how),
+            Label::new(self.service, tls_start).srv(),
         );
         let config = self.config(Arc::clone(&verifier))?;
         wire.begin_handshake();
@@ -188,7 +189,7 @@ impl Dialer {
                 let (wire, session) = tls.get_mut();
                 wire.take_first();
                 let circumstances = Circumstances {
-                    how,
+                    tls_start,
                     sni: identity.sni(),
                     peer: verifier.proof(),
                 };

@@ -2,15 +2,16 @@
 //!
 //! Suites and groups get their IANA names here (S4.3-3, S4.3-9); rustls spells them its own way.
 
+use pillarbox_names::TlsStart;
 use pillarbox_policy::{
-    ChannelBinding, CipherSuite, FactsParts, Group, HandshakeFailure, How, PeerProof, TlsFacts,
+    ChannelBinding, CipherSuite, FactsParts, Group, HandshakeFailure, PeerProof, TlsFacts,
     TlsVersion,
 };
 use rustls::{ConnectionCommon, HandshakeKind, ProtocolVersion};
 
 /// What a finished handshake leaves open: what only the side that did it knows.
 pub(crate) struct Circumstances {
-    pub(crate) how: How,
+    pub(crate) tls_start: TlsStart,
     pub(crate) sni: Option<String>,
     pub(crate) peer: PeerProof,
 }
@@ -51,7 +52,7 @@ pub(crate) fn mint<Side>(
         sni: circumstances.sni,
         alpn,
         resumed: kind == HandshakeKind::Resumed,
-        how: circumstances.how,
+        tls_start: circumstances.tls_start,
         peer: circumstances.peer,
         binding: Some(tls_exporter(session)?),
     }))

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
+use pillarbox_names::Host;
 use rustls_pki_types::{CertificateDer, DnsName, ServerName};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
@@ -127,14 +128,9 @@ impl fmt::Display for ServerIdentity {
 
 /// Reads a name, turning Unicode labels into A-labels and dropping a final dot.
 fn dns_name(text: &str) -> Result<DnsName<'static>, InvalidName> {
-    let invalid = || InvalidName(text.to_owned());
-    let ascii =
-        idna::domain_to_ascii(text.strip_suffix('.').unwrap_or(text)).map_err(|_| invalid())?;
-    let last = ascii.rsplit('.').next().unwrap_or_default();
-    if last.bytes().all(|c| c.is_ascii_digit()) {
-        return Err(invalid()); // a mistyped IPv4 address
-    }
-    DnsName::try_from(ascii).map_err(|_| invalid())
+    let invalid = |_| InvalidName(text.to_owned());
+    let host = Host::parse(text).map_err(invalid)?;
+    DnsName::try_from(host.as_str().to_owned()).map_err(|_| InvalidName(text.to_owned()))
 }
 
 /// RFC 9525 §6.3: all labels equal without regard to ASCII case; a wildcard is the whole left-most label,

@@ -9,7 +9,8 @@
 //! renegotiation (R9325-1..13, R10015-1). There is no switch that weakens any of it.
 //!
 //! ```
-//! use pillarbox_transport::{Dialer, Roots, ServerIdentity, Service};
+//! use pillarbox_names::Service;
+//! use pillarbox_transport::{Dialer, Roots, ServerIdentity};
 //!
 //! // Whom we mean comes from the user or from signed DNS, never from the network (R9525-3).
 //! let identity = ServerIdentity::host("mail.example.net")?.with_mail_domain("example.org")?;
@@ -33,7 +34,6 @@ mod process;
 mod provider;
 mod roots;
 mod seats;
-mod service;
 mod verifier;
 mod wire;
 
@@ -49,4 +49,3 @@ pub use identity::{InvalidName, ServerIdentity};
 pub use listener::{Listener, ListenerLimits, Start, Unserved};
 pub use process::forbid_core_dumps;
 pub use roots::{Roots, RootsError};
-pub use service::Service;

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::How;
+use pillarbox_names::TlsStart;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -226,7 +226,7 @@ where
     let connection = match start {
         Start::Clear => Ok(connection),
         Start::Implicit(acceptor) => {
-            Box::pin(connection.into_tls(Side::Server(&acceptor), How::Implicit)).await
+            Box::pin(connection.into_tls(Side::Server(&acceptor), TlsStart::Implicit)).await
         }
     };
     match connection {

@@ -1,8 +1,10 @@
 //! How many connections a listener serves at once, in all and for one address.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pillarbox_names::Network;
 
 /// Why there is no seat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +17,7 @@ pub(crate) enum Full {
 struct Taken {
     total: usize,
     /// Never more entries than connections.
-    by_address: HashMap<IpAddr, usize>,
+    by_network: HashMap<Network, usize>,
 }
 
 /// The seats of one listener.
@@ -30,7 +32,7 @@ pub(crate) struct Seats {
 #[derive(Debug)]
 pub(crate) struct Seat {
     seats: Seats,
-    address: IpAddr,
+    network: Network,
 }
 
 impl Seats {
@@ -43,20 +45,20 @@ impl Seats {
     }
 
     pub(crate) fn take(&self, peer: IpAddr) -> Result<Seat, Full> {
-        let address = party(peer);
+        let network = Network::of(peer);
         let mut taken = self.taken();
         if taken.total >= self.total {
             return Err(Full::Listener);
         }
-        let mine = taken.by_address.get(&address).copied().unwrap_or(0);
+        let mine = taken.by_network.get(&network).copied().unwrap_or(0);
         if mine >= self.per_address {
             return Err(Full::Address);
         }
-        taken.by_address.insert(address, mine + 1);
+        taken.by_network.insert(network, mine + 1);
         taken.total += 1;
         Ok(Seat {
             seats: self.clone(),
-            address,
+            network,
         })
     }
 
@@ -70,22 +72,12 @@ impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = self.seats.taken();
         taken.total = taken.total.saturating_sub(1);
-        if let Some(mine) = taken.by_address.get_mut(&self.address) {
+        if let Some(mine) = taken.by_network.get_mut(&self.network) {
             *mine = mine.saturating_sub(1);
             if *mine == 0 {
-                taken.by_address.remove(&self.address);
+                taken.by_network.remove(&self.network);
             }
         }
-    }
-}
-
-/// Who counts as one: an IPv4 address, or the /64 that one IPv6 customer has at the least.
-fn party(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(
-            address.to_bits() & !u128::from(u64::MAX),
-        )),
-        v4 => v4,
     }
 }
 
@@ -106,7 +98,7 @@ mod tests {
         let again = seats.take(a).unwrap();
         drop((again, _second, _third));
         assert_eq!(seats.taken().total, 0);
-        assert!(seats.taken().by_address.is_empty());
+        assert!(seats.taken().by_network.is_empty());
     }
 
     #[test]

@@ -3,19 +3,19 @@
 use super::*;
 
 pub(crate) fn account() -> Account {
-    let server = |service, host: &str, how| Server {
-        label: Label::new(service, Mode::Implicit),
-        host: Domain::parse(host).unwrap(),
-        port: Label::new(service, Mode::Implicit).default_port(),
-        how,
+    let server = |service, host: &str, source| Server {
+        label: Label::new(service, TlsStart::Implicit),
+        host: Host::parse(host).unwrap(),
+        port: Label::new(service, TlsStart::Implicit).default_port(),
+        source,
     };
     Account {
-        address: MailAddress::parse("alice@example.org").unwrap(),
+        address: AccountAddress::parse("alice@example.org").unwrap(),
         name: Some("Alice".to_owned()),
         login: "alice@example.org".to_owned(),
         level: AccountLevel::default(),
-        access: server(Service::Imap, "imap.example.org", How::Srv),
-        submission: server(Service::Submission, "smtp.host.test", How::Typed),
+        access: server(Service::Imap, "imap.example.org", Source::Srv),
+        submission: server(Service::Submission, "smtp.host.test", Source::Typed),
         password: PasswordPlace::File,
         network: Network::default(),
     }

@@ -12,9 +12,8 @@ use pillarbox_client::{
     Letter, LoginError, Network, PasswordPlace, Passwords, Person, Reader, SetupError, Stage,
     SubmissionSession, set_up,
 };
-use pillarbox_discover::{
-    Candidate, Confirmation, Domain, Label, MailAddress, Mode, NotConfirmed, Service,
-};
+use pillarbox_discover::{Candidate, Confirmation, NotConfirmed};
+use pillarbox_names::{AccountAddress, Domain, Host, Label, Service, TlsStart};
 use pillarbox_policy::{AccountLevel, Code, Secret};
 use pillarbox_testkit::{
     Act, EvilServer, InProcessNameServer, Signing, TestCa, TestCertificate, Zone,
@@ -321,7 +320,7 @@ impl Person for Trusting {
         Some(Confirmation::given_for(question.host.clone()))
     }
 
-    fn password(&mut self, _: &MailAddress, _: &[(Candidate, Indicator)]) -> Option<Secret> {
+    fn password(&mut self, _: &AccountAddress, _: &[(Candidate, Indicator)]) -> Option<Secret> {
         self.asked = true;
         Some(Secret::from(PASSWORD))
     }
@@ -362,7 +361,7 @@ impl World {
 
     fn entered(&self) -> Entered {
         Entered {
-            address: MailAddress::parse(LOGIN).unwrap(),
+            address: AccountAddress::parse(LOGIN).unwrap(),
             name: None,
             login: None,
             level: AccountLevel::default(),
@@ -392,8 +391,8 @@ impl World {
     /// An account that was set up with these servers, with its password.
     fn stored(
         &self,
-        access: (Service, Mode, u16),
-        submission: (Mode, u16),
+        access: (Service, TlsStart, u16),
+        submission: (TlsStart, u16),
     ) -> (Account, Passwords) {
         let root = self.ca.write_root(self.dir.path());
         let text = format!(
@@ -412,7 +411,7 @@ impl World {
         );
         let folder = Folder::new(Some(self.dir.path().join("stored"))).unwrap();
         let (accounts, passwords) = (Accounts::new(folder.clone()), Passwords::new(folder));
-        let address = MailAddress::parse(LOGIN).unwrap();
+        let address = AccountAddress::parse(LOGIN).unwrap();
         for (path, text) in [
             (accounts.file(&address), text.as_str()),
             (passwords.file(&address), PASSWORD),
@@ -426,12 +425,17 @@ impl World {
     }
 
     /// Reads or sends with a stored account whose server on that side is this one.
-    async fn connect(&self, service: Service, mode: Mode, port: u16) -> Result<(), ClientError> {
+    async fn connect(
+        &self,
+        service: Service,
+        start: TlsStart,
+        port: u16,
+    ) -> Result<(), ClientError> {
         let access = match service {
             Service::Submission => Service::Imap,
             access => access,
         };
-        let (account, passwords) = self.stored((access, mode, port), (mode, port));
+        let (account, passwords) = self.stored((access, start, port), (start, port));
         match service {
             Service::Submission => {
                 let mut session = SubmissionSession::open(&account, &passwords).await?;
@@ -447,7 +451,7 @@ impl World {
 
 fn letter(account: &Account) -> Draft {
     let letter = Letter {
-        to: vec![MailAddress::parse("bob@example.org").unwrap()],
+        to: vec![AccountAddress::parse("bob@example.org").unwrap()],
         subject: "hi".to_owned(),
         text: LETTER.to_owned(),
         ..Letter::default()
@@ -511,10 +515,10 @@ fn no_word_of_it(what: &str, error: &impl Display) {
 async fn no_attack_in_the_clear_gets_anything_out_of_set_up() {
     let world = World::new().await;
     let domain = Domain::parse("example.org").unwrap();
-    let host = Domain::parse("mail.example.org").unwrap();
-    let typed = |service, mode, server: &EvilServer| {
+    let host = Host::parse("mail.example.org").unwrap();
+    let typed = |service, start, server: &EvilServer| {
         let port = Some(server.address().port());
-        let label = Label::new(service, mode);
+        let label = Label::new(service, start);
         Some(Candidate::typed(&domain, label, host.clone(), port))
     };
     for service in SERVICES {
@@ -529,10 +533,15 @@ async fn no_attack_in_the_clear_gets_anything_out_of_set_up() {
                 let evil = EvilServer::start(script).await.unwrap();
                 let honest = world.honest().await;
                 let mut entered = world.entered();
-                let evils = typed(service, Mode::StartTls, &evil);
+                let evils = typed(service, TlsStart::StartTls, &evil);
                 (entered.access, entered.submission) = match service {
-                    Service::Submission => (typed(Service::Imap, Mode::Implicit, &honest), evils),
-                    _ => (evils, typed(Service::Submission, Mode::Implicit, &honest)),
+                    Service::Submission => {
+                        (typed(Service::Imap, TlsStart::Implicit, &honest), evils)
+                    }
+                    _ => (
+                        evils,
+                        typed(Service::Submission, TlsStart::Implicit, &honest),
+                    ),
                 };
                 let (error, person) = world.set_up(&entered).await;
                 let SetupError::NoServer { tried, .. } = &error else {
@@ -569,7 +578,7 @@ async fn no_attack_in_the_clear_gets_anything_out_of_a_stored_account() {
                 let evil = EvilServer::start(script).await.unwrap();
                 let port = evil.address().port();
                 let error = world
-                    .connect(service, Mode::StartTls, port)
+                    .connect(service, TlsStart::StartTls, port)
                     .await
                     .unwrap_err();
                 let ClientError::Connect { why, .. } = &error else {
@@ -598,7 +607,7 @@ async fn an_endless_greeting_is_given_up() {
         let evil = EvilServer::start(vec![Act::Say(endless)]).await.unwrap();
         let port = evil.address().port();
         let error = world
-            .connect(service, Mode::StartTls, port)
+            .connect(service, TlsStart::StartTls, port)
             .await
             .unwrap_err();
         assert_eq!(
@@ -623,7 +632,7 @@ async fn odd_greetings_inside_tls_get_no_password() {
                 let evil = EvilServer::start(script).await.unwrap();
                 let port = evil.address().port();
                 let error = world
-                    .connect(service, Mode::Implicit, port)
+                    .connect(service, TlsStart::Implicit, port)
                     .await
                     .unwrap_err();
                 assert!(
@@ -665,7 +674,7 @@ async fn answers_before_the_question_inside_tls_get_no_password() {
         let evil = EvilServer::start(script).await.unwrap();
         let port = evil.address().port();
         let error = world
-            .connect(service, Mode::Implicit, port)
+            .connect(service, TlsStart::Implicit, port)
             .await
             .unwrap_err();
         assert_eq!(
@@ -690,7 +699,7 @@ async fn what_is_cut_off_is_not_whole_and_not_sent() {
                 let port = server.address().port();
                 let what = format!("{service} {code:?}");
                 let error = world
-                    .connect(service, Mode::Implicit, port)
+                    .connect(service, TlsStart::Implicit, port)
                     .await
                     .unwrap_err();
                 assert!(
@@ -737,7 +746,7 @@ async fn a_session_cut_off_at_any_step_says_so() {
             let server = EvilServer::start(script).await.unwrap();
             let port = server.address().port();
             let error = world
-                .connect(service, Mode::Implicit, port)
+                .connect(service, TlsStart::Implicit, port)
                 .await
                 .unwrap_err();
             let what = format!("{service}, step {at}");
@@ -857,8 +866,8 @@ async fn broken_implicit_tls_does_not_lead_to_starttls() {
             let mut entered = world.entered();
             if let Some(honest) = &honest {
                 let domain = Domain::parse("example.org").unwrap();
-                let host = Domain::parse("mail.example.org").unwrap();
-                let label = Label::new(Service::Imap, Mode::Implicit);
+                let host = Host::parse("mail.example.org").unwrap();
+                let label = Label::new(Service::Imap, TlsStart::Implicit);
                 let port = Some(honest.address().port());
                 entered.access = Some(Candidate::typed(&domain, label, host, port));
             }

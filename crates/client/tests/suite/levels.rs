@@ -12,7 +12,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use pillarbox_client::{Accounts, ClientError, ConnectError, Folder, Passwords, Reader};
-use pillarbox_discover::MailAddress;
+use pillarbox_names::AccountAddress;
 use pillarbox_policy::Code;
 use pillarbox_testkit::{InProcessNameServer, Signing, TestCa, Zone};
 
@@ -86,7 +86,7 @@ async fn each_account_has_its_own_level() {
     let home = Folder::new(Some(folder.path().join("config"))).unwrap();
     let (accounts, passwords) = (Accounts::new(home.clone()), Passwords::new(home));
     for (local, level) in [("alice", "tls13"), ("bob", "default")] {
-        let address = MailAddress::parse(&format!("{local}@example.org")).unwrap();
+        let address = AccountAddress::parse(&format!("{local}@example.org")).unwrap();
         let port = server.port;
         let text = format!(
             "address = \"{address}\"\nlogin = \"{address}\"\nlevel = \"{level}\"\npassword = \"file\"\n\
@@ -106,7 +106,7 @@ async fn each_account_has_its_own_level() {
         }
     }
     let open = |local: &str| {
-        let address = MailAddress::parse(&format!("{local}@example.org")).unwrap();
+        let address = AccountAddress::parse(&format!("{local}@example.org")).unwrap();
         let (account, notice) = accounts.find(Some(&address)).unwrap();
         assert_eq!(notice, None);
         let passwords = &passwords;

@@ -15,7 +15,8 @@ use pillarbox_client::{
     Accounts, Entered, Folder, Indicator, Network, PasswordPlace, Passwords, Person, SetupError,
     Stage, set_up,
 };
-use pillarbox_discover::{Candidate, Confirmation, MailAddress, NotConfirmed};
+use pillarbox_discover::{Candidate, Confirmation, NotConfirmed};
+use pillarbox_names::AccountAddress;
 use pillarbox_policy::{AccountLevel, Code, Secret};
 use pillarbox_testkit::{Act, EvilServer, InProcessNameServer, Signing, TestCa, Zone};
 use tokio::io::copy_bidirectional;
@@ -52,7 +53,11 @@ impl Person for Alice {
             .then(|| Confirmation::given_for(question.host.clone()))
     }
 
-    fn password(&mut self, _: &MailAddress, servers: &[(Candidate, Indicator)]) -> Option<Secret> {
+    fn password(
+        &mut self,
+        _: &AccountAddress,
+        servers: &[(Candidate, Indicator)],
+    ) -> Option<Secret> {
         self.shown_at_password = servers
             .iter()
             .map(|(server, sign)| (server.to_string(), sign.is_locked()))
@@ -119,7 +124,7 @@ impl World {
 
     async fn set_up(&self, person: &mut Alice) -> Result<String, SetupError> {
         let entered = Entered {
-            address: MailAddress::parse("alice@example.org").unwrap(),
+            address: AccountAddress::parse("alice@example.org").unwrap(),
             name: None,
             login: None,
             level: AccountLevel::default(),

@@ -8,9 +8,8 @@ use pillarbox_client::{
     Accounts, ConnectError, Entered, Folder, Indicator, Network, PasswordPlace, Passwords, Person,
     SetupError, Stage, set_up,
 };
-use pillarbox_discover::{
-    Candidate, Confirmation, DiscoverError, Domain, Label, MailAddress, Mode, NotConfirmed, Service,
-};
+use pillarbox_discover::{Candidate, Confirmation, DiscoverError, NotConfirmed};
+use pillarbox_names::{AccountAddress, Domain, Host, Label, Service, TlsStart};
 use pillarbox_policy::{AccountLevel, Code, Secret};
 use pillarbox_testkit::{
     Act, EvilServer, InProcessNameServer, Leaf, NameServer, Signing, TestCa, TestCertificate, Zone,
@@ -42,7 +41,11 @@ impl Person for Script {
             .then(|| Confirmation::given_for(question.host.clone()))
     }
 
-    fn password(&mut self, _: &MailAddress, servers: &[(Candidate, Indicator)]) -> Option<Secret> {
+    fn password(
+        &mut self,
+        _: &AccountAddress,
+        servers: &[(Candidate, Indicator)],
+    ) -> Option<Secret> {
         self.shown_at_password = servers
             .iter()
             .map(|(server, sign)| (server.to_string(), sign.clone()))
@@ -74,7 +77,7 @@ impl World {
     fn entered(&self) -> Entered {
         let dns = self.dns.as_ref().unwrap();
         Entered {
-            address: MailAddress::parse("alice@example.org").unwrap(),
+            address: AccountAddress::parse("alice@example.org").unwrap(),
             name: None,
             login: None,
             level: AccountLevel::default(),
@@ -134,8 +137,8 @@ fn example_org(signing: Signing, records: &str) -> Vec<Zone> {
     ]
 }
 
-fn label_of(service: Service, mode: Mode) -> &'static str {
-    Label::new(service, mode).srv()
+fn label_of(service: Service, start: TlsStart) -> &'static str {
+    Label::new(service, start).srv()
 }
 
 /// Nothing of the person's, and no command that carries any, whatever the protocol.
@@ -242,10 +245,10 @@ fn stripped(service: Service) -> Vec<(&'static str, Vec<Act>, Code)> {
 }
 
 /// The words of a server that goes on to TLS.
-fn up_to_tls(service: Service, mode: Mode) -> Vec<Act> {
+fn up_to_tls(service: Service, start: TlsStart) -> Vec<Act> {
     let say = Act::say;
-    match (service, mode) {
-        (_, Mode::Implicit) => vec![],
+    match (service, start) {
+        (_, TlsStart::Implicit) => vec![],
         (Service::Imap, _) => vec![say("* OK hi\r\n"), Act::Hear, say("{tag} OK begin\r\n")],
         (Service::Pop3, _) => vec![say("+OK hi\r\n"), Act::Hear, say("+OK begin\r\n")],
         (Service::Submission, _) => {
@@ -263,7 +266,7 @@ fn up_to_tls(service: Service, mode: Mode) -> Vec<Act> {
 /// Sets up with one evil server for `service`, and an honest one for the other family.
 async fn against(
     service: Service,
-    mode: Mode,
+    start: TlsStart,
     world: &mut World,
     script: Vec<Act>,
     what: &str,
@@ -277,9 +280,9 @@ async fn against(
     };
     let records = format!(
         "{}._tcp SRV 0 1 {} mail\n{}._tcp SRV 0 1 {} mail",
-        label_of(service, mode),
+        label_of(service, start),
         evil.address().port(),
-        label_of(other, Mode::Implicit),
+        label_of(other, TlsStart::Implicit),
         honest.address().port()
     );
     world.serve(&example_org(Signing::Signed, &records)).await;
@@ -311,7 +314,7 @@ async fn stripped_starttls_stops_set_up_without_a_secret_byte() {
     for service in SERVICES {
         for (what, script, code) in stripped(service) {
             let what = format!("{service} {what}");
-            let error = against(service, Mode::StartTls, &mut world, script, &what).await;
+            let error = against(service, TlsStart::StartTls, &mut world, script, &what).await;
             assert!(
                 matches!(error, SetupError::NoServer { .. }),
                 "{what}: {error}"
@@ -354,12 +357,12 @@ async fn a_certificate_that_cannot_be_validated_stops_set_up() {
         ),
     ];
     for service in SERVICES {
-        for mode in [Mode::Implicit, Mode::StartTls] {
+        for start in [TlsStart::Implicit, TlsStart::StartTls] {
             for (fault, certificate, code) in &certificates {
-                let what = format!("{service} {mode:?} {fault}");
-                let mut script = up_to_tls(service, mode);
+                let what = format!("{service} {start:?} {fault}");
+                let mut script = up_to_tls(service, start);
                 script.push(Act::StartTls(Arc::clone(certificate)));
-                let error = against(service, mode, &mut world, script, &what).await;
+                let error = against(service, start, &mut world, script, &what).await;
                 assert!(
                     matches!(error, SetupError::NoServer { .. }),
                     "{what}: {error}"
@@ -501,7 +504,7 @@ async fn a_stripped_server_of_better_priority_is_passed_over_for_implicit_tls() 
 async fn blocked_implicit_tls_does_not_lead_to_starttls() {
     let mut world = World::new();
     let honest = world.honest().await;
-    let mut script = up_to_tls(Service::Imap, Mode::StartTls);
+    let mut script = up_to_tls(Service::Imap, TlsStart::StartTls);
     script.push(Act::StartTls(world.good()));
     let starttls = EvilServer::start(script).await.unwrap();
     let blocked = std::net::TcpListener::bind("127.0.0.1:0")
@@ -592,8 +595,8 @@ async fn typed_servers_need_no_srv() {
     let mut entered = world.entered();
     let domain = Domain::parse("example.org").unwrap();
     let typed = |service| {
-        let label = Label::new(service, Mode::Implicit);
-        let host = Domain::parse("mail.example.org").unwrap();
+        let label = Label::new(service, TlsStart::Implicit);
+        let host = Host::parse("mail.example.org").unwrap();
         Some(Candidate::typed(
             &domain,
             label,

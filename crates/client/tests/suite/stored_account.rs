@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use pillarbox_client::{Accounts, ClientError, Folder, Passwords, Reader, SubmissionSession};
-use pillarbox_discover::{Mode, Service};
+use pillarbox_names::{Service, TlsStart};
 use pillarbox_policy::Code;
 use pillarbox_testkit::{Act, EvilServer, InProcessNameServer, Leaf, Signing, TestCa, Zone};
 
@@ -19,7 +19,11 @@ struct Stored {
 }
 
 /// An account as it stands on disk, with this server on both sides of it.
-async fn stored(ca: &TestCa, access: (Service, Mode, u16), submission: (Mode, u16)) -> Stored {
+async fn stored(
+    ca: &TestCa,
+    access: (Service, TlsStart, u16),
+    submission: (TlsStart, u16),
+) -> Stored {
     let zones = [Zone::new(
         "example.org",
         Signing::Unsigned,
@@ -46,7 +50,7 @@ async fn stored(ca: &TestCa, access: (Service, Mode, u16), submission: (Mode, u1
     let accounts = Accounts::new(folder.clone());
     let passwords = Passwords::new(folder);
     let address = "alice@example.org";
-    let address = pillarbox_discover::MailAddress::parse(address).unwrap();
+    let address = pillarbox_names::AccountAddress::parse(address).unwrap();
     for (path, text) in [
         (accounts.file(&address), text.as_str()),
         (passwords.file(&address), PASSWORD),
@@ -111,72 +115,72 @@ async fn a_server_turned_evil_gets_nothing() {
     let expired = Arc::new(ca.issue(&Leaf::new(&names).expired()));
     let wrong = Arc::new(ca.server(&["mail.example.net"]));
     let say = Act::say;
-    let cases: Vec<(Service, Mode, Vec<Act>, Code)> = vec![
+    let cases: Vec<(Service, TlsStart, Vec<Act>, Code)> = vec![
         (
             Service::Imap,
-            Mode::Implicit,
+            TlsStart::Implicit,
             vec![Act::StartTls(Arc::clone(&expired))],
             Code::CertExpired,
         ),
         (
             Service::Pop3,
-            Mode::Implicit,
+            TlsStart::Implicit,
             vec![Act::StartTls(Arc::clone(&wrong))],
             Code::CertName,
         ),
         (
             Service::Imap,
-            Mode::StartTls,
+            TlsStart::StartTls,
             vec![say("* OK hi\r\n"), Act::Hear, say("{tag} NO no\r\n")],
             Code::StarttlsStripped,
         ),
         (
             Service::Imap,
-            Mode::StartTls,
+            TlsStart::StartTls,
             vec![say("* PREAUTH hi\r\n")],
             Code::PreauthCleartext,
         ),
         (
             Service::Pop3,
-            Mode::StartTls,
+            TlsStart::StartTls,
             vec![say("+OK hi\r\n"), Act::Hear, say("-ERR no\r\n")],
             Code::StarttlsStripped,
         ),
     ];
-    for (service, mode, script, code) in cases {
+    for (service, start, script, code) in cases {
         let evil = EvilServer::start(script).await.unwrap();
         let port = evil.address().port();
-        let error = stored(&ca, (service, mode, port), (mode, port))
+        let error = stored(&ca, (service, start, port), (start, port))
             .await
             .read()
             .await;
         assert!(
             matches!(error, ClientError::Connect { .. }),
-            "{service} {mode:?}: {error}"
+            "{service} {start:?}: {error}"
         );
-        assert_eq!(error.code(), Some(code), "{service} {mode:?}: {error}");
+        assert_eq!(error.code(), Some(code), "{service} {start:?}: {error}");
         nothing_secret(&evil);
     }
-    let cases: Vec<(Mode, Vec<Act>, Code)> = vec![
+    let cases: Vec<(TlsStart, Vec<Act>, Code)> = vec![
         (
-            Mode::Implicit,
+            TlsStart::Implicit,
             vec![Act::StartTls(expired)],
             Code::CertExpired,
         ),
         (
-            Mode::StartTls,
+            TlsStart::StartTls,
             vec![say("220 hi\r\n"), Act::Hear, say("250 mail\r\n")],
             Code::StarttlsStripped,
         ),
     ];
-    for (mode, script, code) in cases {
+    for (start, script, code) in cases {
         let evil = EvilServer::start(script).await.unwrap();
         let port = evil.address().port();
-        let error = stored(&ca, (Service::Imap, mode, port), (mode, port))
+        let error = stored(&ca, (Service::Imap, start, port), (start, port))
             .await
             .submit()
             .await;
-        assert_eq!(error.code(), Some(code), "{mode:?}: {error}");
+        assert_eq!(error.code(), Some(code), "{start:?}: {error}");
         nothing_secret(&evil);
     }
 }
@@ -191,8 +195,8 @@ async fn preauth_inside_tls_is_refused() {
     let port = evil.address().port();
     let error = stored(
         &ca,
-        (Service::Imap, Mode::Implicit, port),
-        (Mode::Implicit, port),
+        (Service::Imap, TlsStart::Implicit, port),
+        (TlsStart::Implicit, port),
     )
     .await
     .read()
@@ -213,8 +217,8 @@ async fn connecting_does_not_consult_srv() {
     let port = server.address().port();
     let stored = stored(
         &ca,
-        (Service::Imap, Mode::Implicit, port),
-        (Mode::Implicit, port),
+        (Service::Imap, TlsStart::Implicit, port),
+        (TlsStart::Implicit, port),
     )
     .await;
     for _ in 0..10 {

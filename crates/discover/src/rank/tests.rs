@@ -5,12 +5,16 @@ use proptest::prelude::*;
 use super::*;
 use crate::SrvRecord;
 
-const IMAPS: Label = Label::new(Service::Imap, Mode::Implicit);
-const IMAP: Label = Label::new(Service::Imap, Mode::StartTls);
-const POP3S: Label = Label::new(Service::Pop3, Mode::Implicit);
-const POP3: Label = Label::new(Service::Pop3, Mode::StartTls);
-const SUBMISSIONS: Label = Label::new(Service::Submission, Mode::Implicit);
-const SUBMISSION: Label = Label::new(Service::Submission, Mode::StartTls);
+const IMAPS: Label = Label::new(Service::Imap, TlsStart::Implicit);
+const IMAP: Label = Label::new(Service::Imap, TlsStart::StartTls);
+const POP3S: Label = Label::new(Service::Pop3, TlsStart::Implicit);
+const POP3: Label = Label::new(Service::Pop3, TlsStart::StartTls);
+const SUBMISSIONS: Label = Label::new(Service::Submission, TlsStart::Implicit);
+const SUBMISSION: Label = Label::new(Service::Submission, TlsStart::StartTls);
+
+fn host(text: &str) -> Host {
+    Host::parse(text).unwrap()
+}
 
 fn domain(text: &str) -> Domain {
     Domain::parse(text).unwrap()
@@ -22,7 +26,7 @@ fn entry(label: Label, priority: u16, weight: u16, target: &str) -> Entry {
         priority,
         weight,
         port: label.default_port(),
-        target: domain(&format!("{target}.example.org")),
+        target: host(&format!("{target}.example.org")),
         status: Status::Insecure,
         verdict: Verdict::Untried,
     }
@@ -184,7 +188,7 @@ fn implicit_tls_is_never_followed_by_starttls() {
         Candidate::from_srv(
             &domain("example.org"),
             label,
-            domain("m.example.org"),
+            host("m.example.org"),
             1,
             Status::Secure,
         )
@@ -219,7 +223,7 @@ proptest! {
             let mut at = 0;
             let mut draw = |n: u64| { at += 1; tickets[at % tickets.len()] % n };
             let ranked = rank(&domain("example.org"), family, &entries, &mut draw);
-            let key = |label: Label, host: &Domain| (label, host.clone());
+            let key = |label: Label, host: &Host| (label, host.clone());
             let mut expected: Vec<_> = entries.iter()
                 .filter(|e| e.verdict != Verdict::Out && e.label.service.family() == family)
                 .map(|e| key(e.label, &e.target)).collect();

@@ -8,9 +8,9 @@
 
 use pillarbox_discover::rank::rank;
 use pillarbox_discover::{
-    Candidate, DiscoverError, Domain, Family, Found, Label, Mode, Resolver, ResolverSettings,
-    Service, Status, Trust, search,
+    Candidate, DiscoverError, Found, Resolver, ResolverSettings, Status, Trust, search,
 };
+use pillarbox_names::{Domain, Family, Host, Label, Service, TlsStart};
 use pillarbox_policy::Code;
 use pillarbox_testkit::{InProcessNameServer, NameServer, Signing, Zone};
 
@@ -24,6 +24,10 @@ const FULL: &str = "_imaps._tcp SRV 0 1 993 imap\n\
     imap AAAA 2001:db8::1\n\
     pop CNAME imap\n\
     smtp A 192.0.2.2";
+
+fn host(text: &str) -> Host {
+    Host::parse(text).unwrap()
+}
 
 fn domain(text: &str) -> Domain {
     Domain::parse(text).unwrap()
@@ -94,9 +98,9 @@ async fn honest_zones(resolver: &Resolver) {
     assert_eq!(submission.len(), 1);
     assert_eq!(
         submission[0].label(),
-        Label::new(Service::Submission, Mode::Implicit)
+        Label::new(Service::Submission, TlsStart::Implicit)
     );
-    let label = Label::new(Service::Imap, Mode::Implicit);
+    let label = Label::new(Service::Imap, TlsStart::Implicit);
     assert_eq!(
         resolver
             .srv(label, &domain("example.org"))
@@ -140,14 +144,11 @@ async fn honest_zones(resolver: &Resolver) {
     assert_eq!((access, submission), (Found::NotOffered, Found::Nothing));
 
     // addresses, CNAMEs, and what a chain is worth
-    let addresses = resolver
-        .addresses(&domain("imap.example.org"))
-        .await
-        .unwrap();
+    let addresses = resolver.addresses(&host("imap.example.org")).await.unwrap();
     assert_eq!(addresses.status, Status::Secure);
     assert_eq!(addresses.addresses.len(), 2);
     let addresses = resolver
-        .addresses(&domain("local.alias.example"))
+        .addresses(&host("local.alias.example"))
         .await
         .unwrap();
     assert_eq!(
@@ -155,7 +156,7 @@ async fn honest_zones(resolver: &Resolver) {
         (Status::Secure, 1)
     );
     let addresses = resolver
-        .addresses(&domain("imap.unsigned.test"))
+        .addresses(&host("imap.unsigned.test"))
         .await
         .unwrap();
     assert_eq!(
@@ -163,7 +164,7 @@ async fn honest_zones(resolver: &Resolver) {
         (Status::Insecure, 2)
     );
     let addresses = resolver
-        .addresses(&domain("nowhere.example.org"))
+        .addresses(&host("nowhere.example.org"))
         .await
         .unwrap();
     assert_eq!(addresses.addresses, Vec::<std::net::IpAddr>::new());
@@ -201,7 +202,7 @@ async fn bogus_is_an_error_and_never_absence() {
             "{name}: {error:?}"
         );
         assert_eq!(error.code(), Some(Code::DiscoveryUntrusted));
-        let host = domain(&format!("imap.{name}"));
+        let host = host(&format!("imap.{name}"));
         let error = resolver.addresses(&host).await.unwrap_err();
         assert!(
             matches!(error, DiscoverError::Bogus { .. }),

@@ -1,8 +1,9 @@
 //! The ladder: who is admitted where, and that it only climbs.
 
+use pillarbox_names::TlsStart;
 use pillarbox_policy::{
-    Channel, Code, Grant, How, Ladder, LadderRefusal, LegacyWindow, MayAuthenticate, NoTls,
-    Ratchet, Rung, Timestamp, TlsVersion, may_authenticate,
+    Channel, Code, Grant, Ladder, LadderRefusal, LegacyWindow, MayAuthenticate, NoTls, Ratchet,
+    Rung, Timestamp, TlsVersion, may_authenticate,
 };
 use pillarbox_testkit::facts_with;
 use proptest::prelude::*;
@@ -13,16 +14,16 @@ fn clear() -> Channel {
     Channel::Clear(NoTls::NotOffered)
 }
 
-fn sealed(how: How, version: TlsVersion) -> Channel {
+fn sealed(tls_start: TlsStart, version: TlsVersion) -> Channel {
     Channel::Sealed(facts_with(|parts| {
-        parts.how = how;
+        parts.tls_start = tls_start;
         parts.version = version;
     }))
 }
 
 #[test]
 fn who_is_admitted_where() {
-    use How::{Implicit, Proxied, StartTls};
+    use TlsStart::{Implicit, StartTls};
     use TlsVersion::{Tls12, Tls13};
     let later = Rung::Cleartext {
         until: NOW.plus_days(1),
@@ -43,7 +44,7 @@ fn who_is_admitted_where() {
         (Rung::ImplicitTls,  Tls12, sealed(StartTls, Tls13), implicit),
         (Rung::ImplicitTls,  Tls12, sealed(Implicit, Tls12), None),
         (Rung::ImplicitTls,  Tls13, sealed(Implicit, Tls12), v13),
-        (Rung::ImplicitTls,  Tls13, sealed(Proxied, Tls13),  None),
+        (Rung::ImplicitTls,  Tls13, sealed(Implicit, Tls13), None),
     ];
     for (rung, least, channel, expected) in table {
         let ladder = Ladder::restore(rung, least, None, NOW);
@@ -65,7 +66,7 @@ fn a_new_account_needs_tls_from_the_first_day() {
     );
     assert!(
         ladder
-            .admits(&sealed(How::StartTls, TlsVersion::Tls12), NOW)
+            .admits(&sealed(TlsStart::StartTls, TlsVersion::Tls12), NOW)
             .is_ok()
     );
     assert_eq!(ladder.least_version(), TlsVersion::Tls12);
@@ -76,9 +77,15 @@ fn the_ratchet_waits_for_quiet_days() {
     let ratchet = Ratchet { days: 30 };
     let mut ladder = Ladder::new(NOW);
     assert!(!ladder.ratchet(ratchet, NOW.plus_days(29)));
-    ladder.used(&sealed(How::StartTls, TlsVersion::Tls13), NOW.plus_days(20));
+    ladder.used(
+        &sealed(TlsStart::StartTls, TlsVersion::Tls13),
+        NOW.plus_days(20),
+    );
     assert!(!ladder.ratchet(ratchet, NOW.plus_days(49)));
-    ladder.used(&sealed(How::Implicit, TlsVersion::Tls13), NOW.plus_days(49));
+    ladder.used(
+        &sealed(TlsStart::Implicit, TlsVersion::Tls13),
+        NOW.plus_days(49),
+    );
     assert!(ladder.ratchet(ratchet, NOW.plus_days(50)));
     assert_eq!(ladder.rung(), Rung::ImplicitTls);
     assert!(
@@ -120,7 +127,7 @@ fn cleartext_authentication_needs_an_open_window() {
         may_authenticate(&suspicious, None),
         MayAuthenticate::NotBeforeTls
     );
-    let tls = sealed(How::StartTls, TlsVersion::Tls12);
+    let tls = sealed(TlsStart::StartTls, TlsVersion::Tls12);
     assert!(matches!(
         may_authenticate(&tls, None),
         MayAuthenticate::Yes(_)
@@ -153,9 +160,9 @@ fn any_version() -> impl Strategy<Value = TlsVersion> {
 
 fn every_channel() -> Vec<Channel> {
     let mut all = vec![clear()];
-    for how in [How::Implicit, How::StartTls, How::Proxied] {
+    for start in [TlsStart::Implicit, TlsStart::StartTls] {
         for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
-            all.push(sealed(how, version));
+            all.push(sealed(start, version));
         }
     }
     all

@@ -3,7 +3,9 @@
 //! The two steps are apart so that arguments of AUTH are not even looked at where no credentials may be taken
 //! (S4.1-4).
 
-use super::address::{Address, EhloName, ForwardPath, ReversePath, forward_path, reverse_path};
+use pillarbox_names::Address;
+
+use super::address::{EhloName, ForwardPath, ReversePath, forward_path, reverse_path};
 use super::parameter::{self, DeliveryReports, MailParameters, ParameterError, RcptParameters};
 
 /// What a command line asks for.

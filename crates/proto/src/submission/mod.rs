@@ -13,10 +13,7 @@ mod parameter;
 mod reply;
 pub mod server;
 
-pub use address::{
-    Address, Domain, EhloName, ForwardPath, MAX_DOMAIN, MAX_LOCAL_PART, MAX_PATH, NotAnAddress,
-    ReversePath,
-};
+pub use address::{EhloName, ForwardPath, InvalidEhloName, MAX_PATH, PathError, ReversePath};
 pub use command::{Mail, Rcpt};
 pub use parameter::{
     Body, DeliveryReports, MailParameters, Notify, OriginalRecipient, ParameterError,

@@ -1,7 +1,7 @@
 //! Parameters of MAIL and RCPT: SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954 §5),
 //! RET, ENVID, NOTIFY and ORCPT (RFC 3461).
 
-use super::address::Address;
+use pillarbox_names::Address;
 
 /// The most octets of an ENVID or of an ORCPT address once decoded (RFC 3461 §4.4, §4.2).
 const MAX_ENVID: usize = 100;

@@ -7,7 +7,8 @@
 
 use std::sync::Arc;
 
-use pillarbox_policy::{AccountLevel, Code, Credentials, How, Secret, TlsFacts};
+use pillarbox_names::TlsStart;
+use pillarbox_policy::{AccountLevel, Code, Credentials, Secret, TlsFacts};
 use pillarbox_proto::sasl::server::ScramOutcome;
 use pillarbox_proto::sasl::{Mechanism, Nonce, ScramKeys};
 use pillarbox_proto::submission::client::{
@@ -485,7 +486,7 @@ proptest! {
 
 #[test]
 fn starttls_facts_are_those_of_the_handshake() {
-    let starttls = facts_with(|parts| parts.how = How::StartTls);
+    let starttls = facts_with(|parts| parts.tls_start = TlsStart::StartTls);
     let (client, ..) = logged_in(&starttls);
-    assert_eq!(client.facts().how(), How::StartTls);
+    assert_eq!(client.facts().tls_start(), TlsStart::StartTls);
 }

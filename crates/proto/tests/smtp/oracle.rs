@@ -12,9 +12,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use pillarbox_names::Address;
 use pillarbox_proto::sasl::Nonce;
 use pillarbox_proto::submission::server::{Config, Event, LoginAnswer, Server};
-use pillarbox_proto::submission::{Address, Body, ForwardPath, Mail, Rcpt, ReversePath};
+use pillarbox_proto::submission::{Body, ForwardPath, Mail, Rcpt, ReversePath};
 use pillarbox_proto::{Machine, Sealed, Step};
 use pillarbox_testkit::facts;
 use proptest::prelude::*;

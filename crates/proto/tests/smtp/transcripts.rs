@@ -45,7 +45,7 @@ fn transcripts(role: &str) -> Vec<(String, String)> {
 
 fn starttls_facts() -> TlsFacts {
     facts_with(|parts| {
-        parts.how = pillarbox_policy::How::StartTls;
+        parts.tls_start = pillarbox_names::TlsStart::StartTls;
         parts.binding = None;
     })
 }

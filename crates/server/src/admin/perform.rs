@@ -23,8 +23,9 @@ async fn attempt(
 ) -> Result<Answer, String> {
     match request {
         Request::AddAccount { address, verifiers } => {
-            let address =
-                accounts::address(&address, settings).map_err(|error| error.to_string())?;
+            let address = accounts::address(&address, settings)
+                .map_err(|error| error.to_string())?
+                .to_string();
             let now = clock::now();
             let account = accounts::new_account(address.clone(), verifiers.into(), now);
             match store.create_account(account, now).await {

@@ -4,8 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pillarbox_names::TlsStart;
 use pillarbox_policy::{
-    Channel, Grant, How, Ladder, LadderRefusal, NoTls, Rung, Secret, Timestamp, TlsVersion,
+    Channel, Grant, Ladder, LadderRefusal, NoTls, Rung, Secret, Timestamp, TlsVersion,
 };
 use pillarbox_proto::sasl::ScramKeys;
 use pillarbox_proto::sasl::server::ScramOutcome;
@@ -130,7 +131,7 @@ fn sealed() -> Channel {
 }
 
 fn by_starttls() -> Channel {
-    Channel::Sealed(facts_with(|facts| facts.how = How::StartTls))
+    Channel::Sealed(facts_with(|facts| facts.tls_start = TlsStart::StartTls))
 }
 
 fn clear() -> Channel {

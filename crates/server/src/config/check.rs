@@ -5,16 +5,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pillarbox_names::{Domain, Host, Label};
 use pillarbox_transport::CertificateFiles;
 use toml::Spanned;
 
 use super::entered::{Entered, EnteredCertificate};
 use super::problem::Problems;
 use super::settings::{
-    LISTENERS, Limits, ListenerSettings, ListenerSpec, LogFormat, LogLevel, LogSettings, Settings,
-    StoreSettings,
+    Limits, ListenerSettings, LogFormat, LogLevel, LogSettings, Settings, StoreSettings,
+    listener_key,
 };
-use crate::domain;
 
 const DATA: &str = "/var/lib/pillarbox";
 const MESSAGE_SIZE: u64 = 50 * MIB;
@@ -100,7 +100,7 @@ pub(super) fn check(
     })
 }
 
-fn hostname(entered: Option<Spanned<String>>, problems: &mut Problems<'_>) -> Option<String> {
+fn hostname(entered: Option<Spanned<String>>, problems: &mut Problems<'_>) -> Option<Host> {
     let Some(entered) = entered else {
         problems.whole(
             "hostname is missing",
@@ -108,7 +108,7 @@ fn hostname(entered: Option<Spanned<String>>, problems: &mut Problems<'_>) -> Op
         );
         return None;
     };
-    match domain::check(entered.get_ref()) {
+    match Host::parse(entered.get_ref()) {
         Ok(name) => Some(name),
         Err(why) => {
             problems.at(
@@ -124,8 +124,8 @@ fn hostname(entered: Option<Spanned<String>>, problems: &mut Problems<'_>) -> Op
 fn domains(
     entered: Option<Spanned<Vec<Spanned<String>>>>,
     problems: &mut Problems<'_>,
-) -> Vec<String> {
-    let mut domains: Vec<String> = Vec::new();
+) -> Vec<Domain> {
+    let mut domains: Vec<Domain> = Vec::new();
     let Some(entered) = entered else {
         problems.whole(
             "domains is missing",
@@ -141,7 +141,7 @@ fn domains(
         );
     }
     for entered in entered.into_inner() {
-        match domain::check(entered.get_ref()) {
+        match Domain::parse(entered.get_ref()) {
             Ok(name) if domains.contains(&name) => problems.at(
                 entered.span(),
                 format!("the domain \"{name}\" stands here twice"),
@@ -213,7 +213,7 @@ fn listeners(
     entered: Vec<Option<Spanned<Vec<Spanned<String>>>>>,
     problems: &mut Problems<'_>,
 ) -> Vec<ListenerSettings> {
-    let mut taken: HashMap<SocketAddr, &'static str> = HashMap::new();
+    let mut taken: HashMap<SocketAddr, Label> = HashMap::new();
     let mut listeners = Vec::new();
     if entered
         .iter()
@@ -224,18 +224,13 @@ fn listeners(
             "remove one of the empty lists in [listeners]",
         );
     }
-    for (spec, entered) in LISTENERS.iter().zip(entered) {
+    for (label, entered) in Label::ALL.into_iter().zip(entered) {
         let addresses = match entered {
-            None => everywhere(spec.port),
-            Some(entered) => addresses(entered.into_inner(), spec, &mut taken, problems),
+            None => everywhere(label.default_port()),
+            Some(entered) => addresses(entered.into_inner(), label, &mut taken, problems),
         };
         if !addresses.is_empty() {
-            listeners.push(ListenerSettings {
-                name: spec.name,
-                service: spec.service,
-                opening: spec.opening,
-                addresses,
-            });
+            listeners.push(ListenerSettings { label, addresses });
         }
     }
     listeners
@@ -251,8 +246,8 @@ fn everywhere(port: u16) -> Vec<SocketAddr> {
 
 fn addresses(
     entered: Vec<Spanned<String>>,
-    spec: &ListenerSpec,
-    taken: &mut HashMap<SocketAddr, &'static str>,
+    label: Label,
+    taken: &mut HashMap<SocketAddr, Label>,
     problems: &mut Problems<'_>,
 ) -> Vec<SocketAddr> {
     let mut addresses = Vec::new();
@@ -263,18 +258,18 @@ fn addresses(
                 format!("\"{}\" is not an address and port", entered.get_ref()),
                 format!(
                     "write it like \"192.0.2.1:{port}\" or \"[::]:{port}\"",
-                    port = spec.port
+                    port = label.default_port()
                 ),
             );
             continue;
         };
         // Port 0 is "any free port": two of them never meet.
         if address.port() != 0
-            && let Some(other) = taken.insert(address, spec.key)
+            && let Some(other) = taken.insert(address, label)
         {
             problems.at(
                 entered.span(),
-                format!("{address} is taken by {other} already"),
+                format!("{address} is taken by {} already", listener_key(other)),
                 "give each listener an address and port of its own",
             );
             continue;

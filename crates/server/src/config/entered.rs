@@ -1,5 +1,6 @@
 //! [`Entered`]: a configuration as it was typed, with the place of every value. Holes are allowed.
 
+use pillarbox_names::Label;
 use toml::Spanned;
 use toml::de::DeTable;
 
@@ -13,7 +14,7 @@ pub(super) struct Entered {
     pub domains: Option<Spanned<Vec<Spanned<String>>>>,
     pub data: Option<Spanned<String>>,
     pub certificates: Vec<Spanned<EnteredCertificate>>,
-    /// In the order of [`super::settings::LISTENERS`].
+    /// In the order of [`Label::ALL`].
     pub listeners: Vec<Option<Spanned<Vec<Spanned<String>>>>>,
     pub message_size: Option<Spanned<String>>,
     pub connections: Option<Spanned<u64>>,
@@ -59,9 +60,9 @@ impl Entered {
         keys.extend(["certificates.chain", "certificates.key"].map(str::to_owned));
 
         let mut section = file.section("listeners", "listeners.", problems);
-        let listeners = super::settings::LISTENERS
+        let listeners = Label::ALL
             .iter()
-            .map(|listener| section.texts(listener.name, problems))
+            .map(|label| section.texts(label.as_str(), problems))
             .collect();
         keys.extend(section.end(problems));
 

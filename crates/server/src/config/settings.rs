@@ -4,17 +4,16 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pillarbox_transport::{CertificateFiles, Service};
-
-use crate::context::Opening;
+use pillarbox_names::{Domain, Host, Label, Service, TlsStart};
+use pillarbox_transport::CertificateFiles;
 
 /// A configuration in which everything was checked that can be checked without opening anything.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The name of this server, in lower case: greetings, Received fields, and what certificates should name.
-    pub hostname: String,
-    /// The mail domains whose addresses are accounts here, in lower case. At least one.
-    pub domains: Vec<String>,
+    /// The name of this server: greetings, Received fields, and what certificates should name.
+    pub hostname: Host,
+    /// The mail domains whose addresses are accounts here. At least one.
+    pub domains: Vec<Domain>,
     /// The folder of the store and the server's own secrets.
     pub data: PathBuf,
     /// Certificates. The first is the default for clients that send no name. At least one.
@@ -30,43 +29,37 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Whether addresses of this domain are accounts here. Compared without regard to ASCII case.
+    /// Whether addresses of this domain are accounts here.
     #[must_use]
-    pub fn is_local(&self, domain: &str) -> bool {
-        self.domains
-            .iter()
-            .any(|local| local.eq_ignore_ascii_case(domain))
+    pub fn is_local(&self, domain: &Domain) -> bool {
+        self.domains.contains(domain)
     }
 
     /// The keys in which `new` differs that take effect only when the server starts.
     #[must_use]
-    pub fn needs_restart(&self, new: &Self) -> Vec<&'static str> {
-        let mut keys = Vec::new();
-        if self.data != new.data {
-            keys.push("data");
-        }
-        for spec in &LISTENERS {
-            let of = |settings: &Self| settings.listener(spec.name).cloned();
-            if of(self) != of(new) {
-                keys.push(spec.key);
-            }
-        }
-        if self.limits.connections != new.limits.connections {
-            keys.push("limits.connections");
-        }
-        if self.limits.connections_per_address != new.limits.connections_per_address {
-            keys.push("limits.connections_per_address");
-        }
-        if self.limits.shutdown != new.limits.shutdown {
-            keys.push("limits.shutdown_seconds");
-        }
-        if self.log.format != new.log.format {
-            keys.push("log.format");
-        }
-        if self.store != new.store {
-            keys.push("store.shards");
-        }
-        keys
+    pub fn needs_restart(&self, new: &Self) -> Vec<String> {
+        let (was, will) = (&self.limits, &new.limits);
+        let listeners = Label::ALL.into_iter().map(|label| {
+            let differs = self.listener(label) != new.listener(label);
+            (listener_key(label), differs)
+        });
+        let rest = [
+            ("limits.connections", was.connections != will.connections),
+            (
+                "limits.connections_per_address",
+                was.connections_per_address != will.connections_per_address,
+            ),
+            ("limits.shutdown_seconds", was.shutdown != will.shutdown),
+            ("log.format", self.log.format != new.log.format),
+            ("store.shards", self.store != new.store),
+        ];
+        let rest = rest.map(|(key, differs)| (key.to_owned(), differs));
+        [("data".to_owned(), self.data != new.data)]
+            .into_iter()
+            .chain(listeners)
+            .chain(rest)
+            .filter_map(|(key, differs)| differs.then_some(key))
+            .collect()
     }
 
     /// These settings, except that the keys of [`Settings::needs_restart`] are as they were in `old`.
@@ -85,104 +78,43 @@ impl Settings {
     /// What can be used but should be otherwise.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        let is_on = |service, opening| {
-            self.listeners
-                .iter()
-                .any(|listener| listener.service == service && listener.opening == opening)
-        };
-        let key = |service, opening| {
-            LISTENERS
-                .iter()
-                .find(|spec| spec.service == service && spec.opening == opening)
-                .map_or("", |spec| spec.key)
-        };
-        [Service::Imap, Service::Pop3, Service::Submission]
+        let pairs = Service::ALL.map(|service| {
+            [TlsStart::Implicit, TlsStart::StartTls].map(|start| Label::new(service, start))
+        });
+        pairs
             .into_iter()
-            .filter(|service| {
-                is_on(*service, Opening::StartTls) && !is_on(*service, Opening::Implicit)
+            .filter(|[implicit, starttls]| {
+                self.listener(*starttls).is_some() && self.listener(*implicit).is_none()
             })
-            .map(|service| {
+            .map(|[implicit, starttls]| {
                 format!(
                     "{} is off while {} is on: clients should be offered TLS from the first byte (RFC 8314 section 4)",
-                    key(service, Opening::Implicit),
-                    key(service, Opening::StartTls)
+                    listener_key(implicit),
+                    listener_key(starttls)
                 )
             })
             .collect()
     }
 
-    /// The listener of this name, if it is on.
+    /// The listener of this label, if it is on.
     #[must_use]
-    pub fn listener(&self, name: &str) -> Option<&ListenerSettings> {
-        self.listeners.iter().find(|listener| listener.name == name)
+    pub fn listener(&self, label: Label) -> Option<&ListenerSettings> {
+        self.listeners
+            .iter()
+            .find(|listener| listener.label == label)
     }
 }
 
-/// A listener there can be.
-#[derive(Debug)]
-pub(super) struct ListenerSpec {
-    pub name: &'static str,
-    pub key: &'static str,
-    pub service: Service,
-    pub opening: Opening,
-    pub port: u16,
+/// The key of a listener's addresses in the configuration file.
+pub(super) fn listener_key(label: Label) -> String {
+    format!("listeners.{}", label.as_str())
 }
-
-/// The listeners there can be, implicit TLS first (S3-1, S7.1, S7.2, S7.3; RFC 9051, 1939, 6409 for the rest).
-pub(super) const LISTENERS: [ListenerSpec; 6] = [
-    ListenerSpec {
-        name: "imaps",
-        key: "listeners.imaps",
-        service: Service::Imap,
-        opening: Opening::Implicit,
-        port: 993,
-    },
-    ListenerSpec {
-        name: "pop3s",
-        key: "listeners.pop3s",
-        service: Service::Pop3,
-        opening: Opening::Implicit,
-        port: 995,
-    },
-    ListenerSpec {
-        name: "submissions",
-        key: "listeners.submissions",
-        service: Service::Submission,
-        opening: Opening::Implicit,
-        port: 465,
-    },
-    ListenerSpec {
-        name: "imap",
-        key: "listeners.imap",
-        service: Service::Imap,
-        opening: Opening::StartTls,
-        port: 143,
-    },
-    ListenerSpec {
-        name: "pop3",
-        key: "listeners.pop3",
-        service: Service::Pop3,
-        opening: Opening::StartTls,
-        port: 110,
-    },
-    ListenerSpec {
-        name: "submission",
-        key: "listeners.submission",
-        service: Service::Submission,
-        opening: Opening::StartTls,
-        port: 587,
-    },
-];
 
 /// One listener and the addresses it listens on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ListenerSettings {
-    /// `imaps`, `pop3s`, `submissions`, `imap`, `pop3` or `submission`.
-    pub name: &'static str,
-    /// What it speaks.
-    pub service: Service,
-    /// How TLS begins on it.
-    pub opening: Opening,
+    /// What it speaks, and how TLS starts on it.
+    pub label: Label,
     /// Where; at least one.
     pub addresses: Vec<SocketAddr>,
 }

@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use pillarbox_names::TlsStart;
 use pillarbox_transport::CertificateFiles;
 
 use super::{LogFormat, LogLevel, Settings, StoreSettings, config_keys, load, parse};
-use crate::context::Opening;
 
 const SMALLEST: &str = r#"
 hostname = "mail.example.org"
@@ -54,8 +54,8 @@ fn the_smallest_configuration_listens_everywhere_implicit_first() {
             .iter()
             .all(|listener| listener.addresses.len() == 2)
     );
-    assert_eq!(settings.listeners[2].opening, Opening::Implicit);
-    assert_eq!(settings.listeners[5].opening, Opening::StartTls);
+    assert_eq!(settings.listeners[2].label.start, TlsStart::Implicit);
+    assert_eq!(settings.listeners[5].label.start, TlsStart::StartTls);
     assert_eq!(settings.data, PathBuf::from("/var/lib/pillarbox"));
     assert_eq!(
         settings.certificates,
@@ -77,9 +77,17 @@ fn the_smallest_configuration_listens_everywhere_implicit_first() {
 fn an_empty_list_switches_a_listener_off() {
     let text = format!("{SMALLEST}[listeners]\nimap = []\npop3 = [\"127.0.0.1:0\"]\n");
     let settings = settings(&text);
-    assert!(settings.listener("imap").is_none());
+    assert!(
+        !settings
+            .listeners
+            .iter()
+            .any(|on| on.label.as_str() == "imap")
+    );
     assert_eq!(
-        settings.listener("pop3").unwrap().addresses,
+        settings
+            .listener(Label::new(Service::Pop3, TlsStart::StartTls))
+            .unwrap()
+            .addresses,
         ["127.0.0.1:0".parse().unwrap()]
     );
 }

@@ -81,7 +81,7 @@ async fn seal(
 fn config(cx: &Context) -> Config {
     let settings = cx.settings();
     Config {
-        hostname: settings.hostname.clone(),
+        hostname: settings.hostname.to_string(),
         // To hold a `ListenerInfo` is to hold an acceptor, and to have a certificate.
         starttls: StartTlsOffer::Offered,
         reports: DeliveryReports::NotOffered,

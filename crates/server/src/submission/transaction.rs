@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_lc_rs::rand;
+use pillarbox_names::Address;
 use pillarbox_policy::{CipherSuite, TlsFacts};
-use pillarbox_proto::submission::{Address, ForwardPath, Mail, Rcpt, Refusal, ReversePath};
+use pillarbox_proto::submission::{ForwardPath, Mail, Rcpt, Refusal, ReversePath};
 use pillarbox_store::{AccountId, StoreError};
 
 use super::Arrival;
@@ -72,7 +73,11 @@ impl Transaction {
                     .map_err(|_| Refusal::NoSuchMailbox)?
             }
         };
-        if !settings.is_local(&address.domain().to_string()) {
+        if !address
+            .domain()
+            .name()
+            .is_some_and(|domain| settings.is_local(domain))
+        {
             return Err(Refusal::NoRelay);
         }
         let address = address.to_string();
@@ -94,7 +99,7 @@ impl Transaction {
         let mut random = [0; ID];
         rand::fill(&mut random).map_err(|_| Refusal::LocalError)?;
         let id: String = random.iter().map(|octet| format!("{octet:02x}")).collect();
-        let hostname = cx.settings().hostname.clone();
+        let hostname = cx.settings().hostname.to_string();
         let accounts: Vec<AccountId> = self.recipients.iter().map(|to| to.account).collect();
         let mut delivery =
             Delivery::begin(Arc::clone(&cx.store), &accounts, &self.mail.reverse_path)

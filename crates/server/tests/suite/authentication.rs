@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use pillarbox_policy::{Channel, How, NoTls, Secret};
+use pillarbox_names::TlsStart;
+use pillarbox_policy::{Channel, NoTls, Secret};
 use pillarbox_server::accounts::{NewPassword, new_account};
 use pillarbox_server::auth::LoginSecret;
 use pillarbox_server::{Attempt, Context, Denied, clock, config, storage};
@@ -47,7 +48,7 @@ async fn log_in(cx: &Context, channel: &Channel, password: &str) -> Result<Strin
 async fn accounts_passwords_ladders_and_records_outlive_the_process() {
     let folder = tempfile::tempdir().unwrap();
     let sealed = Channel::Sealed(facts());
-    let by_starttls = Channel::Sealed(facts_with(|facts| facts.how = How::StartTls));
+    let by_starttls = Channel::Sealed(facts_with(|facts| facts.tls_start = TlsStart::StartTls));
     let clear = Channel::Clear(NoTls::NotOffered);
 
     let cx = context(folder.path()).await;

@@ -12,10 +12,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::house::{ANN, HOSTNAME, House};
+use pillarbox_names::{Service, TlsStart};
 use pillarbox_proto::{Machine, Step};
-use pillarbox_server::Opening;
 use pillarbox_transport::{
-    Connection, ConnectionError, Dialer, Driven, Roots, ServerIdentity, Service, Target,
+    Connection, ConnectionError, Dialer, Driven, Roots, ServerIdentity, Target,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -121,7 +121,7 @@ impl Peer {
 
 /// A client past the greeting.
 async fn greeted(house: &mut House, service: Service) -> Peer {
-    let door = house.open(service, Opening::Implicit);
+    let door = house.open(service, TlsStart::Implicit);
     let mut peer = Peer::new(door.connect_implicit().await);
     peer.line().await.unwrap();
     peer
@@ -324,7 +324,7 @@ async fn what_is_cut_off_is_not_stored_and_on_record_as_truncation() {
     let name = ServerIdentity::host(HOSTNAME).unwrap();
     let mut cuts = 0;
     for service in [Service::Imap, Service::Submission] {
-        let door = house.open(service, Opening::Implicit);
+        let door = house.open(service, TlsStart::Implicit);
         let dialer = Dialer::new(service, roots.clone());
         for cut in [Cut::Fin, Cut::Reset] {
             // half of it; and all of it, without the CRLF or the dot that ends the command

@@ -11,13 +11,13 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::house::{ANN, Door, House, PASSWORD};
+use pillarbox_names::{Service, TlsStart};
 use pillarbox_policy::{AccountLevel, Credentials};
 use pillarbox_proto::pop3::client::{Client, Event, LoggedInBy, Violation};
 use pillarbox_proto::pop3::response::ResponseCode;
 use pillarbox_proto::sasl::{Mechanism, Nonce};
 use pillarbox_proto::{Clear, Sealed};
-use pillarbox_server::Opening;
-use pillarbox_transport::{Connection, ConnectionError, Driven, Service};
+use pillarbox_transport::{Connection, ConnectionError, Driven};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A message larger than any buffer on its way, with dots where they hurt.
@@ -47,8 +47,8 @@ async fn start(messages: &[(u32, &[u8])]) -> Running {
         assert_eq!(house.deliver(ANN, message).await, *uid);
     }
     Running {
-        implicit: house.open(Service::Pop3, Opening::Implicit),
-        clear: house.open(Service::Pop3, Opening::StartTls),
+        implicit: house.open(Service::Pop3, TlsStart::Implicit),
+        clear: house.open(Service::Pop3, TlsStart::StartTls),
         house,
     }
 }

@@ -4,9 +4,9 @@
 use std::time::{Duration, Instant};
 
 use crate::house::House;
+use pillarbox_names::{Service, TlsStart};
 use pillarbox_proto::{Machine, Step};
-use pillarbox_server::Opening;
-use pillarbox_transport::{Connection, ConnectionError, Driven, Service};
+use pillarbox_transport::{Connection, ConnectionError, Driven};
 
 const LOGIN_WITHIN: Duration = Duration::from_secs(2);
 
@@ -69,18 +69,18 @@ const SERVICES: [(Service, &str, &str); 3] = [
 async fn a_lively_client_without_login_is_ended_in_time() {
     let mut house = House::where_login_is_within(LOGIN_WITHIN).await;
     for (service, line, last) in SERVICES {
-        for opening in [Opening::Implicit, Opening::StartTls] {
-            let door = house.open(service, opening);
+        for tls_start in [TlsStart::Implicit, TlsStart::StartTls] {
+            let door = house.open(service, tls_start);
             let begun = Instant::now();
-            let mut connection = match opening {
-                Opening::Implicit => door.connect_implicit().await,
-                Opening::StartTls => door.connect_clear().await,
+            let mut connection = match tls_start {
+                TlsStart::Implicit => door.connect_implicit().await,
+                TlsStart::StartTls => door.connect_clear().await,
             };
             let (got, end) = chatter(&mut connection, line).await;
-            assert!(got.ends_with(last), "{service:?} {opening:?}: {got}");
+            assert!(got.ends_with(last), "{service:?} {tls_start:?}: {got}");
             assert!(
                 matches!(end, ConnectionError::PeerClosed),
-                "{service:?} {opening:?}: {end}"
+                "{service:?} {tls_start:?}: {end}"
             );
             if service == Service::Submission {
                 assert!(got.contains("\r\n421 4.4.2 "), "{got}");
@@ -119,7 +119,7 @@ async fn who_has_logged_in_may_stay() {
             "NOOP\r\n",
         ),
     ] {
-        let door = house.open(service, Opening::Implicit);
+        let door = house.open(service, TlsStart::Implicit);
         let mut connection = door.connect_implicit().await;
         let mut wire = Wire {
             out: login.as_bytes().to_vec(),

@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use crate::house::{ANN, BOB, Door, House, PASSWORD};
+use pillarbox_names::{Service, TlsStart};
 use pillarbox_policy::{
     AccountLevel, Credentials, Ladder, LegacyWindow, Rung, Timestamp, TlsVersion,
 };
@@ -18,10 +19,9 @@ use pillarbox_proto::sasl::{Mechanism, Nonce};
 use pillarbox_proto::submission::client::{Client, Envelope, Event, LineEnds};
 use pillarbox_proto::submission::{Body, ReversePath};
 use pillarbox_proto::{Machine, Step};
-use pillarbox_server::Opening;
 use pillarbox_server::received::{self, Received};
 use pillarbox_store::Store;
-use pillarbox_transport::{Connection, ConnectionError, Driven, Service};
+use pillarbox_transport::{Connection, ConnectionError, Driven};
 
 /// `PLAIN` of ann@example.org.
 const LOGIN: &str = "AUTH PLAIN AGFubkBleGFtcGxlLm9yZwBjb3JyZWN0IGhvcnNl\r\n";
@@ -32,13 +32,13 @@ struct Server {
     door: Door,
 }
 
-async fn server(opening: Opening) -> Server {
-    server_with(opening, None).await
+async fn server(tls_start: TlsStart) -> Server {
+    server_with(tls_start, None).await
 }
 
-async fn server_with(opening: Opening, legacy_window: Option<LegacyWindow>) -> Server {
+async fn server_with(tls_start: TlsStart, legacy_window: Option<LegacyWindow>) -> Server {
     let mut house = House::new().await;
-    let door = house.open_in_window(Service::Submission, opening, legacy_window);
+    let door = house.open_in_window(Service::Submission, tls_start, legacy_window);
     Server { house, door }
 }
 
@@ -191,7 +191,7 @@ const ARRIVED: &str = "Date: Mon, 23 Nov 2026 18:30:05 +0000\r\nMessage-ID: <1@c
 
 #[tokio::test]
 async fn a_message_over_implicit_tls_is_stored_with_its_trace() {
-    let server = server(Opening::Implicit).await;
+    let server = server(TlsStart::Implicit).await;
     let mut peer = server.connect().await;
     peer.log_in().await;
     assert_eq!(
@@ -226,7 +226,7 @@ async fn a_message_over_implicit_tls_is_stored_with_its_trace() {
 
 #[tokio::test]
 async fn everyone_gets_one_copy_and_missing_fields_are_added() {
-    let server = server(Opening::Implicit).await;
+    let server = server(TlsStart::Implicit).await;
     let mut peer = server.connect().await;
     peer.log_in().await;
     let to = ["bob@example.org", "ann@example.org", "BOB@EXAMPLE.ORG"];
@@ -252,7 +252,7 @@ async fn everyone_gets_one_copy_and_missing_fields_are_added() {
 
 #[tokio::test]
 async fn starttls_comes_first_and_takes_nothing_along() {
-    let server = server(Opening::StartTls).await;
+    let server = server(TlsStart::StartTls).await;
     let mut peer = server.connect_clear().await;
     let ehlo = peer.say("EHLO evil.example\r\n", 1).await;
     assert!(
@@ -296,7 +296,7 @@ async fn starttls_comes_first_and_takes_nothing_along() {
 
 #[tokio::test]
 async fn commands_behind_starttls_close_the_connection() {
-    let server = server(Opening::StartTls).await;
+    let server = server(TlsStart::StartTls).await;
     let mut peer = server.connect_clear().await;
     let replies = peer.say("STARTTLS\r\nEHLO x\r\n", 1).await;
     assert_eq!(
@@ -309,7 +309,7 @@ async fn commands_behind_starttls_close_the_connection() {
 
 #[tokio::test]
 async fn senders_and_recipients_are_checked() {
-    let server = server(Opening::Implicit).await;
+    let server = server(TlsStart::Implicit).await;
     let mut peer = server.connect().await;
     peer.say("EHLO client.example\r\n", 1).await;
     for (command, reply) in [
@@ -341,7 +341,7 @@ async fn senders_and_recipients_are_checked() {
 
 #[tokio::test]
 async fn chunks_and_smtputf8() {
-    let server = server(Opening::Implicit).await;
+    let server = server(TlsStart::Implicit).await;
     let mut peer = server.connect().await;
     peer.log_in().await;
     let replies = peer
@@ -360,7 +360,7 @@ async fn chunks_and_smtputf8() {
 
 #[tokio::test]
 async fn a_message_cut_off_is_not_stored() {
-    let server = server(Opening::Implicit).await;
+    let server = server(TlsStart::Implicit).await;
     let mut peer = server.connect().await;
     peer.log_in().await;
     peer.say(
@@ -378,7 +378,7 @@ async fn a_message_cut_off_is_not_stored() {
 
 #[tokio::test]
 async fn the_250_waits_for_every_copy_to_be_stored() {
-    let server = server(Opening::Implicit).await;
+    let server = server(TlsStart::Implicit).await;
     let mut peer = server.connect().await;
     peer.log_in().await;
     // One copy can be stored, the other has to wait.
@@ -397,7 +397,7 @@ async fn the_250_waits_for_every_copy_to_be_stored() {
 
 #[tokio::test]
 async fn a_full_disk_and_a_broken_store_are_temporary() {
-    let server = server(Opening::Implicit).await;
+    let server = server(TlsStart::Implicit).await;
     let mut peer = server.connect().await;
     peer.log_in().await;
     server.house.store.set_room(400);
@@ -413,7 +413,7 @@ async fn a_full_disk_and_a_broken_store_are_temporary() {
 
 #[tokio::test]
 async fn a_shutdown_is_said() {
-    let server = server(Opening::Implicit).await;
+    let server = server(TlsStart::Implicit).await;
     let mut peer = server.connect().await;
     peer.log_in().await;
     server.house.trigger.request();
@@ -456,7 +456,7 @@ async fn every_message_of_the_corpus_arrives_unchanged_or_is_refused() {
         println!("skipped: there is no corpus in {}", corpus.display());
         return;
     };
-    let server = server(Opening::Implicit).await;
+    let server = server(TlsStart::Implicit).await;
     let mut peer = server.connect().await;
     peer.log_in().await;
     let (mut accepted, mut refused) = (0, 0);
@@ -527,7 +527,7 @@ async fn every_message_of_the_corpus_arrives_unchanged_or_is_refused() {
 
 #[tokio::test]
 async fn our_client_logs_in_bound_to_the_connection_and_sends() {
-    let server = server(Opening::Implicit).await;
+    let server = server(TlsStart::Implicit).await;
     let mut connection = server.door.connect_implicit().await;
     let facts = connection.channel().facts().unwrap().clone();
     let mut client = Client::<Sealed>::new(facts);
@@ -589,7 +589,7 @@ async fn our_client_logs_in_bound_to_the_connection_and_sends() {
 async fn in_a_window_only_named_accounts_log_in_and_all_others_hear_the_same() {
     let far = Timestamp(i64::MAX / 2);
     let window = LegacyWindow::open(far, Timestamp(0));
-    let server = server_with(Opening::StartTls, window).await;
+    let server = server_with(TlsStart::StartTls, window).await;
     let rung = Rung::Cleartext { until: far };
     let ladder = Ladder::restore(rung, TlsVersion::Tls12, None, Timestamp(0));
     let ann = server.house.account(ANN).await;

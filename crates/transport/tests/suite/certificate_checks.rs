@@ -6,9 +6,9 @@
 )]
 
 use crate::support::{Begin, ask, dial, dialer, host, serve};
-use pillarbox_policy::{Channel, HandshakeFailure, How, PeerProof};
+use pillarbox_names::{Service, TlsStart};
+use pillarbox_policy::{Channel, HandshakeFailure, PeerProof};
 use pillarbox_testkit::{Leaf, TestCa, TestCertificate};
-use pillarbox_transport::Service;
 
 const HOST: &str = "mail.example.org";
 const SERVICES: [Service; 3] = [Service::Imap, Service::Pop3, Service::Submission];
@@ -146,11 +146,11 @@ async fn good_ones_are_proved_on_every_path() {
                     }
                 );
                 assert_eq!(
-                    facts.how(),
+                    facts.tls_start(),
                     if begin == Begin::Implicit {
-                        How::Implicit
+                        TlsStart::Implicit
                     } else {
-                        How::StartTls
+                        TlsStart::StartTls
                     }
                 );
                 let mut talker = crate::support::Talker::new();

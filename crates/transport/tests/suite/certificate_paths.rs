@@ -9,9 +9,9 @@
 
 use crate::foreign::{accepted, refused};
 use crate::support::dialer;
+use pillarbox_names::Service;
 use pillarbox_policy::HandshakeFailure;
 use pillarbox_testkit::{Leaf, Limit, TestCa};
-use pillarbox_transport::Service;
 use rustls_pki_types::CertificateDer;
 
 const HOST: &str = "mail.example.org";

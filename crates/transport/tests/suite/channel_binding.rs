@@ -9,8 +9,9 @@
 use std::sync::Arc;
 
 use crate::support::{certificates, hand_over};
+use pillarbox_names::Service;
 use pillarbox_testkit::TestCa;
-use pillarbox_transport::{Acceptor, CertificateStore, Service, Start};
+use pillarbox_transport::{Acceptor, CertificateStore, Start};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;

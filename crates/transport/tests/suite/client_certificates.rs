@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use crate::foreign::{VERSIONS, builder, converse, serve_one, with_chain};
 use crate::support::{Begin, dialer};
+use pillarbox_names::Service;
 use pillarbox_testkit::{Leaf, TestCa};
-use pillarbox_transport::Service;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};

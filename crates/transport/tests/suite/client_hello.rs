@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 
 use crate::support::Begin;
+use pillarbox_names::Service;
 use pillarbox_testkit::TestCa;
-use pillarbox_transport::Service;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 

@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{Begin, GREETING, Over, Talker, Toy, dialer, host, pair, serve};
+use pillarbox_names::Service;
 use pillarbox_policy::HandshakeFailure;
 use pillarbox_testkit::TestCa;
-use pillarbox_transport::{ConnectionError, Driven, Service};
+use pillarbox_transport::{ConnectionError, Driven};
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -12,13 +12,12 @@ use std::time::Duration;
 use crate::support::{
     Begin, Talker, ask, certificates, dial, dialer, hand_over, host, limits, serve,
 };
-use pillarbox_policy::{
-    CipherSuite, Group, HandshakeFailure, How, PeerProof, TlsFacts, TlsVersion,
-};
+use pillarbox_names::{Service, TlsStart};
+use pillarbox_policy::{CipherSuite, Group, HandshakeFailure, PeerProof, TlsFacts, TlsVersion};
 use pillarbox_testkit::{Leaf, TestCa};
 use pillarbox_transport::{
-    Acceptor, CertificateStore, Certificates, Connection, NoUsableCertificate, Service, Start,
-    Target, Unserved,
+    Acceptor, CertificateStore, Certificates, Connection, NoUsableCertificate, Start, Target,
+    Unserved,
 };
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
@@ -126,7 +125,7 @@ async fn both_ends_agree_on_the_facts() {
     assert_eq!(client.group(), Some(Group("X25519MLKEM768")));
     assert_eq!(client.sni(), Some("mail.example.org"));
     assert_eq!(client.alpn(), Some("imap"));
-    assert_eq!(client.how(), How::Implicit);
+    assert_eq!(client.tls_start(), TlsStart::Implicit);
     assert!(!client.resumed());
     assert_eq!(
         client.peer(),

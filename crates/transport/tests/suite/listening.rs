@@ -8,8 +8,9 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{Begin, GREETING, limits, serve_with};
+use pillarbox_names::Service;
 use pillarbox_testkit::TestCa;
-use pillarbox_transport::{Listener, ListenerLimits, Service, Start, Unserved};
+use pillarbox_transport::{Listener, ListenerLimits, Start, Unserved};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;

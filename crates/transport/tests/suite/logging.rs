@@ -9,8 +9,8 @@ use std::io;
 use std::sync::{Arc, Mutex};
 
 use crate::support::{Begin, GREETING, Talker, ask, dial, dialer, host, serve};
+use pillarbox_names::Service;
 use pillarbox_testkit::TestCa;
-use pillarbox_transport::Service;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;

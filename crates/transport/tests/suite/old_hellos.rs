@@ -10,9 +10,9 @@ use std::io::ErrorKind;
 use std::time::Duration;
 
 use crate::support::{Begin, GREETING, serve, serve_with};
+use pillarbox_names::Service;
 use pillarbox_policy::HandshakeFailure;
 use pillarbox_testkit::TestCa;
-use pillarbox_transport::Service;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 

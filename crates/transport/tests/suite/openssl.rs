@@ -12,8 +12,8 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use crate::support::{Begin, GREETING, serve};
+use pillarbox_names::Service;
 use pillarbox_testkit::{Leaf, TestCa};
-use pillarbox_transport::Service;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;

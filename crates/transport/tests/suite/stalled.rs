@@ -9,9 +9,9 @@
 use std::time::{Duration, Instant};
 
 use crate::support::{Begin, GREETING, serve_with};
+use pillarbox_names::Service;
 use pillarbox_policy::HandshakeFailure;
 use pillarbox_testkit::TestCa;
-use pillarbox_transport::Service;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

@@ -16,8 +16,9 @@ use std::time::Duration;
 
 use crate::foreign::{accepted, refused, refused_with_key};
 use crate::support::{Begin, Talker, dial, host};
+use pillarbox_names::Service;
 use pillarbox_policy::HandshakeFailure;
-use pillarbox_transport::{Dialer, Roots, Service};
+use pillarbox_transport::{Dialer, Roots};
 use rustls::sign::{Signer, SigningKey};
 use rustls::{SignatureAlgorithm, SignatureScheme};
 use rustls_pki_types::pem::PemObject;

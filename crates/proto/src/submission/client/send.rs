@@ -1,12 +1,14 @@
 //! Sending one message: MAIL, RCPT, DATA.
 
+use pillarbox_names::Address;
+
 use super::dialogue::{Dialogue, State};
 use super::event::{Event, Failure, SendError, Stage};
 use super::lines::{ContentError, LineEnds, Normalizer};
 use super::reply::RawReply;
 use super::{Capabilities, ServerReply};
 use crate::submission::content::DotEncoder;
-use crate::submission::{Address, Body, ReversePath};
+use crate::submission::{Body, ReversePath};
 
 /// The most commands sent ahead of their replies: their replies fit the smallest of send buffers, so that
 /// neither end waits for the other (RFC 2920 §3.1).

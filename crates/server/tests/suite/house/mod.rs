@@ -16,11 +16,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use pillarbox_names::{Service, TlsStart};
 use pillarbox_policy::{LegacyWindow, Secret, Timestamp};
 use pillarbox_server::accounts::{NewPassword, new_account};
 use pillarbox_server::auth::LoginSecret;
 use pillarbox_server::{
-    Context, ListenerInfo, Opening, Shutdown, ShutdownTrigger, config, imap, pop3, submission,
+    Context, ListenerInfo, Shutdown, ShutdownTrigger, config, imap, pop3, submission,
 };
 use pillarbox_store::{
     AccountId, Flags, LoginRecord, Mailbox, Message, NewMessage, Spool, Store, UidRange,
@@ -28,7 +29,7 @@ use pillarbox_store::{
 use pillarbox_testkit::TestCa;
 use pillarbox_transport::{
     Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, Dialer, Listener,
-    ListenerLimits, Roots, ServerIdentity, Service, Start, Target,
+    ListenerLimits, Roots, ServerIdentity, Start, Target,
 };
 use tokio::task::JoinSet;
 
@@ -118,26 +119,26 @@ impl House {
     }
 
     /// Opens a door on a port of its own.
-    pub(crate) fn open(&mut self, service: Service, opening: Opening) -> Door {
-        self.open_in_window(service, opening, None)
+    pub(crate) fn open(&mut self, service: Service, tls_start: TlsStart) -> Door {
+        self.open_in_window(service, tls_start, None)
     }
 
     /// Opens a door where cleartext logins may be allowed.
     pub(crate) fn open_in_window(
         &mut self,
         service: Service,
-        opening: Opening,
+        tls_start: TlsStart,
         legacy_window: Option<LegacyWindow>,
     ) -> Door {
         let acceptor = Acceptor::new(Arc::clone(&self.certificates), service).unwrap();
-        let start = match opening {
-            Opening::Implicit => Start::Implicit(acceptor.clone()),
-            Opening::StartTls => Start::Clear,
+        let start = match tls_start {
+            TlsStart::Implicit => Start::Implicit(acceptor.clone()),
+            TlsStart::StartTls => Start::Clear,
         };
         let info = Arc::new(ListenerInfo {
-            name: name(service, opening),
+            name: Label::new(service, tls_start).as_str(),
             service,
-            opening,
+            tls_start,
             acceptor,
             legacy_window,
         });
@@ -287,15 +288,4 @@ impl Door {
 
 fn identity() -> ServerIdentity {
     ServerIdentity::host(HOSTNAME).unwrap()
-}
-
-fn name(service: Service, opening: Opening) -> &'static str {
-    match (service, opening) {
-        (Service::Imap, Opening::Implicit) => "imaps",
-        (Service::Imap, Opening::StartTls) => "imap",
-        (Service::Pop3, Opening::Implicit) => "pop3s",
-        (Service::Pop3, Opening::StartTls) => "pop3",
-        (Service::Submission, Opening::Implicit) => "submissions",
-        (Service::Submission, Opening::StartTls) => "submission",
-    }
 }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use pillarbox_names::{Service, TlsStart};
 use pillarbox_policy::LegacyWindow;
 use pillarbox_proto::{Machine, Step};
-use pillarbox_server::Opening;
-use pillarbox_transport::{Connection, ConnectionError, Driven, Service};
+use pillarbox_transport::{Connection, ConnectionError, Driven};
 
 use crate::house::{Door, House};
 
@@ -16,13 +16,16 @@ pub(crate) struct Server {
     pub(crate) door: Door,
 }
 
-pub(crate) async fn server(opening: Opening) -> Server {
-    server_with(opening, None).await
+pub(crate) async fn server(tls_start: TlsStart) -> Server {
+    server_with(tls_start, None).await
 }
 
-pub(crate) async fn server_with(opening: Opening, legacy_window: Option<LegacyWindow>) -> Server {
+pub(crate) async fn server_with(
+    tls_start: TlsStart,
+    legacy_window: Option<LegacyWindow>,
+) -> Server {
     let mut house = House::new().await;
-    let door = house.open_in_window(Service::Imap, opening, legacy_window);
+    let door = house.open_in_window(Service::Imap, tls_start, legacy_window);
     Server { house, door }
 }
 

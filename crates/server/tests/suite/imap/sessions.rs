@@ -10,8 +10,8 @@
 )]
 
 use super::harness::{LOGIN, Server, server, server_with};
+use pillarbox_names::TlsStart;
 use pillarbox_policy::{LegacyWindow, Timestamp};
-use pillarbox_server::Opening;
 use pillarbox_store::Store;
 use pillarbox_transport::ConnectionError;
 
@@ -20,7 +20,7 @@ const MESSAGE: &[u8] =
     Date: Mon, 23 Nov 2026 12:00:00 +0000\r\n\r\nAt one?\r\n";
 
 async fn imaps() -> Server {
-    server(Opening::Implicit).await
+    server(TlsStart::Implicit).await
 }
 
 #[tokio::test]
@@ -96,7 +96,7 @@ async fn id_goes_on_record() {
 /// S4: no credential is looked at in the clear, and none is on record.
 #[tokio::test]
 async fn the_cleartext_port_takes_no_password() {
-    let server = server(Opening::StartTls).await;
+    let server = server(TlsStart::StartTls).await;
     let mut peer = server.connect_clear().await;
     let right = peer.ask(LOGIN).await;
     assert!(right.starts_with("T NO [PRIVACYREQUIRED] "), "{right}");
@@ -116,7 +116,7 @@ async fn the_cleartext_port_takes_no_password() {
 
 #[tokio::test]
 async fn starttls_then_login() {
-    let server = server(Opening::StartTls).await;
+    let server = server(TlsStart::StartTls).await;
     let mut peer = server.connect_clear().await;
     assert_eq!(peer.ask("STARTTLS").await, "T OK Begin TLS now\r\n");
     let mut peer = server.start_tls(peer).await;
@@ -134,7 +134,7 @@ async fn starttls_then_login() {
 /// S1, on a real socket: a command in the segment of STARTTLS ends the connection.
 #[tokio::test]
 async fn injected_bytes_end_the_connection() {
-    let server = server(Opening::StartTls).await;
+    let server = server(TlsStart::StartTls).await;
     let mut peer = server.connect_clear().await;
     peer.put(b"x STARTTLS\r\ny LOGIN ann@example.org \"correct horse\"\r\n");
     assert_eq!(
@@ -157,7 +157,7 @@ async fn injected_bytes_end_the_connection() {
 /// S1 in the time-split variant: a command after the answer to STARTTLS is no handshake, and no command.
 #[tokio::test]
 async fn a_command_in_place_of_the_handshake_ends_the_connection() {
-    let server = server(Opening::StartTls).await;
+    let server = server(TlsStart::StartTls).await;
     let mut peer = server.connect_clear().await;
     assert_eq!(peer.ask("STARTTLS").await, "T OK Begin TLS now\r\n");
     peer.put(b"y LOGIN ann@example.org \"correct horse\"\r\nz NOOP\r\n");
@@ -179,11 +179,11 @@ async fn a_command_in_place_of_the_handshake_ends_the_connection() {
 /// gets for a wrong one, what a name gets that is no account, and what everybody gets without a window.
 #[tokio::test]
 async fn refusals_in_the_clear_are_all_alike() {
-    let without = server(Opening::StartTls).await;
+    let without = server(TlsStart::StartTls).await;
     let refusal = without.connect_clear().await.ask(LOGIN).await;
     assert!(refusal.starts_with("T NO [PRIVACYREQUIRED] "), "{refusal}");
     let window = LegacyWindow::open(Timestamp(2), Timestamp(1));
-    let with = server_with(Opening::StartTls, window).await;
+    let with = server_with(TlsStart::StartTls, window).await;
     for login in [
         LOGIN,
         "LOGIN ann@example.org wrong-horse",
@@ -568,8 +568,8 @@ async fn python_imaplib() {
         println!("skipped: there is no python3");
         return;
     }
-    for (kind, opening) in [("imaps", Opening::Implicit), ("imap", Opening::StartTls)] {
-        let server = server(opening).await;
+    for (kind, tls_start) in [("imaps", TlsStart::Implicit), ("imap", TlsStart::StartTls)] {
+        let server = server(tls_start).await;
         let run = tokio::process::Command::new("python3")
             .arg(concat!(
                 env!("CARGO_MANIFEST_DIR"),

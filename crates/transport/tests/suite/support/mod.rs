@@ -7,13 +7,14 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use pillarbox_names::Service;
 use pillarbox_policy::HandshakeFailure;
 use pillarbox_proto::line::{LineBuffer, LineLimits};
 use pillarbox_proto::{Machine, Step};
 use pillarbox_testkit::{TestCa, TestCertificate};
 use pillarbox_transport::{
     Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, Dialer, Driven,
-    Listener, ListenerLimits, Roots, ServerIdentity, Service, Start, Target, Timeouts, Unserved,
+    Listener, ListenerLimits, Roots, ServerIdentity, Start, Target, Timeouts, Unserved,
 };
 use tokio::sync::{mpsc, oneshot};
 
