@@ -7,7 +7,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use pillarbox_fuzz::server_facts;
-use pillarbox_proto::submission::client::{Client, Event, Failure};
+use pillarbox_proto::smtp::submission::client::{Client, Event, Failure};
 use pillarbox_proto::{Clear, Machine, Step};
 
 fuzz_target!(|data: &[u8]| {

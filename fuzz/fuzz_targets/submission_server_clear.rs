@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use pillarbox_fuzz::server_facts;
-use pillarbox_proto::submission::server::{Config, Event, Server};
+use pillarbox_proto::smtp::submission::server::{Config, Event, Server};
 use pillarbox_proto::{Clear, Machine, Step};
 
 fuzz_target!(|data: &[u8]| {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use pillarbox_fuzz::{binding, server_facts};
 use pillarbox_proto::sasl::{Nonce, ScramKeys};
-use pillarbox_proto::submission::Refusal;
-use pillarbox_proto::submission::server::{Config, Event, LoginAnswer, Server, Violation};
+use pillarbox_proto::smtp::Refusal;
+use pillarbox_proto::smtp::submission::server::{Config, Event, LoginAnswer, Server, Violation};
 use pillarbox_proto::{Machine, Sealed, Step};
 
 const LIMIT: u64 = 4096;

@@ -186,7 +186,7 @@ fn described(account: &Account) -> Value {
             "service": server.label().service.as_str(),
             "host": server.host().as_str(),
             "port": server.port(),
-            "tls": server.label().mode.as_str(),
+            "tls": server.label().start.as_str(),
         })
     };
     json!({

@@ -48,7 +48,7 @@ impl Server {
 
     /// Where the name came from.
     #[must_use]
-    pub fn how(&self) -> How {
+    pub fn source(&self) -> Source {
         self.source
     }
 

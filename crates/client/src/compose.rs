@@ -3,7 +3,7 @@
 use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as HeaderAddress;
 use pillarbox_names::Address;
-use pillarbox_proto::submission::{Body, ReversePath};
+use pillarbox_proto::smtp::{Body, ReversePath};
 
 use crate::Account;
 use crate::random;

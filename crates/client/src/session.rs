@@ -11,7 +11,8 @@ use pillarbox_discover::{Approved, DiscoverError, References, Resolver};
 use pillarbox_names::{Host, Service, TlsStart};
 use pillarbox_policy::{Code, HandshakeFailure, Level, Refusal, TlsFacts};
 use pillarbox_proto::imap::client::{ClearEvent, ClientCertificate};
-use pillarbox_proto::{Clear, Injected, Machine, Sealed, imap, pop3, submission};
+use pillarbox_proto::smtp::submission;
+use pillarbox_proto::{Clear, Injected, Machine, Sealed, imap, pop3};
 use pillarbox_transport::{
     Connection, ConnectionError, DialError, Dialer, Driven, HandshakeError, InvalidName, Roots,
     ServerIdentity, Target,

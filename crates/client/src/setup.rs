@@ -438,7 +438,7 @@ impl Setup<'_> {
             Some(login) => vec![login.clone()],
             None => vec![
                 self.entered.address.to_string(),
-                self.entered.address.local().to_owned(),
+                self.entered.address.local_part().to_owned(),
             ],
         };
         let mut refusal = None;

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use pillarbox_policy::{Credentials, Level};
 use pillarbox_proto::Sealed;
-use pillarbox_proto::submission::client::{
-    AuthenticateError, Client, Envelope, Event, LineEnds, LoginFailure,
-};
+use pillarbox_proto::smtp::submission::client::{AuthenticateError, Client, Envelope, Event, LoginFailure};
+use pillarbox_proto::smtp::{LineEnds};
 use pillarbox_transport::Connection;
 
 use crate::error::LoginError;

@@ -95,8 +95,8 @@ pub struct FactsParts {
     pub alpn: Option<String>,
     /// Whether an earlier session was resumed.
     pub resumed: bool,
-    /// How TLS began.
-    pub how: How,
+    /// How TLS started.
+    pub tls_start: TlsStart,
     /// What was proved about the peer.
     pub peer: PeerProof,
     /// Channel binding, where the connection has one.
@@ -169,9 +169,9 @@ impl TlsFacts {
         self.parts.resumed
     }
 
-    /// How TLS began.
+    /// How TLS started.
     #[must_use]
-    pub fn how(&self) -> How {
+    pub fn tls_start(&self) -> TlsStart {
         self.parts.tls_start
     }
 

@@ -29,7 +29,7 @@ pub mod message;
 pub mod pop3;
 pub mod sasl;
 pub mod server_text;
-pub mod submission;
+pub mod smtp;
 
 pub use channel::{Clear, Injected, Sealed};
 pub use machine::{Machine, Step};

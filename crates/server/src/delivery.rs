@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use pillarbox_policy::Timestamp;
 use pillarbox_proto::message::{IndexLimits, Indexer};
-use pillarbox_proto::submission::ReversePath;
+use pillarbox_proto::smtp::ReversePath;
 use pillarbox_store::{AccountId, Appended, Flags, NewMessage, Spool, Store, StoreError};
 
 /// Octets copied at a time when a message has more than one recipient.

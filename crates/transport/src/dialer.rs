@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_names::{Service, TlsStart};
+use pillarbox_names::{Label, Service, TlsStart};
 use pillarbox_policy::{HandshakeFailure, TlsFacts};
 use rustls::ClientConfig;
 use rustls::client::Resumption;

@@ -451,7 +451,7 @@ impl World {
 
 fn letter(account: &Account) -> Draft {
     let letter = Letter {
-        to: vec![AccountAddress::parse("bob@example.org").unwrap()],
+        to: vec!["bob@example.org".parse().unwrap()],
         subject: "hi".to_owned(),
         text: LETTER.to_owned(),
         ..Letter::default()

@@ -130,7 +130,7 @@ fn a_target_of_dot_is_no_entry() {
         priority: 0,
         weight: 0,
         port: 0,
-        target: target.map(domain),
+        target: target.map(host),
     };
     let answer = |target| SrvAnswer {
         status: Status::Secure,

@@ -11,11 +11,10 @@ use pillarbox_names::TlsStart;
 use pillarbox_policy::{AccountLevel, Code, Credentials, Secret, TlsFacts};
 use pillarbox_proto::sasl::server::ScramOutcome;
 use pillarbox_proto::sasl::{Mechanism, Nonce, ScramKeys};
-use pillarbox_proto::submission::client::{
-    AuthenticateError, Client, Envelope, Event as Told, Failure, LineEnds, SendError,
-};
-use pillarbox_proto::submission::server::{Config, Event, Limits, LoginAnswer, Server, Violation};
-use pillarbox_proto::submission::{Body, ReversePath};
+use pillarbox_proto::smtp::submission::client::{AuthenticateError, Client, Envelope, Event as Told, Failure, SendError};
+use pillarbox_proto::smtp::{LineEnds};
+use pillarbox_proto::smtp::submission::server::{Config, Event, Limits, LoginAnswer, Server, Violation};
+use pillarbox_proto::smtp::{Body, ReversePath};
 use pillarbox_proto::{Clear, Machine, Sealed, Step};
 use pillarbox_testkit::{facts, facts_with};
 use proptest::prelude::*;
@@ -268,7 +267,7 @@ fn what_the_server_cannot_take_is_not_begun() {
     assert_eq!(client.send(envelope(0, 1)), Err(SendError::NoRecipients));
     assert_eq!(
         client.content(b"x"),
-        Err(pillarbox_proto::submission::client::ContentError::OutOfTurn)
+        Err(pillarbox_proto::smtp::ContentError::OutOfTurn)
     );
 }
 

@@ -14,8 +14,8 @@ use std::sync::Arc;
 
 use pillarbox_names::Address;
 use pillarbox_proto::sasl::Nonce;
-use pillarbox_proto::submission::server::{Config, Event, LoginAnswer, Server};
-use pillarbox_proto::submission::{Body, ForwardPath, Mail, Rcpt, ReversePath};
+use pillarbox_proto::smtp::submission::server::{Config, Event, LoginAnswer, Server};
+use pillarbox_proto::smtp::{Body, ForwardPath, Mail, Rcpt, ReversePath};
 use pillarbox_proto::{Machine, Sealed, Step};
 use pillarbox_testkit::facts;
 use proptest::prelude::*;

@@ -16,11 +16,12 @@ use std::sync::Arc;
 
 use pillarbox_policy::{AccountLevel, Credentials, LegacyWindow, Timestamp, TlsFacts};
 use pillarbox_proto::sasl::Nonce;
-use pillarbox_proto::submission::client::{Client, Envelope, LineEnds};
-use pillarbox_proto::submission::server::{
+use pillarbox_proto::smtp::submission::client::{Client, Envelope};
+use pillarbox_proto::smtp::{LineEnds};
+use pillarbox_proto::smtp::submission::server::{
     Config, Event, LoginAnswer, Server, StartTlsOffer, Violation,
 };
-use pillarbox_proto::submission::{Body, DeliveryReports, ForwardPath, Mail, Refusal, ReversePath};
+use pillarbox_proto::smtp::{Body, DeliveryReports, ForwardPath, Mail, Refusal, ReversePath};
 use pillarbox_proto::{Clear, Machine, Sealed, Step};
 use pillarbox_testkit::facts_with;
 use proptest::prelude::*;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pillarbox_names::TlsStart;
+use pillarbox_names::{Label, Service, TlsStart};
 use pillarbox_transport::CertificateFiles;
 
 use super::{LogFormat, LogLevel, Settings, StoreSettings, config_keys, load, parse};
@@ -35,7 +35,7 @@ fn the_smallest_configuration_listens_everywhere_implicit_first() {
     let ports: Vec<_> = settings
         .listeners
         .iter()
-        .map(|listener| (listener.name, listener.addresses[0].port()))
+        .map(|listener| (listener.label.as_str(), listener.addresses[0].port()))
         .collect();
     assert_eq!(
         ports,
@@ -69,8 +69,8 @@ fn the_smallest_configuration_listens_everywhere_implicit_first() {
     assert_eq!(settings.log.format, LogFormat::Text);
     assert_eq!(settings.log.level, LogLevel::Info);
     assert_eq!(settings.store, StoreSettings { shards: 4 });
-    assert!(settings.is_local("Example.ORG"));
-    assert!(!settings.is_local("example.com"));
+    assert!(settings.is_local(&"Example.ORG".parse().unwrap()));
+    assert!(!settings.is_local(&"example.com".parse().unwrap()));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use pillarbox_policy::Channel;
 use pillarbox_proto::sasl::Mechanism;
-use pillarbox_proto::submission::server::{Event, LoginAnswer, Server};
+use pillarbox_proto::smtp::submission::server::{Event, LoginAnswer, Server};
 
 use crate::auth::nonce;
 use crate::{AccountHandle, Attempt, Authenticator, Denied};

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use pillarbox_policy::{Channel, Code};
 use pillarbox_proto::Sealed;
-use pillarbox_proto::submission::server::{Config, Event, Limits, Server, StartTlsOffer};
-use pillarbox_proto::submission::{DeliveryReports, Refusal};
-use pillarbox_proto::{Clear, submission::server::Violation};
+use pillarbox_proto::smtp::submission::server::{Config, Event, Limits, Server, StartTlsOffer};
+use pillarbox_proto::smtp::{DeliveryReports, Refusal};
+use pillarbox_proto::{Clear, smtp::submission::server::Violation};
 use pillarbox_transport::{Connection, ConnectionError, Driven};
 use tokio::time::{Instant, sleep_until};
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_lc_rs::rand;
 use pillarbox_names::Address;
 use pillarbox_policy::{CipherSuite, TlsFacts};
-use pillarbox_proto::submission::{ForwardPath, Mail, Rcpt, Refusal, ReversePath};
+use pillarbox_proto::smtp::{ForwardPath, Mail, Rcpt, Refusal, ReversePath};
 use pillarbox_store::{AccountId, StoreError};
 
 use super::Arrival;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_names::{Service, TlsStart};
+use pillarbox_names::{Label, Service, TlsStart};
 use pillarbox_policy::{LegacyWindow, Secret, Timestamp};
 use pillarbox_server::accounts::{NewPassword, new_account};
 use pillarbox_server::auth::LoginSecret;

@@ -4,7 +4,7 @@
 //! message; whatever is not the exact success ends it (C1, C4, C5, C10, C12, C13, C22).
 //!
 //! ```
-//! use pillarbox_proto::submission::client::Client;
+//! use pillarbox_proto::smtp::submission::client::Client;
 //! use pillarbox_proto::{Clear, Machine, Step};
 //!
 //! let mut client = Client::<Clear>::new();
@@ -15,7 +15,7 @@
 //! ```
 //! # use pillarbox_policy::Credentials;
 //! # use pillarbox_proto::{Sealed, sasl::Nonce};
-//! # use pillarbox_proto::submission::client::{Client, Envelope};
+//! # use pillarbox_proto::smtp::submission::client::{Client, Envelope};
 //! fn password(client: &mut Client<Sealed>, credentials: &Credentials, nonce: Nonce) {
 //!     let _ = client.authenticate(credentials, nonce);
 //! }
@@ -26,14 +26,14 @@
 //! ```compile_fail,E0599
 //! # use pillarbox_policy::Credentials;
 //! # use pillarbox_proto::{Clear, sasl::Nonce};
-//! # use pillarbox_proto::submission::client::Client;
+//! # use pillarbox_proto::smtp::submission::client::Client;
 //! fn password(client: &mut Client<Clear>, credentials: &Credentials, nonce: Nonce) {
 //!     let _ = client.authenticate(credentials, nonce);
 //! }
 //! ```
 //! ```compile_fail,E0599
 //! # use pillarbox_proto::Clear;
-//! # use pillarbox_proto::submission::client::{Client, Envelope};
+//! # use pillarbox_proto::smtp::submission::client::{Client, Envelope};
 //! fn message(client: &mut Client<Clear>, envelope: Envelope) {
 //!     let _ = client.send(envelope);
 //! }
@@ -41,31 +41,28 @@
 //! and inside TLS there is no second STARTTLS (C14, R3207-2):
 //! ```compile_fail,E0599
 //! # use pillarbox_proto::Sealed;
-//! # use pillarbox_proto::submission::client::Client;
+//! # use pillarbox_proto::smtp::submission::client::Client;
 //! fn twice(client: Client<Sealed>, facts: pillarbox_policy::TlsFacts) {
 //!     let _ = client.into_sealed(facts);
 //! }
 //! ```
 
 mod auth;
-mod capabilities;
 mod dialogue;
 mod event;
-mod lines;
-mod reply;
 mod send;
 
 use pillarbox_policy::{Credentials, TlsFacts};
 
-pub use capabilities::Capabilities;
-pub use event::{AuthenticateError, Event, Failure, LoginFailure, SendError, Stage};
-pub use lines::{ContentError, LineEnds};
-pub use reply::{EnhancedCode, ReplyError, ServerReply};
-pub use send::{Envelope, RefusedRecipient};
+pub use event::{
+    AuthenticateError, Event, Failure, LoginFailure, RefusedRecipient, SendError, Stage,
+};
+pub use send::Envelope;
 
 use self::dialogue::{Aim, Dialogue};
 use crate::channel::End;
 use crate::sasl::{Mechanism, Nonce};
+use crate::smtp::{Capabilities, ContentError, LineEnds};
 use crate::{Clear, Injected, Machine, Sealed, Step};
 
 /// A submission client over a [`Clear`] or [`Sealed`] channel.

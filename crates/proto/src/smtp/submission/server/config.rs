@@ -1,7 +1,7 @@
 //! What a server machine is told before it begins.
 
 use crate::sasl;
-use crate::submission::DeliveryReports;
+use crate::smtp::DeliveryReports;
 
 /// What one listener's server says and allows.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -11,10 +11,10 @@ use super::{Config, Event, StartTlsOffer, Violation};
 use crate::channel::End;
 use crate::line::{Line, LineBuffer, LineError, LineLimits};
 use crate::sasl::{self, Mechanism, server::Exchange, server::Offer};
-use crate::submission::EhloName;
-use crate::submission::command::Bdat;
-use crate::submission::content::{Checker, DotDecoder};
-use crate::submission::reply::{self, Refusal, Reply};
+use crate::smtp::EhloName;
+use crate::smtp::command::Bdat;
+use crate::smtp::content::{Checker, DotDecoder};
+use crate::smtp::replies::{self, Refusal, Reply};
 use crate::{Injected, Step};
 
 /// Replies are put out together once they are this long, so that pipelined commands share a packet
@@ -246,13 +246,13 @@ impl Core {
         if self.login.is_none() {
             self.commands = self.commands.saturating_add(1);
             if self.commands > self.config.limits.commands_before_login {
-                return self.give_up(reply::TOO_MANY_COMMANDS, Violation::TooManyCommands);
+                return self.give_up(replies::TOO_MANY_COMMANDS, Violation::TooManyCommands);
             }
         }
         match (line, verb) {
             (Ok(line), _) => self.command(line.as_bytes()),
-            (Err(LineError::TooLong), Begins::WithAuth) => self.say(reply::AUTH_LINE_TOO_LONG),
-            (Err(LineError::TooLong), Begins::Otherwise) => self.say(reply::LINE_TOO_LONG),
+            (Err(LineError::TooLong), Begins::WithAuth) => self.say(replies::AUTH_LINE_TOO_LONG),
+            (Err(LineError::TooLong), Begins::Otherwise) => self.say(replies::LINE_TOO_LONG),
             (Err(error), _) => self.broken_line(error),
         }
     }
@@ -263,7 +263,7 @@ impl Core {
         };
         match line {
             Ok(line) if line.as_bytes().len() <= sasl::MAX_LINE => self.response(line.as_bytes()),
-            Ok(_) | Err(LineError::TooLong) => self.login_failed(reply::AUTH_LINE_TOO_LONG),
+            Ok(_) | Err(LineError::TooLong) => self.login_failed(replies::AUTH_LINE_TOO_LONG),
             Err(error) => self.broken_line(error),
         }
     }
@@ -293,8 +293,8 @@ impl Core {
 
     fn broken_line(&mut self, error: LineError) -> Work {
         let reply = match error {
-            LineError::TooLong | LineError::Endless => reply::LINE_TOO_LONG,
-            LineError::BareCr | LineError::BareLf | LineError::Nul => reply::BROKEN_LINE,
+            LineError::TooLong | LineError::Endless => replies::LINE_TOO_LONG,
+            LineError::BareCr | LineError::BareLf | LineError::Nul => replies::BROKEN_LINE,
         };
         self.give_up(reply, Violation::Line(error))
     }
@@ -315,7 +315,7 @@ impl Core {
         if self.errors < limit {
             return Work::Done;
         }
-        self.give_up(reply::TOO_MANY_ERRORS, Violation::TooManyErrors)
+        self.give_up(replies::TOO_MANY_ERRORS, Violation::TooManyErrors)
     }
 
     /// Puts the last reply out and ends.
@@ -346,11 +346,11 @@ impl Core {
     }
 
     pub(super) fn shut_down(&mut self) {
-        self.end(reply::SHUTTING_DOWN);
+        self.end(replies::SHUTTING_DOWN);
     }
 
     pub(super) fn idle_too_long(&mut self) {
-        self.end(reply::IDLE);
+        self.end(replies::IDLE);
     }
 
     pub(super) fn end(&mut self, last: Reply) {
@@ -367,13 +367,13 @@ impl Core {
         match std::mem::replace(&mut self.state, State::Command) {
             State::Await(Await::Sender(transaction)) => {
                 self.transaction = Some(transaction);
-                self.say(reply::SENDER_OK);
+                self.say(replies::SENDER_OK);
             }
             State::Await(Await::Recipient) => {
                 if let Some(transaction) = &mut self.transaction {
                     transaction.recipients = transaction.recipients.saturating_add(1);
                 }
-                self.say(reply::RECIPIENT_OK);
+                self.say(replies::RECIPIENT_OK);
             }
             State::Await(Await::Data) => self.start_data(),
             State::Await(Await::Chunk(chunk)) => {
@@ -384,7 +384,7 @@ impl Core {
             }
             State::Await(Await::End) => {
                 self.transaction = None;
-                self.say(reply::ACCEPTED);
+                self.say(replies::ACCEPTED);
             }
             other => self.state = other,
         }

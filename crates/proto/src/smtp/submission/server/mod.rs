@@ -2,7 +2,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use pillarbox_proto::submission::server::{Config, Server};
+//! use pillarbox_proto::smtp::submission::server::{Config, Server};
 //! use pillarbox_proto::{Machine, Sealed, Step};
 //!
 //! let config = Arc::new(Config::new("mail.example.org"));
@@ -13,7 +13,7 @@
 //! ```
 //! STARTTLS consumes the cleartext machine; there is no other way from one to the other, and none back:
 //! ```compile_fail,E0599
-//! # use pillarbox_proto::submission::server::Server;
+//! # use pillarbox_proto::smtp::submission::server::Server;
 //! # use pillarbox_proto::Sealed;
 //! fn twice(server: Server<Sealed>, facts: pillarbox_policy::TlsFacts) {
 //!     let _ = server.into_sealed(facts);
@@ -37,7 +37,7 @@ pub use event::{Event, LoginAnswer, Violation};
 
 use self::state::Core;
 use crate::sasl::{Nonce, ScramKeys};
-use crate::submission::{EhloName, Refusal};
+use crate::smtp::{EhloName, Refusal};
 use crate::{Clear, Injected, Machine, Sealed, Step};
 
 /// A submission server over a [`Clear`] or [`Sealed`] channel.

@@ -2,18 +2,17 @@
 
 use std::collections::VecDeque;
 
-use pillarbox_policy::SecretBytes;
+use pillarbox_policy::{Released, SecretBytes};
 
-use super::auth::Login;
-use super::event::{Event, Failure, Stage};
-use super::reply::{RawReply, ReplyReader};
-use super::send::Sending;
-use super::{Capabilities, ServerReply};
+use super::auth::{Login, LoginStep};
+use super::event::{AuthenticateError, Event, Failure, SendError, Stage};
+use super::send::{Envelope, SendStep, Sending};
 use crate::channel::End;
 use crate::line::{LineBuffer, LineLimits};
 use crate::machine::MAX_OUTPUT;
-use crate::sasl;
-use crate::submission::EhloName;
+use crate::sasl::{self, Mechanism, Nonce};
+use crate::smtp::server_reply::{RawReply, ReplyReader};
+use crate::smtp::{Capabilities, ContentError, EhloName, LineEnds, ServerReply};
 use crate::{Injected, Step};
 
 /// What the conversation is for.
@@ -31,21 +30,21 @@ pub(super) struct Dialogue {
     aim: Aim,
     lines: LineBuffer,
     reader: ReplyReader,
-    pub(super) out: SecretBytes,
-    pub(super) events: VecDeque<Event>,
-    pub(super) state: State,
-    pub(super) capabilities: Capabilities,
-    pub(super) authenticated: Option<sasl::Mechanism>,
+    out: SecretBytes,
+    events: VecDeque<Event>,
+    state: State,
+    capabilities: Capabilities,
+    authenticated: Option<Mechanism>,
 }
 
 #[derive(Debug)]
-pub(super) enum State {
+enum State {
     Greeting,
     Ehlo,
     StartTls,
     /// Only [`super::Client::into_sealed`] goes on.
     Sealing,
-    /// The owner says what is next.
+    /// The caller says what is next.
     Idle,
     Login(Box<Login>),
     Sending(Box<Sending>),
@@ -119,7 +118,7 @@ impl Dialogue {
         }
     }
 
-    pub(super) fn fail(&mut self, failure: Failure) {
+    fn fail(&mut self, failure: Failure) {
         self.out.clear();
         self.state = State::Failed(failure);
         let held = self.lines.len();
@@ -127,7 +126,7 @@ impl Dialogue {
     }
 
     /// A reply as it may be shown.
-    pub(super) fn shown(&self, raw: &RawReply) -> ServerReply {
+    fn shown(&self, raw: &RawReply) -> ServerReply {
         match self.aim {
             Aim::StartTls => ServerReply::clear(raw),
             Aim::Mail => ServerReply::sealed(raw),
@@ -135,12 +134,12 @@ impl Dialogue {
     }
 
     /// Writes a command line. An answer must not be here before it (C13).
-    pub(super) fn say(&mut self, command: &str) {
+    fn say(&mut self, command: &str) {
         self.say_parts(&[command]);
     }
 
     /// Writes a command line that holds a secret, so that no copy of it is made elsewhere.
-    pub(super) fn say_parts(&mut self, parts: &[&str]) {
+    fn say_parts(&mut self, parts: &[&str]) {
         if !self.lines.is_empty() || self.reader.is_amid() {
             return self.unsolicited();
         }
@@ -172,6 +171,110 @@ impl Dialogue {
         }
     }
 
+    pub(super) fn authenticate(
+        &mut self,
+        released: Released<'_>,
+        nonce: Nonce,
+    ) -> Result<Mechanism, AuthenticateError> {
+        if !matches!(self.state, State::Idle) || self.authenticated.is_some() {
+            return Err(AuthenticateError::OutOfTurn);
+        }
+        let (login, mechanism, initial) = Login::begin(&self.capabilities, released, nonce)?;
+        self.state = State::Login(Box::new(login));
+        self.say_parts(&["AUTH ", mechanism.as_str(), " ", &initial]);
+        Ok(mechanism)
+    }
+
+    fn login_answered(&mut self, login: Login, raw: &RawReply) {
+        match login.answered(raw, self.shown(raw)) {
+            LoginStep::Say(login, line) => {
+                self.state = State::Login(login);
+                self.say(&line);
+            }
+            LoginStep::Succeeded(mechanism) => {
+                self.authenticated = Some(mechanism);
+                self.events.push_back(Event::Authenticated(mechanism));
+            }
+            LoginStep::Failed(failure) => {
+                self.events.push_back(Event::NotAuthenticated(failure));
+            }
+            LoginStep::Broken(failure) => self.fail(failure),
+        }
+    }
+
+    pub(super) fn send(&mut self, envelope: Envelope) -> Result<(), SendError> {
+        if !matches!(self.state, State::Idle) || self.authenticated.is_none() {
+            return Err(SendError::OutOfTurn);
+        }
+        let (sending, commands) = Sending::begin(envelope, &self.capabilities)?;
+        self.state = State::Sending(Box::new(sending));
+        self.say(&commands);
+        Ok(())
+    }
+
+    fn sending_answered(&mut self, mut sending: Box<Sending>, raw: &RawReply) {
+        match sending.answered(raw.code, self.shown(raw)) {
+            SendStep::Say(commands) => {
+                self.state = State::Sending(sending);
+                if !commands.is_empty() {
+                    self.say(&commands);
+                }
+            }
+            SendStep::Tell(event) => {
+                self.state = State::Sending(sending);
+                self.events.push_back(event);
+            }
+            SendStep::Ended(event) => self.events.push_back(event),
+            SendStep::Broken(failure) => self.fail(failure),
+        }
+    }
+
+    pub(super) fn go_ahead(&mut self, line_ends: LineEnds) {
+        if let State::Sending(sending) = &mut self.state
+            && sending.is_at_decision()
+        {
+            sending.go_ahead(line_ends);
+            self.say("DATA");
+        }
+    }
+
+    pub(super) fn give_up(&mut self) {
+        if matches!(&self.state, State::Sending(sending) if sending.is_at_decision()) {
+            self.state = State::Reset;
+            self.say("RSET");
+        }
+    }
+
+    pub(super) fn content(&mut self, piece: &[u8]) -> Result<(), ContentError> {
+        let State::Sending(sending) = &mut self.state else {
+            return Err(ContentError::OutOfTurn);
+        };
+        let mut out = Vec::with_capacity(piece.len() + 16);
+        let result = sending.content(piece, &mut out);
+        self.out.extend_from_slice(&out);
+        self.content_given(result)
+    }
+
+    pub(super) fn end_content(&mut self) -> Result<(), ContentError> {
+        let State::Sending(sending) = &mut self.state else {
+            return Err(ContentError::OutOfTurn);
+        };
+        let mut out = Vec::new();
+        let result = sending.end_content(&mut out);
+        self.out.extend_from_slice(&out);
+        self.content_given(result)
+    }
+
+    /// Content with the wrong line ends breaks the connection; content that was not asked for does not.
+    fn content_given(&mut self, result: Result<(), ContentError>) -> Result<(), ContentError> {
+        if let Err(error) = result
+            && error != ContentError::OutOfTurn
+        {
+            self.fail(Failure::Content(error));
+        }
+        result
+    }
+
     fn reply(&mut self, raw: &RawReply) {
         if raw.code == 421 && !matches!(self.state, State::Quit) {
             let reply = self.shown(raw);
@@ -184,7 +287,7 @@ impl Dialogue {
             State::Ehlo => self.refused(Stage::Ehlo, raw),
             State::StartTls => self.starttls_answered(raw),
             State::Login(login) => self.login_answered(*login, raw),
-            State::Sending(sending) => self.sending_answered(*sending, raw),
+            State::Sending(sending) => self.sending_answered(sending, raw),
             State::Reset if raw.code == 250 => self.events.push_back(Event::GivenUp),
             State::Reset => self.refused(Stage::Reset, raw),
             State::Quit => self.state = State::Closed,
@@ -194,7 +297,7 @@ impl Dialogue {
         }
     }
 
-    pub(super) fn refused(&mut self, stage: Stage, raw: &RawReply) {
+    fn refused(&mut self, stage: Stage, raw: &RawReply) {
         let reply = self.shown(raw);
         self.fail(Failure::Refused { stage, reply });
     }

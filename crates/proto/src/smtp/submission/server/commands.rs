@@ -4,31 +4,31 @@ use pillarbox_policy::Channel;
 
 use super::state::{Await, Core, Fate, Greeted, Hello, State, Transaction, Work};
 use super::{Event, StartTlsOffer, Violation};
-use crate::submission::DeliveryReports;
-use crate::submission::command::{self, ArgumentError, Bdat, Verb};
-use crate::submission::parameter::ParameterError;
-use crate::submission::reply::{self, Reply};
+use crate::smtp::DeliveryReports;
+use crate::smtp::command::{self, ArgumentError, Bdat, Verb};
+use crate::smtp::parameter::ParameterError;
+use crate::smtp::replies::{self, Reply};
 
 impl Core {
     pub(super) fn command(&mut self, line: &[u8]) -> Work {
         let (verb, rest) = Verb::split(line);
         if verb != Verb::Auth && line.len() > self.config.limits.command_line {
-            return self.say(reply::LINE_TOO_LONG);
+            return self.say(replies::LINE_TOO_LONG);
         }
         match verb {
             Verb::Ehlo => self.hello(rest, Hello::Ehlo),
             Verb::Helo => self.hello(rest, Hello::Helo),
             Verb::StartTls => self.start_tls(rest),
-            Verb::Noop => self.say(reply::OK),
+            Verb::Noop => self.say(replies::OK),
             Verb::Quit => self.plain(rest, |core| {
-                core.end(reply::BYE);
+                core.end(replies::BYE);
                 Work::Done
             }),
-            Verb::Http => self.give_up(reply::NOT_A_WEB_SERVER, Violation::Http),
-            Verb::NotImplemented => self.say(reply::NOT_IMPLEMENTED),
-            Verb::Unknown => self.say(reply::UNKNOWN_COMMAND),
+            Verb::Http => self.give_up(replies::NOT_A_WEB_SERVER, Violation::Http),
+            Verb::NotImplemented => self.say(replies::NOT_IMPLEMENTED),
+            Verb::Unknown => self.say(replies::UNKNOWN_COMMAND),
             Verb::Bdat => self.bdat(rest),
-            Verb::Auth => match self.before_tls(reply::ENCRYPTION_REQUIRED) {
+            Verb::Auth => match self.before_tls(replies::ENCRYPTION_REQUIRED) {
                 Some(refusal) => self.say(refusal),
                 None => self.auth(rest),
             },
@@ -41,15 +41,15 @@ impl Core {
                 },
             },
             Verb::Rset | Verb::Vrfy | Verb::Help => {
-                match self.before_tls(reply::AUTHENTICATION_REQUIRED) {
+                match self.before_tls(replies::AUTHENTICATION_REQUIRED) {
                     Some(refusal) => self.say(refusal),
                     None => match verb {
                         Verb::Rset => self.plain(rest, |core| {
-                            core.say(reply::OK);
+                            core.say(replies::OK);
                             core.abandon()
                         }),
-                        Verb::Vrfy => self.say(reply::CANNOT_VERIFY),
-                        _ => self.say(reply::HELP),
+                        Verb::Vrfy => self.say(replies::CANNOT_VERIFY),
+                        _ => self.say(replies::HELP),
                     },
                 }
             }
@@ -68,17 +68,17 @@ impl Core {
     /// TLS has to come first; `without_tls` where there is none to come.
     pub(super) fn tls_first(&self, without_tls: Reply) -> Reply {
         match self.config.starttls {
-            StartTlsOffer::Offered => reply::STARTTLS_FIRST,
+            StartTlsOffer::Offered => replies::STARTTLS_FIRST,
             StartTlsOffer::Unavailable => without_tls,
         }
     }
 
     /// The refusal of a mail command from a client that has not come so far (R6409-1).
     fn not_yet(&self) -> Option<Reply> {
-        self.before_tls(reply::AUTHENTICATION_REQUIRED)
+        self.before_tls(replies::AUTHENTICATION_REQUIRED)
             .or(match (&self.greeted, &self.login) {
-                (None, _) => Some(reply::EHLO_FIRST),
-                (Some(_), None) => Some(reply::AUTHENTICATION_REQUIRED),
+                (None, _) => Some(replies::EHLO_FIRST),
+                (Some(_), None) => Some(replies::AUTHENTICATION_REQUIRED),
                 (Some(_), Some(_)) => None,
             })
     }
@@ -87,13 +87,13 @@ impl Core {
     fn plain(&mut self, rest: &[u8], then: impl FnOnce(&mut Self) -> Work) -> Work {
         match command::none(rest) {
             Ok(()) => then(self),
-            Err(_) => self.say(reply::BAD_ARGUMENTS),
+            Err(_) => self.say(replies::BAD_ARGUMENTS),
         }
     }
 
     fn hello(&mut self, rest: &[u8], how: Hello) -> Work {
         let Ok(name) = command::ehlo(rest) else {
-            return self.say(reply::BAD_ARGUMENTS);
+            return self.say(replies::BAD_ARGUMENTS);
         };
         self.greeted = Some(Greeted { name, how });
         match how {
@@ -141,42 +141,42 @@ impl Core {
 
     fn start_tls(&mut self, rest: &[u8]) -> Work {
         if matches!(self.channel, Channel::Sealed(_)) {
-            return self.say(reply::ALREADY_TLS);
+            return self.say(replies::ALREADY_TLS);
         }
         if let Err(injected) = self.nothing_left() {
-            return self.give_up(reply::INJECTED, Violation::Injected(injected));
+            return self.give_up(replies::INJECTED, Violation::Injected(injected));
         }
         if command::none(rest).is_err() {
-            return self.say(reply::BAD_ARGUMENTS);
+            return self.say(replies::BAD_ARGUMENTS);
         }
         if self.login.is_some() {
-            return self.say(reply::ALREADY_AUTHENTICATED);
+            return self.say(replies::ALREADY_AUTHENTICATED);
         }
         if self.transaction.is_some() {
-            return self.say(reply::IN_TRANSACTION);
+            return self.say(replies::IN_TRANSACTION);
         }
         if self.config.starttls == StartTlsOffer::Unavailable {
-            return self.say(reply::TLS_NOT_AVAILABLE);
+            return self.say(replies::TLS_NOT_AVAILABLE);
         }
-        self.say(reply::READY_FOR_TLS);
+        self.say(replies::READY_FOR_TLS);
         self.state = State::Sealing;
         Work::Event(Event::StartTls)
     }
 
     fn mail(&mut self, rest: &[u8]) -> Work {
         if self.transaction.is_some() {
-            return self.say(reply::IN_TRANSACTION);
+            return self.say(replies::IN_TRANSACTION);
         }
         let mail = match command::mail(rest, self.config.reports) {
             Ok(mail) => mail,
-            Err(error) => return self.say(wrong(error, reply::BAD_SENDER)),
+            Err(error) => return self.say(wrong(error, replies::BAD_SENDER)),
         };
         if mail
             .parameters
             .size
             .is_some_and(|size| size > self.config.limits.message)
         {
-            return self.say(reply::TOO_LARGE);
+            return self.say(replies::TOO_LARGE);
         }
         let transaction = Transaction {
             smtputf8: mail.parameters.smtputf8,
@@ -188,26 +188,26 @@ impl Core {
 
     fn rcpt(&mut self, rest: &[u8]) -> Work {
         let Some(transaction) = &self.transaction else {
-            return self.say(reply::MAIL_FIRST);
+            return self.say(replies::MAIL_FIRST);
         };
         if transaction.chunks.is_some() {
-            return self.say(reply::CHUNKS_BEGUN);
+            return self.say(replies::CHUNKS_BEGUN);
         }
         let rcpt = match command::rcpt(rest, self.config.reports, transaction.smtputf8) {
             Ok(rcpt) => rcpt,
-            Err(error) => return self.say(wrong(error, reply::BAD_RECIPIENT)),
+            Err(error) => return self.say(wrong(error, replies::BAD_RECIPIENT)),
         };
         if transaction.recipients >= self.config.limits.recipients {
-            return self.say(reply::TOO_MANY_RECIPIENTS);
+            return self.say(replies::TOO_MANY_RECIPIENTS);
         }
         self.ask(Await::Recipient, Event::Recipient(rcpt))
     }
 
     fn data(&mut self) -> Work {
         match &self.transaction {
-            None => self.say(reply::MAIL_FIRST),
-            Some(transaction) if transaction.chunks.is_some() => self.say(reply::CHUNKS_BEGUN),
-            Some(transaction) if transaction.recipients == 0 => self.say(reply::NO_RECIPIENTS),
+            None => self.say(replies::MAIL_FIRST),
+            Some(transaction) if transaction.chunks.is_some() => self.say(replies::CHUNKS_BEGUN),
+            Some(transaction) if transaction.recipients == 0 => self.say(replies::NO_RECIPIENTS),
             Some(_) => self.ask(Await::Data, Event::ContentBegins),
         }
     }
@@ -215,24 +215,24 @@ impl Core {
     fn bdat(&mut self, rest: &[u8]) -> Work {
         // Whatever the state, the chunk's octets come right behind and are no commands (RFC 3030 §2).
         let Ok(chunk) = command::bdat(rest) else {
-            return self.give_up(reply::BAD_ARGUMENTS, Violation::UnreadableChunk);
+            return self.give_up(replies::BAD_ARGUMENTS, Violation::UnreadableChunk);
         };
         let limit = self.config.limits.message;
         if chunk.size > limit.saturating_mul(2) {
-            return self.give_up(reply::TOO_LARGE, Violation::TooMuchContent);
+            return self.give_up(replies::TOO_LARGE, Violation::TooMuchContent);
         }
         if let Some(refusal) = self.not_yet() {
             return self.discard_chunk(chunk, refusal);
         }
         let Some(transaction) = &self.transaction else {
-            return self.discard_chunk(chunk, reply::MAIL_FIRST);
+            return self.discard_chunk(chunk, replies::MAIL_FIRST);
         };
         if transaction.recipients == 0 {
-            return self.discard_chunk(chunk, reply::NO_RECIPIENTS);
+            return self.discard_chunk(chunk, replies::NO_RECIPIENTS);
         }
         let before = transaction.chunks.as_ref().map(|chunks| chunks.octets());
         if before.unwrap_or(0).saturating_add(chunk.size) > limit {
-            return self.discard_chunk(chunk, reply::TOO_LARGE);
+            return self.discard_chunk(chunk, replies::TOO_LARGE);
         }
         match before {
             None => self.ask(Await::Chunk(chunk), Event::ContentBegins),
@@ -256,10 +256,10 @@ impl Core {
 fn wrong(error: ArgumentError, path: Reply) -> Reply {
     match error {
         ArgumentError::Path => path,
-        ArgumentError::NeedsUtf8 => reply::NEEDS_SMTPUTF8,
-        ArgumentError::Parameter(ParameterError::Unknown) => reply::UNKNOWN_PARAMETER,
+        ArgumentError::NeedsUtf8 => replies::NEEDS_SMTPUTF8,
+        ArgumentError::Parameter(ParameterError::Unknown) => replies::UNKNOWN_PARAMETER,
         ArgumentError::Syntax | ArgumentError::Parameter(ParameterError::Malformed) => {
-            reply::BAD_ARGUMENTS
+            replies::BAD_ARGUMENTS
         }
     }
 }

@@ -5,18 +5,5 @@
 //! ENHANCEDSTATUSCODES, LIMITS, STARTTLS in the clear, and AUTH where policy permits it. BINARYMIME is not
 //! offered: IMAP and POP3 could not give such content back as it came.
 
-mod address;
 pub mod client;
-mod command;
-mod content;
-mod parameter;
-mod reply;
 pub mod server;
-
-pub use address::{EhloName, ForwardPath, InvalidEhloName, MAX_PATH, PathError, ReversePath};
-pub use command::{Mail, Rcpt};
-pub use parameter::{
-    Body, DeliveryReports, MailParameters, Notify, OriginalRecipient, ParameterError,
-    RcptParameters, Return, Submitter,
-};
-pub use reply::Refusal;

@@ -5,8 +5,8 @@
 
 use pillarbox_names::Address;
 
-use super::address::{EhloName, ForwardPath, ReversePath, forward_path, reverse_path};
 use super::parameter::{self, DeliveryReports, MailParameters, ParameterError, RcptParameters};
+use super::path::{EhloName, ForwardPath, ReversePath, forward_path, reverse_path};
 
 /// What a command line asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use super::{Event, LoginAnswer, Violation};
 use crate::sasl::coding::{self, ClientLine};
 use crate::sasl::server::{Decision, Exchange, Failure, ServerStep};
 use crate::sasl::{self, Mechanism, Nonce, ScramKeys};
-use crate::submission::reply::{self, Reply};
+use crate::smtp::replies::{self, Reply};
 
 impl Core {
     /// The AUTH command, where policy lets credentials be taken.
@@ -17,23 +17,23 @@ impl Core {
             .as_ref()
             .is_some_and(|greeted| greeted.how == Hello::Ehlo)
         {
-            return self.say(reply::EHLO_FIRST);
+            return self.say(replies::EHLO_FIRST);
         }
         if self.login.is_some() {
-            return self.say(reply::ALREADY_AUTHENTICATED);
+            return self.say(replies::ALREADY_AUTHENTICATED);
         }
         if self.transaction.is_some() {
-            return self.say(reply::IN_TRANSACTION);
+            return self.say(replies::IN_TRANSACTION);
         }
         let mut words = rest.splitn(3, |&octet| octet == b' ');
         let (Some(b""), Some(name), initial) = (words.next(), words.next(), words.next()) else {
-            return self.say(reply::BAD_ARGUMENTS);
+            return self.say(replies::BAD_ARGUMENTS);
         };
         let offered = self.offer.as_ref().map(|offer| offer.mechanisms());
         let Some(mechanism) = Mechanism::from_name(name)
             .filter(|mechanism| offered.is_some_and(|offered| offered.contains(mechanism)))
         else {
-            return self.say(reply::UNKNOWN_MECHANISM);
+            return self.say(replies::UNKNOWN_MECHANISM);
         };
         let initial = match initial.map(decode_initial).transpose() {
             Ok(initial) => initial,
@@ -54,8 +54,8 @@ impl Core {
                 let refusal = self.login_refusal(LoginAnswer::Refuse);
                 self.go_on(exchange, step, refusal)
             }
-            Ok(ClientLine::Cancelled) => self.login_failed(reply::CANCELLED),
-            Err(_) => self.login_failed(reply::BAD_BASE64),
+            Ok(ClientLine::Cancelled) => self.login_failed(replies::CANCELLED),
+            Err(_) => self.login_failed(replies::BAD_BASE64),
         }
     }
 
@@ -115,13 +115,13 @@ impl Core {
     /// The reply to a login that fails so. In the clear there is only one (S4.1-4).
     fn login_refusal(&self, answer: LoginAnswer) -> Reply {
         if matches!(self.channel, Channel::Clear(_)) {
-            return self.tls_first(reply::ENCRYPTION_REQUIRED);
+            return self.tls_first(replies::ENCRYPTION_REQUIRED);
         }
         match answer {
-            LoginAnswer::Accept | LoginAnswer::Refuse => reply::BAD_CREDENTIALS,
-            LoginAnswer::ChannelTooWeak => reply::CHANNEL_TOO_WEAK,
-            LoginAnswer::PasswordChangeNeeded => reply::PASSWORD_CHANGE_NEEDED,
-            LoginAnswer::Unavailable => reply::AUTHENTICATION_UNAVAILABLE,
+            LoginAnswer::Accept | LoginAnswer::Refuse => replies::BAD_CREDENTIALS,
+            LoginAnswer::ChannelTooWeak => replies::CHANNEL_TOO_WEAK,
+            LoginAnswer::PasswordChangeNeeded => replies::PASSWORD_CHANGE_NEEDED,
+            LoginAnswer::Unavailable => replies::AUTHENTICATION_UNAVAILABLE,
         }
     }
 
@@ -157,10 +157,10 @@ impl Core {
             ),
             ServerStep::Done { login } => {
                 self.login = Some(login.clone());
-                self.say(reply::AUTHENTICATED);
+                self.say(replies::AUTHENTICATED);
                 Work::Event(Event::Authenticated { mechanism, login })
             }
-            ServerStep::Failed(Failure::Malformed) => self.login_failed(reply::BAD_RESPONSE),
+            ServerStep::Failed(Failure::Malformed) => self.login_failed(replies::BAD_RESPONSE),
             ServerStep::Failed(_) => self.login_failed(refusal),
         }
     }
@@ -173,13 +173,13 @@ impl Core {
         if self.failed_logins < self.config.limits.failed_logins {
             return Work::Done;
         }
-        self.give_up(reply::TOO_MANY_ATTEMPTS, Violation::TooManyFailedLogins)
+        self.give_up(replies::TOO_MANY_ATTEMPTS, Violation::TooManyFailedLogins)
     }
 }
 
 fn decode_initial(argument: &[u8]) -> Result<SecretBytes, Reply> {
     if argument.len() > sasl::MAX_LINE {
-        return Err(reply::AUTH_LINE_TOO_LONG);
+        return Err(replies::AUTH_LINE_TOO_LONG);
     }
-    coding::decode_initial(argument).map_err(|_| reply::BAD_BASE64)
+    coding::decode_initial(argument).map_err(|_| replies::BAD_BASE64)
 }

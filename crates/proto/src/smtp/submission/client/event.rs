@@ -1,14 +1,15 @@
-//! What a client machine tells its owner, and how things go wrong.
+//! What a client machine tells its caller, and how things go wrong.
 
 use std::fmt;
 
+use pillarbox_names::Address;
 use pillarbox_policy::{Code, Refusal};
 
-use super::{Capabilities, RefusedRecipient, ReplyError, ServerReply};
 use crate::Injected;
 use crate::sasl::{Mechanism, client as sasl};
+use crate::smtp::{Capabilities, ContentError, ReplyError, ServerReply};
 
-/// What a client machine tells its owner.
+/// What a client machine tells its caller.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
@@ -42,6 +43,15 @@ pub enum Event {
     },
     /// The message was given up, and another can be sent.
     GivenUp,
+}
+
+/// A recipient that the server did not accept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedRecipient {
+    /// Who.
+    pub address: Address,
+    /// How.
+    pub reply: ServerReply,
 }
 
 /// What a reply answers.
@@ -146,9 +156,9 @@ pub enum Failure {
     /// A reply that cannot be read.
     #[error("{0}")]
     Reply(#[from] ReplyError),
-    /// The owner's content had the wrong line ends, so the message was cut off.
+    /// The content had the wrong line ends, so the message was cut off.
     #[error("the message was not sent: {0}")]
-    Content(#[from] super::ContentError),
+    Content(#[from] ContentError),
 }
 
 impl Failure {

@@ -5,7 +5,7 @@ use pillarbox_policy::{Code, Secret};
 use crate::Injected;
 use crate::line::LineError;
 use crate::sasl::{Mechanism, server::ScramOutcome};
-use crate::submission::{Mail, Rcpt};
+use crate::smtp::{Mail, Rcpt};
 
 /// What a server machine tells its owner. The answer each one waits for stands with it; those without one
 /// need none.

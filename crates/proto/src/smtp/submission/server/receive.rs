@@ -3,9 +3,9 @@
 use super::state::{Await, Core, Fate, State, Work};
 use super::{Event, Violation};
 use crate::machine::{MAX_OUTPUT, Step};
-use crate::submission::command::{Bdat, Place};
-use crate::submission::content::{Checker, DecodeState, DotDecoder, Fault};
-use crate::submission::reply::{self, Reply};
+use crate::smtp::command::{Bdat, Place};
+use crate::smtp::content::{Checker, DecodeState, DotDecoder, Fault};
+use crate::smtp::replies::{self, Reply};
 
 /// The longest piece of content in one event; the decoder may add what it held back.
 const PIECE: usize = MAX_OUTPUT - 2;
@@ -55,7 +55,7 @@ impl Core {
         self.lines.consume(decoded.consumed);
         // Before the end is looked at, so that it does not matter how the content was cut into pieces.
         if octets > limit.saturating_mul(2) {
-            return self.give_up(reply::TOO_LARGE, Violation::TooMuchContent);
+            return self.give_up(replies::TOO_LARGE, Violation::TooMuchContent);
         }
         if decoded.state == DecodeState::Ended {
             self.state = State::Complete { fate: end };
@@ -102,7 +102,7 @@ impl Core {
             .as_ref()
             .and_then(|transaction| transaction.chunks.as_ref());
         let fate = match (fate, chunk.place, chunks.map(|chunks| chunks.finish(limit))) {
-            (Fate::Keep, Place::Inner, _) => return self.say(reply::CHUNK_OK),
+            (Fate::Keep, Place::Inner, _) => return self.say(replies::CHUNK_OK),
             (Fate::Keep, Place::Last, Some(Err(fault))) => Fate::Discard(refusal(fault)),
             (fate, _, _) => fate,
         };
@@ -124,7 +124,7 @@ impl Core {
 
 fn refusal(fault: Fault) -> Reply {
     match fault {
-        Fault::BareLineEnd => reply::BARE_LINE_ENDS,
-        Fault::TooLarge => reply::TOO_LARGE,
+        Fault::BareLineEnd => replies::BARE_LINE_ENDS,
+        Fault::TooLarge => replies::TOO_LARGE,
     }
 }

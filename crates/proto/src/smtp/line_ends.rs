@@ -1,6 +1,6 @@
 //! Line ends of content on its way out: what the caller has becomes CRLF, or is refused.
 
-/// What line ends the content given to [`super::Client::content`] has.
+/// What line ends the content given to [`super::submission::client::Client::content`] has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineEnds {
     /// CRLF, as in stored messages.
