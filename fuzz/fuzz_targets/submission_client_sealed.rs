@@ -10,8 +10,8 @@ use libfuzzer_sys::fuzz_target;
 use pillarbox_fuzz::client_facts;
 use pillarbox_policy::{AccountLevel, Credentials};
 use pillarbox_proto::sasl::Nonce;
+use pillarbox_proto::smtp::LineEnds;
 use pillarbox_proto::smtp::submission::client::{Client, Envelope, Event, Failure};
-use pillarbox_proto::smtp::{LineEnds};
 use pillarbox_proto::smtp::{Body, ReversePath};
 use pillarbox_proto::{Machine, Sealed, Step};
 

@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use pillarbox_policy::{Credentials, Level};
 use pillarbox_proto::Sealed;
-use pillarbox_proto::smtp::submission::client::{AuthenticateError, Client, Envelope, Event, LoginFailure};
-use pillarbox_proto::smtp::{LineEnds};
+use pillarbox_proto::smtp::LineEnds;
+use pillarbox_proto::smtp::submission::client::{
+    AuthenticateError, Client, Envelope, Event, LoginFailure,
+};
 use pillarbox_transport::Connection;
 
 use crate::error::LoginError;

@@ -19,10 +19,19 @@ const ARROWS: [(&str, &[&str]); 11] = [
     ("store", &["policy", "names"]),
     ("discover", &["policy", "names"]),
     ("transport", &["policy", "proto", "names"]),
-    ("server", &["transport", "proto", "store", "policy", "names"]),
-    ("client", &["transport", "proto", "discover", "policy", "names"]),
+    (
+        "server",
+        &["transport", "proto", "store", "policy", "names"],
+    ),
+    (
+        "client",
+        &["transport", "proto", "discover", "policy", "names"],
+    ),
     ("testkit", &["policy", "names"]),
-    ("pillarboxd", &["server", "transport", "store", "policy", "names"]),
+    (
+        "pillarboxd",
+        &["server", "transport", "store", "policy", "names"],
+    ),
     (
         "pillarbox",
         &["client", "discover", "transport", "policy", "names"],

@@ -11,9 +11,13 @@ use pillarbox_names::TlsStart;
 use pillarbox_policy::{AccountLevel, Code, Credentials, Secret, TlsFacts};
 use pillarbox_proto::sasl::server::ScramOutcome;
 use pillarbox_proto::sasl::{Mechanism, Nonce, ScramKeys};
-use pillarbox_proto::smtp::submission::client::{AuthenticateError, Client, Envelope, Event as Told, Failure, SendError};
-use pillarbox_proto::smtp::{LineEnds};
-use pillarbox_proto::smtp::submission::server::{Config, Event, Limits, LoginAnswer, Server, Violation};
+use pillarbox_proto::smtp::LineEnds;
+use pillarbox_proto::smtp::submission::client::{
+    AuthenticateError, Client, Envelope, Event as Told, Failure, SendError,
+};
+use pillarbox_proto::smtp::submission::server::{
+    Config, Event, Limits, LoginAnswer, Server, Violation,
+};
 use pillarbox_proto::smtp::{Body, ReversePath};
 use pillarbox_proto::{Clear, Machine, Sealed, Step};
 use pillarbox_testkit::{facts, facts_with};

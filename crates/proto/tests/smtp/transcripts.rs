@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use pillarbox_policy::{AccountLevel, Credentials, LegacyWindow, Timestamp, TlsFacts};
 use pillarbox_proto::sasl::Nonce;
+use pillarbox_proto::smtp::LineEnds;
 use pillarbox_proto::smtp::submission::client::{Client, Envelope};
-use pillarbox_proto::smtp::{LineEnds};
 use pillarbox_proto::smtp::submission::server::{
     Config, Event, LoginAnswer, Server, StartTlsOffer, Violation,
 };

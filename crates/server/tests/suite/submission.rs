@@ -16,8 +16,8 @@ use pillarbox_policy::{
 use pillarbox_proto::Sealed;
 use pillarbox_proto::message::Index;
 use pillarbox_proto::sasl::{Mechanism, Nonce};
+use pillarbox_proto::smtp::LineEnds;
 use pillarbox_proto::smtp::submission::client::{Client, Envelope, Event};
-use pillarbox_proto::smtp::{LineEnds};
 use pillarbox_proto::smtp::{Body, ReversePath};
 use pillarbox_proto::{Machine, Step};
 use pillarbox_server::received::{self, Received};

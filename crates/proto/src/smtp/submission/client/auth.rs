@@ -80,6 +80,9 @@ impl Login {
     }
 
     fn cancel(failure: LoginFailure) -> LoginStep {
-        LoginStep::Say(Box::new(Self::Cancelled(failure)), Zeroizing::new("*".to_owned()))
+        LoginStep::Say(
+            Box::new(Self::Cancelled(failure)),
+            Zeroizing::new("*".to_owned()),
+        )
     }
 }
