@@ -6,14 +6,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_fuzz::client_facts;
+use pillarbox_fuzz::clear;
 use pillarbox_proto::imap::client::{ClearEvent, Client, TagSeed};
-use pillarbox_proto::{Clear, Machine, Step};
+use pillarbox_proto::{Clear, Machine, Start, Step, Upgrade};
 
 const TAG: &str = "1111111111111111";
 
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>, data: &[u8]) {
-    let mut client = Client::<Clear>::new(TagSeed::from_random([0x11; 16]));
+    let mut client = Client::<Clear>::start(&clear(), TagSeed::from_random([0x11; 16]));
     let mut said = Vec::new();
     let mut greeted = false;
     let mut ready = false;
@@ -45,7 +45,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>, data: &[u8]) {
         }
     }
     assert_said(&said);
-    if ready && client.into_sealed(client_facts(None)).is_ok() {
+    if ready && client.nothing_left().is_ok() {
         let text = String::from_utf8_lossy(data).to_ascii_uppercase();
         assert!(text.starts_with("* OK") && greeted);
         let last = text.trim_end_matches("\r\n").rsplit("\r\n").next().unwrap();

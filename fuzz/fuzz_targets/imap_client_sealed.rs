@@ -15,7 +15,7 @@ use pillarbox_proto::imap::client::{
 };
 use pillarbox_proto::imap::grammar::SequenceSet;
 use pillarbox_proto::sasl::Nonce;
-use pillarbox_proto::{Machine, Sealed, Step};
+use pillarbox_proto::{Machine, Sealed, Start, Step};
 
 #[derive(Debug, Default, PartialEq)]
 struct Heard {
@@ -26,7 +26,7 @@ struct Heard {
 }
 
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Heard {
-    let mut client = Client::<Sealed>::new(client_facts(None), ClientCertificate::NotSent);
+    let mut client = Client::<Sealed>::start(&Sealed::new(client_facts(None)), ClientCertificate::NotSent);
     let mut heard = Heard::default();
     let mut turn = 0;
     for piece in pieces {

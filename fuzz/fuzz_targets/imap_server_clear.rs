@@ -1,14 +1,17 @@
 //! A client in the clear against the server's machine.
 //!
-//! Oracles: no panic; no event but STARTTLS, so no credential and no mailbox; how the client's words are cut
+//! Oracles: no panic; no event but STARTTLS and the wish to log in, so no credential and no mailbox; how the client's words are cut
 //! into pieces never matters; what is put out is bounded by what came in; a byte after STARTTLS is an error.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_proto::imap::server::{ClearEvent, Limits, Server, StartTls, Violation};
+use pillarbox_fuzz::clear;
+use pillarbox_proto::imap::server::{
+    ClearEvent, ClearSettings, Limits, LoginsInClear, Server, StartTls, Violation,
+};
 use pillarbox_proto::line::LineError;
-use pillarbox_proto::{Clear, Machine, Step};
+use pillarbox_proto::{AsksForPermit, Clear, Machine, Start, Step};
 
 #[derive(Debug, PartialEq)]
 enum End {
@@ -20,7 +23,12 @@ enum End {
 
 /// What the machine says to these pieces, up to STARTTLS.
 fn session<'a>(starttls: StartTls, pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, End) {
-    let mut server = Server::<Clear>::new(Limits::default(), starttls, None);
+    let settings = ClearSettings {
+        limits: Limits::default(),
+        starttls,
+        logins: LoginsInClear::NotListed,
+    };
+    let mut server = Server::<Clear>::start(&clear(), settings);
     let mut out = Vec::new();
     for piece in [&b""[..]].into_iter().chain(pieces) {
         server.input(piece);
@@ -34,7 +42,7 @@ fn session<'a>(starttls: StartTls, pieces: impl Iterator<Item = &'a [u8]>) -> (V
                     assert_eq!(starttls, StartTls::Offered);
                     return (out, End::StartTls);
                 }
-                Step::Event(ClearEvent::Legacy(_)) => panic!("a permit without a window"),
+                Step::Event(ClearEvent::NeedPermit) => server.refuse_login(),
                 Step::NeedInput => break,
                 Step::NeedReply => panic!("the owner owes nothing"),
                 Step::Close => return (out, End::Closed),

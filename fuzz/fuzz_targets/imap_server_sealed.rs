@@ -10,12 +10,12 @@ use std::num::NonZeroU32;
 use libfuzzer_sys::fuzz_target;
 use pillarbox_fuzz::server_facts;
 use pillarbox_proto::imap::server::{
-    Code, Completion, Denial, Dialogue, Event, Expunges, FetchItem, Limits, Login, Naming,
+    Code, Completion, Denial, Event, Expunges, FetchItem, Limits, Login, Naming,
     SearchOutcome, SelectedMailbox, Server, StatusValues, Update, View, Violation,
 };
 use pillarbox_proto::line::LineError;
 use pillarbox_proto::sasl::Nonce;
-use pillarbox_proto::{Machine, Sealed, Step};
+use pillarbox_proto::{Machine, Sealed, Start, Step};
 
 /// Lets in everybody whose login begins with `a`; has one mailbox with three messages of five octets.
 #[derive(Default)]
@@ -25,12 +25,13 @@ struct Owner {
 }
 
 impl Owner {
-    fn answer(&mut self, dialogue: &mut Dialogue, event: Event) {
+    fn answer(&mut self, dialogue: &mut Server<Sealed>, event: Event) {
         assert!(
             self.let_in || matches!(event, Event::Login(_) | Event::Id(_)),
             "{event:?} before login"
         );
         match event {
+            Event::NeedPermit => unreachable!("that comes in the clear alone"),
             Event::Login(Login::Nonce(_)) => {
                 dialogue.exchange_nonce(Nonce::from_random([1; Nonce::RANDOM]));
             }
@@ -136,7 +137,7 @@ impl Owner {
         }
     }
 
-    fn announce(&mut self, dialogue: &mut Dialogue) {
+    fn announce(&mut self, dialogue: &mut Server<Sealed>) {
         for update in self.view.announce(Expunges::Announced) {
             match update {
                 Update::Expunge(number) => dialogue.expunged(number),
@@ -153,7 +154,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<Viola
         skip: 4096,
         ..Limits::default()
     };
-    let mut dialogue = Server::<Sealed>::new(server_facts(None), limits).into_dialogue();
+    let mut dialogue = Server::<Sealed>::start(&Sealed::new(server_facts(None)), limits);
     let mut owner = Owner::default();
     let mut out = Vec::new();
     for piece in pieces {

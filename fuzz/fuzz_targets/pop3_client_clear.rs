@@ -6,12 +6,12 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_fuzz::{binding, client_facts};
+use pillarbox_fuzz::clear;
 use pillarbox_proto::pop3::client::{Client, Event};
-use pillarbox_proto::{Clear, Machine, Step};
+use pillarbox_proto::{Clear, Machine, Start, Step, Upgrade};
 
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>, data: &[u8]) {
-    let mut client = Client::<Clear>::new();
+    let mut client = Client::<Clear>::start(&clear(), ());
     let mut said = Vec::new();
     let mut ready = false;
     for piece in pieces {
@@ -41,7 +41,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>, data: &[u8]) {
         }
     }
     assert_said(&said);
-    if ready && client.into_sealed(client_facts(Some(binding()))).is_ok() {
+    if ready && client.nothing_left().is_ok() {
         assert!(data.starts_with(b"+OK") && data.ends_with(b"\r\n"));
         let last = data[..data.len() - 2]
             .rsplit(|octet| *octet == b'\n')

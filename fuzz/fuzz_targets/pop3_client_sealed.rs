@@ -12,7 +12,7 @@ use pillarbox_policy::Credentials;
 use pillarbox_proto::machine::MAX_OUTPUT;
 use pillarbox_proto::pop3::client::{Client, Event, LoggedInBy};
 use pillarbox_proto::sasl::{Mechanism, Nonce};
-use pillarbox_proto::{Machine, Sealed, Step};
+use pillarbox_proto::{Machine, Sealed, Start, Step};
 
 /// Gives the next command of a session of fixed course.
 fn command(client: &mut Client<Sealed>, step: &mut u8) {
@@ -32,7 +32,7 @@ fn command(client: &mut Client<Sealed>, step: &mut u8) {
 
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) {
     let credentials = Credentials::new("ann", "s3cret".into(), &AccountLevel::default());
-    let mut client = Client::<Sealed>::new(client_facts(Some(binding())));
+    let mut client = Client::<Sealed>::start(&Sealed::new(client_facts(Some(binding()))), ());
     let mut step = 0;
     let mut in_message = false;
     for piece in pieces {

@@ -1,19 +1,26 @@
 //! A client, or whoever pretends to be one, on the cleartext port.
 //!
-//! Oracles: no panic; no event but STLS; nothing of a login is told apart; output is bounded by input; TLS
+//! Oracles: no panic; no event but STLS and the wish to log in; nothing of a login is told apart; output is bounded by input; TLS
 //! begins only with nothing behind STLS; a violation is final; pieces do not matter to what is said.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_fuzz::{binding, server_facts};
+use pillarbox_fuzz::clear;
 use pillarbox_proto::line::LineError;
-use pillarbox_proto::pop3::server::{Event, Limits, Server, Stls, Violation};
-use pillarbox_proto::{Clear, Machine, Step};
+use pillarbox_proto::pop3::server::{
+    ClearSettings, Event, Limits, LoginsInClear, Server, Stls, Violation,
+};
+use pillarbox_proto::{AsksForPermit, Clear, Machine, Start, Step, Upgrade};
 
 /// What the server said, and whether it broke the session off for a line without end, which depends on pieces.
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
-    let mut server = Server::<Clear>::new(Limits::default(), Stls::Available, None);
+    let settings = ClearSettings {
+        limits: Limits::default(),
+        stls: Stls::Available,
+        logins: LoginsInClear::NotListed,
+    };
+    let mut server = Server::<Clear>::start(&clear(), settings);
     let mut said = Vec::new();
     let mut read = 0;
     // At least one look, even where nothing is sent.
@@ -26,9 +33,10 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
                 Step::Event(Event::StartTls) => {
                     assert!(said.ends_with(b"+OK begin TLS\r\n"));
                     assert_eq!(server.poll(), Step::NeedReply);
-                    assert!(server.into_sealed(server_facts(Some(binding()))).is_ok());
+                    assert!(server.nothing_left().is_ok());
                     return (said, false);
                 }
+                Step::Event(Event::NeedPermit) => server.refuse_login(),
                 Step::Event(event) => panic!("{event:?} in the clear"),
                 Step::NeedInput => break,
                 Step::NeedReply => panic!("nothing was asked"),
@@ -40,7 +48,6 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
                 }
             }
         }
-        assert!(!server.is_in_transaction());
         // The longest answer is the list of capabilities, to a line of six octets.
         assert!(said.len() <= 256 + read * 32);
     }

@@ -14,7 +14,7 @@ use pillarbox_proto::pop3::server::{Event, Limits, LoginRefusal, Server, Updated
 use pillarbox_proto::pop3::stuffing::Wanted;
 use pillarbox_proto::sasl::server::ScramOutcome;
 use pillarbox_proto::sasl::{Nonce, ScramKeys};
-use pillarbox_proto::{Machine, Sealed, Step};
+use pillarbox_proto::{Machine, Sealed, Start, Step};
 
 const MESSAGES: [&[u8]; 2] = [b"A: 1\r\n\r\n.one\r\n", b"bare\n.\nlines"];
 
@@ -36,7 +36,7 @@ impl Owner {
 
     fn answer(&mut self, server: &mut Server<Sealed>, event: Event) {
         match event {
-            Event::StartTls => panic!("STLS inside TLS"),
+            Event::StartTls | Event::NeedPermit => panic!("STLS inside TLS"),
             Event::NeedNonce => server.nonce(Nonce::from_random([5; 18])),
             Event::CheckPassword {
                 login, password, ..
@@ -86,7 +86,7 @@ impl Owner {
 }
 
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
-    let mut server = Server::<Sealed>::new(server_facts(Some(binding())), Limits::default());
+    let mut server = Server::<Sealed>::start(&Sealed::new(server_facts(Some(binding()))), Limits::default());
     let mut owner = Owner::default();
     let mut said = Vec::new();
     // At least one look, even where nothing is sent.

@@ -22,13 +22,13 @@ fuzz_target!(|data: &[u8]| {
         return;
     };
     let binding = (choice & 4 == 0).then(|| ChannelBinding::tls_exporter([7; 32]));
-    let channel = Channel::Sealed(server_facts(binding));
-    let MayAuthenticate::Yes(permit) = may_authenticate(&channel, None) else {
+    let facts = server_facts(binding);
+    let MayAuthenticate::Yes(permit) = may_authenticate(Channel::Sealed(&facts), None) else {
         panic!("a sealed channel may authenticate");
     };
     let mechanism = Mechanism::ALL[usize::from(choice & 3)];
     let nonce = Nonce::from_random([2; 18]);
-    let Some(mut exchange) = Offer::new(&channel, permit).start(mechanism, nonce) else {
+    let Some(mut exchange) = Offer::new(&permit).start(mechanism, nonce) else {
         assert_eq!(mechanism, Mechanism::ScramSha256Plus);
         return;
     };

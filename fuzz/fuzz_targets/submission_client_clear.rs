@@ -6,15 +6,15 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_fuzz::server_facts;
+use pillarbox_fuzz::clear;
 use pillarbox_proto::smtp::submission::client::{Client, Event, Failure};
-use pillarbox_proto::{Clear, Machine, Step};
+use pillarbox_proto::{Clear, Machine, Start, Step, Upgrade};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&cut, input)) = data.split_first() else {
         return;
     };
-    let mut client = Client::<Clear>::new();
+    let mut client = Client::<Clear>::start(&clear(), ());
     let mut said = Vec::new();
     for piece in input.chunks(usize::from(cut).max(1)) {
         client.input(piece);
@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
                 Step::NeedInput => break,
                 Step::NeedReply => {
                     client.input(b"2");
-                    assert!(client.into_sealed(server_facts(None)).is_err());
+                    assert!(client.nothing_left().is_err());
                     return;
                 }
                 Step::Close => panic!("nobody said QUIT"),

@@ -13,7 +13,7 @@ use pillarbox_proto::sasl::Nonce;
 use pillarbox_proto::smtp::LineEnds;
 use pillarbox_proto::smtp::submission::client::{Client, Envelope, Event, Failure};
 use pillarbox_proto::smtp::{Body, ReversePath};
-use pillarbox_proto::{Machine, Sealed, Step};
+use pillarbox_proto::{Machine, Sealed, Start, Step};
 
 #[derive(Debug, Default, PartialEq)]
 struct Heard {
@@ -65,7 +65,7 @@ fn act(client: &mut Client<Sealed>, heard: &mut Heard, event: &Event) {
 }
 
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Heard {
-    let mut client = Client::<Sealed>::new(client_facts(None));
+    let mut client = Client::<Sealed>::start(&Sealed::new(client_facts(None)), ());
     let mut heard = Heard::default();
     for piece in pieces {
         client.input(piece);

@@ -9,15 +9,15 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use pillarbox_fuzz::server_facts;
-use pillarbox_proto::smtp::submission::server::{Config, Event, Server};
-use pillarbox_proto::{Clear, Machine, Step};
+use pillarbox_fuzz::clear;
+use pillarbox_proto::smtp::submission::server::{Config, Event, LoginsInClear, Server};
+use pillarbox_proto::{AsksForPermit, Clear, Machine, Start, Step, Upgrade};
 
 fuzz_target!(|data: &[u8]| {
     let Some((&cut, input)) = data.split_first() else {
         return;
     };
-    let mut server = Server::<Clear>::new(Arc::new(Config::new("mail.example.org")), None);
+    let mut server = Server::<Clear>::start(&clear(), (Arc::new(Config::new("mail.example.org")), LoginsInClear::NotListed));
     let mut put_out = 0;
     for piece in input.chunks(usize::from(cut).max(1)) {
         server.input(piece);
@@ -32,12 +32,13 @@ fuzz_target!(|data: &[u8]| {
                     );
                     put_out += octets.len();
                 }
+                Step::Event(Event::NeedPermit) => server.refuse_login(),
                 Step::Event(event) => assert_eq!(event, Event::StartTls),
                 Step::NeedInput => break,
                 // Only the go-ahead waits, and whatever comes now was not sent by the peer we mean.
                 Step::NeedReply => {
                     server.input(b"N");
-                    assert!(server.into_sealed(server_facts(None)).is_err());
+                    assert!(server.nothing_left().is_err());
                     return;
                 }
                 Step::Close | Step::Err(_) => return,

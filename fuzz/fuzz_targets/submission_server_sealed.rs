@@ -13,7 +13,7 @@ use pillarbox_fuzz::{binding, server_facts};
 use pillarbox_proto::sasl::{Nonce, ScramKeys};
 use pillarbox_proto::smtp::Refusal;
 use pillarbox_proto::smtp::submission::server::{Config, Event, LoginAnswer, Server, Violation};
-use pillarbox_proto::{Machine, Sealed, Step};
+use pillarbox_proto::{Machine, Sealed, Start, Step};
 
 const LIMIT: u64 = 4096;
 
@@ -101,7 +101,7 @@ impl Owner {
 fn session<'a>(generous: bool, pieces: impl Iterator<Item = &'a [u8]>) -> Owner {
     let mut config = Config::new("mail.example.org");
     config.limits.message = LIMIT;
-    let mut server = Server::<Sealed>::new(Arc::new(config), server_facts(Some(binding())));
+    let mut server = Server::<Sealed>::start(&Sealed::new(server_facts(Some(binding()))), Arc::new(config));
     let mut owner = Owner {
         generous,
         ..Owner::default()

@@ -2,8 +2,17 @@
 
 use pillarbox_names::TlsStart;
 use pillarbox_policy::{
-    ChannelBinding, CipherSuite, FactsParts, Group, PeerProof, TlsFacts, TlsVersion,
+    ChannelBinding, CipherSuite, ClearFacts, ConnectionId, FactsParts, Group, NoTls, PeerProof,
+    TlsEnd, TlsFacts, TlsVersion,
 };
+use pillarbox_proto::Clear;
+
+/// A cleartext connection.
+#[must_use]
+pub fn clear() -> Clear {
+    let peer = [192, 0, 2, 1].into();
+    Clear::new(ClearFacts::new(ConnectionId::fresh(), peer, NoTls::NotOffered))
+}
 
 /// The channel binding of every session here.
 #[must_use]
@@ -26,6 +35,7 @@ pub fn server_facts(binding: Option<ChannelBinding>) -> TlsFacts {
 
 fn facts(peer: PeerProof, binding: Option<ChannelBinding>) -> TlsFacts {
     TlsFacts::assertion(FactsParts {
+        connection: ConnectionId::fresh(),
         version: TlsVersion::Tls13,
         suite: CipherSuite::Named("TLS_AES_256_GCM_SHA384"),
         group: Some(Group("X25519MLKEM768")),
@@ -33,6 +43,7 @@ fn facts(peer: PeerProof, binding: Option<ChannelBinding>) -> TlsFacts {
         alpn: None,
         resumed: false,
         tls_start: TlsStart::Implicit,
+        tls_end: TlsEnd::Here,
         peer,
         binding,
     })

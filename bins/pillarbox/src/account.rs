@@ -165,8 +165,8 @@ fn text(account: &Account) -> String {
     if let Some(consent) = account.level().consent() {
         text.push_str(&format!(
             "  lowered from \"{}\", as you agreed on {}\n",
-            consent.from(),
-            jiff::Timestamp::from_second(consent.at().0)
+            consent.from,
+            jiff::Timestamp::from_second(consent.at.0)
                 .map_or_else(|_| "an unknown day".to_owned(), |at| at.to_string())
         ));
     }
@@ -193,7 +193,7 @@ fn described(account: &Account) -> Value {
         "address": account.address().to_string(),
         "login": account.login(),
         "level": account.level().current().as_str(),
-        "lowered": account.level().consent().map(|consent| consent.at().0),
+        "lowered": account.level().consent().map(|consent| consent.at.0),
         "confidentiality": demanded(account),
         "access": server(account.access()),
         "submission": server(account.submission()),

@@ -55,7 +55,7 @@ pub(crate) async fn send(
     let sign = session.indicator();
     output.busy("sending");
     let sent = session.send(&draft).await;
-    session.quit().await;
+    session.close().await;
     output.done();
     output.note(&format!("{}\n  {sign}", account.submission()));
     let sent = sent?;

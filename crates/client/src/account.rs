@@ -2,7 +2,7 @@
 
 use pillarbox_discover::{Approved, Candidate, Source};
 use pillarbox_names::{AccountAddress, Domain, Host, Label, Service, TlsStart};
-use pillarbox_policy::{AccountLevel, Level, Timestamp};
+use pillarbox_policy::{AccountLevel, ConsentRecord, Level, StoredLevel, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{Network, PasswordPlace};
@@ -151,8 +151,9 @@ impl Account {
             login: self.login.clone(),
             level: self.level.current().as_str().to_owned(),
             lowered: self.level.consent().map(|consent| StoredConsent {
-                from: consent.from().as_str().to_owned(),
-                agreed: consent.at().0,
+                from: consent.from.as_str().to_owned(),
+                to: consent.to.as_str().to_owned(),
+                agreed: consent.at.0,
             }),
             password: self.password,
             access: StoredServer::of(&self.access),
@@ -288,6 +289,7 @@ struct Stored {
 #[serde(deny_unknown_fields)]
 struct StoredConsent {
     from: String,
+    to: String,
     agreed: i64,
 }
 
@@ -295,22 +297,29 @@ impl Stored {
     fn level(&self) -> (AccountLevel, Option<LevelNotice>) {
         let Some(level) = Level::from_name(&self.level) else {
             let word = crate::text::on_one_line(&self.level, 40);
-            return (
-                AccountLevel::restore(Level::Tls13, None),
-                Some(LevelNotice::Unknown { word }),
-            );
+            let mut strictest = AccountLevel::default();
+            strictest.raise(Level::Tls13);
+            return (strictest, Some(LevelNotice::Unknown { word }));
         };
-        let consented = self
-            .lowered
-            .as_ref()
-            .map(|consent| Timestamp(consent.agreed));
-        let restored = AccountLevel::restore(level, consented);
+        let consent = self.lowered.as_ref().and_then(StoredConsent::record);
+        let restored = AccountLevel::restore_from_account_file(StoredLevel { level, consent });
         let notice = restored
             .lowering(level)
             .map(|lowering| LevelNotice::LoweredByHand {
                 warning: lowering.warning(),
             });
         (restored, notice)
+    }
+}
+
+impl StoredConsent {
+    /// `None` where it names a level this program does not know.
+    fn record(&self) -> Option<ConsentRecord> {
+        Some(ConsentRecord {
+            from: Level::from_name(&self.from)?,
+            to: Level::from_name(&self.to)?,
+            at: Timestamp(self.agreed),
+        })
     }
 }
 

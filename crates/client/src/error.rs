@@ -104,6 +104,10 @@ pub enum LoginError {
 }
 
 impl LoginError {
+    pub(crate) fn exchange(why: impl std::fmt::Display) -> Self {
+        Self::Exchange(why.to_string())
+    }
+
     /// The stable machine code, where there is one.
     #[must_use]
     pub fn code(&self) -> Option<Code> {

@@ -2,66 +2,68 @@
 
 use std::num::NonZeroU32;
 
-use pillarbox_policy::{Credentials, Level};
-use pillarbox_proto::Sealed;
+use pillarbox_policy::Credentials;
 use pillarbox_proto::imap::client::{
-    AuthenticateError, Client, Done, Event, MailboxName, MessageData, Refused, SearchKey,
+    AuthenticateError, ClearEvent, Client, ClientCertificate, Done, Event, MailboxName,
+    MessageData, Refused, SearchKey, TagSeed,
 };
 use pillarbox_proto::imap::grammar::SequenceSet;
 use pillarbox_proto::message::Address;
-use pillarbox_transport::Connection;
+use pillarbox_proto::{Clear, Sealed};
+use pillarbox_transport::Conversation;
 
+use crate::ClientError;
 use crate::error::LoginError;
 use crate::message::{MAX_MESSAGE, Summary, summary};
-use crate::session::{Broken, SealedMachine, Session, farewell, next};
-use crate::{ClientError, Indicator};
+use crate::session::{Broken, LoggedIn, Protocol, Session, next};
+
+/// IMAP, as a client speaks it.
+#[derive(Debug)]
+pub struct Imap;
 
 /// An IMAP session that is logged in.
-pub struct ImapSession {
-    connection: Connection,
-    machine: Box<Client<Sealed>>,
-    level: Level,
-}
+pub type ImapSession = LoggedIn<Imap>;
 
-impl ImapSession {
-    /// Logs in.
-    ///
-    /// # Errors
-    /// See [`LoginError`].
-    pub async fn log_in(session: Session, credentials: &Credentials) -> Result<Self, LoginError> {
-        let Session {
-            mut connection,
-            machine: SealedMachine::Imap(mut machine),
-            level,
-        } = session
-        else {
-            return Err(LoginError::Exchange("this is no IMAP server".to_owned()));
-        };
-        while next(&mut connection, machine.as_mut()).await? != Event::Ready {}
-        let nonce = crate::random::nonce().map_err(|why| LoginError::Exchange(why.to_string()))?;
-        match machine.authenticate(credentials, nonce) {
+impl Protocol for Imap {
+    type Clear = Client<Clear>;
+    type Sealed = Client<Sealed>;
+
+    fn clear_settings() -> Result<TagSeed, Broken> {
+        crate::random::tag_seed().map_err(Broken::ours)
+    }
+
+    fn settings() -> ClientCertificate {
+        ClientCertificate::NotSent
+    }
+
+    async fn ask_for_tls(clear: &mut Conversation<Client<Clear>>) -> Result<(), Broken> {
+        loop {
+            match next(clear).await? {
+                ClearEvent::Greeted => clear.machine().start_tls().map_err(Broken::ours)?,
+                ClearEvent::Capabilities(_) => {}
+                ClearEvent::ReadyForTls => return Ok(()),
+            }
+        }
+    }
+
+    async fn log_in(
+        session: &mut Session<Self>,
+        credentials: &Credentials,
+    ) -> Result<(), LoginError> {
+        while session.next().await? != Event::Ready {}
+        let nonce = crate::random::nonce().map_err(LoginError::exchange)?;
+        match session.machine().authenticate(credentials, nonce) {
             Ok(()) => {}
             Err(AuthenticateError::Refused(why)) => return Err(why.into()),
-            Err(why) => return Err(LoginError::Exchange(why.to_string())),
+            Err(why) => return Err(LoginError::exchange(why)),
         }
         loop {
-            match next(&mut connection, machine.as_mut()).await? {
+            match session.next().await? {
                 Event::Done(Done::Authenticated(mechanism)) => {
                     tracing::debug!(?mechanism, "IMAP login");
-                    return Ok(Self {
-                        connection,
-                        machine,
-                        level,
-                    });
+                    return Ok(());
                 }
                 Event::Refused(refused) => {
-                    Self {
-                        connection,
-                        machine,
-                        level,
-                    }
-                    .log_out()
-                    .await;
                     return Err(LoginError::Refused {
                         said: refused.text.to_string(),
                     });
@@ -71,19 +73,21 @@ impl ImapSession {
         }
     }
 
-    /// The confidentiality sign of this very connection.
-    #[must_use]
-    pub fn indicator(&self) -> Indicator {
-        Indicator::of(self.level, self.connection.channel())
+    fn say_goodbye(machine: &mut Client<Sealed>) {
+        if let Err(why) = machine.logout() {
+            tracing::debug!(%why, "no goodbye");
+        }
     }
+}
 
+impl ImapSession {
     /// The names of the mailboxes that can be opened.
     ///
     /// # Errors
     /// The server refused, or the connection broke off.
     pub async fn mailboxes(&mut self) -> Result<Vec<String>, ClientError> {
         let all = MailboxName::new("*");
-        self.machine
+        self.machine()
             .list(&MailboxName::new(""), &all)
             .map_err(out_of_turn)?;
         let mut names = Vec::new();
@@ -114,7 +118,7 @@ impl ImapSession {
             return Ok(Vec::new());
         }
         let set = SequenceSet::of(wanted.iter().copied());
-        self.machine.fetch_summaries(&set).map_err(out_of_turn)?;
+        self.machine().fetch_summaries(&set).map_err(out_of_turn)?;
         let mut list: Vec<Summary> = Vec::new();
         self.finish("the list of messages", |event| {
             if let Event::Message(data) = event {
@@ -157,7 +161,7 @@ impl ImapSession {
         let uid = uid
             .and_then(NonZeroU32::new)
             .ok_or(ClientError::NoMessage(shown))?;
-        self.machine.fetch_body(uid).map_err(out_of_turn)?;
+        self.machine().fetch_body(uid).map_err(out_of_turn)?;
         let mut body: Option<Vec<u8>> = None;
         let mut complete = false;
         let mut too_large = None;
@@ -188,7 +192,7 @@ impl ImapSession {
 
     /// Opens a mailbox without leave to change it.
     async fn open(&mut self, mailbox: &str) -> Result<(), ClientError> {
-        self.machine
+        self.machine()
             .examine(&MailboxName::new(mailbox))
             .map_err(out_of_turn)?;
         self.finish("to open the mailbox", |_| ()).await
@@ -197,7 +201,7 @@ impl ImapSession {
     /// The UIDs of a mailbox, in order.
     async fn uids(&mut self, mailbox: &str) -> Result<Vec<u32>, ClientError> {
         self.open(mailbox).await?;
-        self.machine
+        self.machine()
             .search(&[SearchKey::All])
             .map_err(out_of_turn)?;
         let mut uids = Vec::new();
@@ -219,7 +223,7 @@ impl ImapSession {
         mut take: impl FnMut(Event),
     ) -> Result<(), ClientError> {
         loop {
-            match next(&mut self.connection, self.machine.as_mut()).await? {
+            match self.next().await? {
                 Event::Done(_) => return Ok(()),
                 Event::Refused(Refused { text, .. }) => {
                     return Err(ClientError::Refused {
@@ -230,15 +234,6 @@ impl ImapSession {
                 Event::Bye(_) => return Err(Broken::Ended.into()),
                 event => take(event),
             }
-        }
-    }
-
-    /// Says goodbye.
-    pub async fn log_out(mut self) {
-        if self.machine.logout().is_ok() {
-            farewell(self.connection, self.machine.as_mut()).await;
-        } else {
-            self.connection.close().await;
         }
     }
 }
@@ -319,12 +314,6 @@ fn mailbox(address: &Address) -> Option<Vec<u8>> {
     text.extend_from_slice(domain);
     text.push(b'>');
     Some(text)
-}
-
-impl std::fmt::Debug for ImapSession {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ImapSession").finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

@@ -26,11 +26,11 @@ pub enum Indicator {
 impl Indicator {
     /// The sign of a connection under an account's level.
     #[must_use]
-    pub fn of(level: Level, channel: &Channel) -> Self {
+    pub fn of(level: Level, channel: Channel<'_>) -> Self {
         match channel {
             Channel::Sealed(facts) => Self::of_facts(level, facts),
-            Channel::Clear(reason) => Self::NotProtected {
-                why: reason.to_string(),
+            Channel::Clear(facts) => Self::NotProtected {
+                why: facts.reason().to_string(),
             },
         }
     }
@@ -38,10 +38,11 @@ impl Indicator {
     /// The sign of a finished handshake under an account's level.
     #[must_use]
     pub fn of_facts(level: Level, facts: &TlsFacts) -> Self {
+        let tls = facts.record();
         if level == Level::Unprotected {
             return Self::NotProtected {
                 why: format!(
-                    "this account asks for no protection; this connection happens to have {facts}"
+                    "this account asks for no protection; this connection happens to have {tls}"
                 ),
             };
         }
@@ -52,15 +53,15 @@ impl Indicator {
         }
         match facts.peer() {
             PeerProof::Pkix { name } => Self::Locked {
-                by: format!("{facts}, {name} verified by a certificate authority"),
+                by: format!("{tls}, {name} verified by a certificate authority"),
             },
             PeerProof::Dane { name } => Self::Locked {
-                by: format!("{facts}, {name} verified by signed DNS (DANE)"),
+                by: format!("{tls}, {name} verified by signed DNS (DANE)"),
             },
             PeerProof::Anonymous
             | PeerProof::Pinned { .. }
             | PeerProof::ClientCertificate { .. } => Self::NotProtected {
-                why: format!("{facts}, but nothing proves that this is the right server"),
+                why: format!("{tls}, but nothing proves that this is the right server"),
             },
         }
     }
@@ -99,7 +100,7 @@ impl fmt::Display for Indicator {
 
 #[cfg(test)]
 mod tests {
-    use pillarbox_policy::{HandshakeFailure, NoTls, TlsVersion};
+    use pillarbox_policy::{ClearFacts, ConnectionId, HandshakeFailure, NoTls, TlsVersion};
     use pillarbox_testkit::{facts, facts_with};
 
     use super::*;
@@ -139,7 +140,7 @@ mod tests {
                     });
                     let expected =
                         *proved && level != Level::Unprotected && version >= level.least_version();
-                    let sign = Indicator::of(level, &Channel::Sealed(facts));
+                    let sign = Indicator::of(level, Channel::Sealed(&facts));
                     assert_eq!(
                         sign.is_locked(),
                         expected,
@@ -158,7 +159,9 @@ mod tests {
                 NoTls::StripSuspected,
                 NoTls::HandshakeFailed(HandshakeFailure::CertificateExpired),
             ] {
-                let sign = Indicator::of(level, &Channel::Clear(reason));
+                let peer = [192, 0, 2, 1].into();
+                let facts = ClearFacts::new(ConnectionId::fresh(), peer, reason);
+                let sign = Indicator::of(level, Channel::Clear(&facts));
                 assert!(sign.to_string().starts_with("[NOT PROTECTED]"), "{sign}");
             }
         }

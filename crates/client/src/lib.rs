@@ -10,9 +10,10 @@
 //!
 //! ```
 //! use pillarbox_client::Indicator;
-//! use pillarbox_policy::{Channel, Level, NoTls};
+//! use pillarbox_policy::{Channel, ClearFacts, ConnectionId, Level, NoTls};
 //!
-//! let sign = Indicator::of(Level::Default, &Channel::Clear(NoTls::StripSuspected));
+//! let facts = ClearFacts::new(ConnectionId::fresh(), [192, 0, 2, 1].into(), NoTls::StripSuspected);
+//! let sign = Indicator::of(Level::Default, Channel::Clear(&facts));
 //! assert!(sign.to_string().starts_with("[NOT PROTECTED]"));
 //! ```
 
@@ -40,14 +41,14 @@ pub use accounts::{Accounts, AccountsError};
 pub use compose::{Attachment, ComposeError, Draft, Letter};
 pub use error::{ClientError, LoginError};
 pub use folder::{Folder, FolderError};
-pub use imap::ImapSession;
+pub use imap::{Imap, ImapSession};
 pub use indicator::Indicator;
 pub use message::{Message, Summary};
 pub use network::{Network, NetworkError};
 pub use passwords::{PasswordError, PasswordPlace, Passwords};
-pub use pop3::Pop3Session;
+pub use pop3::{Pop3, Pop3Session};
 pub use reader::Reader;
-pub use session::{Broken, ConnectError, Session};
+pub use session::{Broken, ConnectError, LoggedIn, Protocol, Session};
 pub use setup::{Entered, Person, SetupError, Stage, set_up};
-pub use submission::{Sent, SubmissionSession};
+pub use submission::{Sent, Submission, SubmissionSession};
 pub use text::for_terminal;

@@ -1,83 +1,82 @@
 //! Reading over a POP3 session. Nothing is deleted.
 
-use pillarbox_policy::{Credentials, Level};
-use pillarbox_proto::Sealed;
+use pillarbox_policy::Credentials;
 use pillarbox_proto::pop3::client::{Client, Event, NotNow};
-use pillarbox_transport::Connection;
+use pillarbox_proto::{Clear, Sealed};
+use pillarbox_transport::Conversation;
 
+use crate::ClientError;
 use crate::error::LoginError;
 use crate::message::{MAX_MESSAGE, Summary, summary};
-use crate::session::{Broken, SealedMachine, Session, farewell, next};
-use crate::{ClientError, Indicator};
+use crate::session::{Broken, LoggedIn, Protocol, Session, next};
+
+/// POP3, as a client speaks it.
+#[derive(Debug)]
+pub struct Pop3;
 
 /// A POP3 session that is logged in.
-pub struct Pop3Session {
-    connection: Connection,
-    machine: Box<Client<Sealed>>,
-    level: Level,
-}
+pub type Pop3Session = LoggedIn<Pop3>;
 
-impl Pop3Session {
-    /// Logs in.
-    ///
-    /// # Errors
-    /// See [`LoginError`].
-    pub async fn log_in(session: Session, credentials: &Credentials) -> Result<Self, LoginError> {
-        let Session {
-            mut connection,
-            machine: SealedMachine::Pop3(mut machine),
-            level,
-        } = session
-        else {
-            return Err(LoginError::Exchange("this is no POP3 server".to_owned()));
-        };
-        while next(&mut connection, machine.as_mut()).await? != Event::Ready {}
-        let nonce = crate::random::nonce().map_err(|why| LoginError::Exchange(why.to_string()))?;
-        match machine.log_in(credentials, nonce) {
+impl Protocol for Pop3 {
+    type Clear = Client<Clear>;
+    type Sealed = Client<Sealed>;
+
+    fn clear_settings() -> Result<(), Broken> {
+        Ok(())
+    }
+
+    fn settings() {}
+
+    async fn ask_for_tls(clear: &mut Conversation<Client<Clear>>) -> Result<(), Broken> {
+        loop {
+            match next(clear).await? {
+                Event::Greeted => clear.machine().start_tls().map_err(Broken::ours)?,
+                Event::StartTls => return Ok(()),
+                _ => return Err(Broken::Ended),
+            }
+        }
+    }
+
+    async fn log_in(
+        session: &mut Session<Self>,
+        credentials: &Credentials,
+    ) -> Result<(), LoginError> {
+        while session.next().await? != Event::Ready {}
+        let nonce = crate::random::nonce().map_err(LoginError::exchange)?;
+        match session.machine().log_in(credentials, nonce) {
             Ok(()) => {}
             Err(pillarbox_proto::pop3::client::LoginError::BelowLevel(why)) => {
                 return Err(why.into());
             }
-            Err(why) => return Err(LoginError::Exchange(why.to_string())),
+            Err(why) => return Err(LoginError::exchange(why)),
         }
-        match next(&mut connection, machine.as_mut()).await? {
+        match session.next().await? {
             Event::LoggedIn(by) => {
                 tracing::debug!(?by, "POP3 login");
-                Ok(Self {
-                    connection,
-                    machine,
-                    level,
-                })
+                Ok(())
             }
-            Event::LoginRefused(refused) => {
-                Self {
-                    connection,
-                    machine,
-                    level,
-                }
-                .quit()
-                .await;
-                Err(LoginError::Refused {
-                    said: refused.text.as_str().to_owned(),
-                })
-            }
+            Event::LoginRefused(refused) => Err(LoginError::Refused {
+                said: refused.text.as_str().to_owned(),
+            }),
             _ => Err(Broken::Ended.into()),
         }
     }
 
-    /// The confidentiality sign of this very connection.
-    #[must_use]
-    pub fn indicator(&self) -> Indicator {
-        Indicator::of(self.level, self.connection.channel())
+    fn say_goodbye(machine: &mut Client<Sealed>) {
+        if let Err(why) = machine.quit() {
+            tracing::debug!(%why, "no goodbye");
+        }
     }
+}
 
+impl Pop3Session {
     /// The newest messages, at most `limit`, in order.
     ///
     /// # Errors
     /// The server refused, or the connection broke off.
     pub async fn list(&mut self, limit: u32) -> Result<Vec<Summary>, ClientError> {
         let mut sizes = Vec::new();
-        self.machine.list().map_err(out_of_turn)?;
+        self.machine().list().map_err(out_of_turn)?;
         loop {
             match self.event("the list of messages").await? {
                 Event::Size { message, octets } => sizes.push((message, octets)),
@@ -91,7 +90,7 @@ impl Pop3Session {
             .saturating_sub(usize::try_from(limit).unwrap_or(usize::MAX));
         let mut list = Vec::new();
         for (number, size) in sizes.into_iter().skip(first) {
-            self.machine.top(number, 0).map_err(out_of_turn)?;
+            self.machine().top(number, 0).map_err(out_of_turn)?;
             // TOP need not be there (RFC 1939 §7); then there is nothing to say but the size
             let header = match self.octets(number).await {
                 Err(ClientError::NoMessage(_)) => Vec::new(),
@@ -109,9 +108,9 @@ impl Pop3Session {
     /// Unique-ids; none where the server does not give them, which it need not (RFC 1939 §7).
     async fn unique_ids(&mut self) -> Result<Vec<(u32, String)>, ClientError> {
         let mut ids = Vec::new();
-        self.machine.unique_ids().map_err(out_of_turn)?;
+        self.machine().unique_ids().map_err(out_of_turn)?;
         loop {
-            match next(&mut self.connection, self.machine.as_mut()).await? {
+            match self.next().await? {
                 Event::UniqueId { message, id } => ids.push((message, id)),
                 Event::ListEnds | Event::Refused(_) => return Ok(ids),
                 _ => {}
@@ -124,7 +123,7 @@ impl Pop3Session {
     /// # Errors
     /// There is none, it is too large, the server refused, or the connection broke off.
     pub async fn message(&mut self, number: u32) -> Result<Vec<u8>, ClientError> {
-        self.machine.retrieve(number).map_err(out_of_turn)?;
+        self.machine().retrieve(number).map_err(out_of_turn)?;
         self.octets(number).await
     }
 
@@ -133,7 +132,7 @@ impl Pop3Session {
         let mut octets = Vec::new();
         let mut size: u64 = 0;
         loop {
-            match next(&mut self.connection, self.machine.as_mut()).await? {
+            match self.next().await? {
                 Event::MessagePiece(piece) => {
                     size = size.saturating_add(piece.len() as u64);
                     if size <= MAX_MESSAGE {
@@ -156,7 +155,7 @@ impl Pop3Session {
     }
 
     async fn event(&mut self, what: &'static str) -> Result<Event, ClientError> {
-        match next(&mut self.connection, self.machine.as_mut()).await? {
+        match self.next().await? {
             Event::Refused(refused) => Err(ClientError::Refused {
                 what,
                 said: refused.text.as_str().to_owned(),
@@ -164,24 +163,9 @@ impl Pop3Session {
             event => Ok(event),
         }
     }
-
-    /// Says goodbye.
-    pub async fn quit(mut self) {
-        if self.machine.quit().is_ok() {
-            farewell(self.connection, self.machine.as_mut()).await;
-        } else {
-            self.connection.close().await;
-        }
-    }
 }
 
 /// A command that the machine would not take in its state: the conversation is not where we thought it was.
 fn out_of_turn(_: NotNow) -> ClientError {
     Broken::Ended.into()
-}
-
-impl std::fmt::Debug for Pop3Session {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Pop3Session").finish_non_exhaustive()
-    }
 }

@@ -22,21 +22,12 @@ impl Reader {
     /// No session at the level, no password, or the server does not take it.
     pub async fn open(account: &Account, passwords: &Passwords) -> Result<Self, ClientError> {
         let server = account.access();
-        let (session, credentials) = sign_in(account, server, passwords).await?;
-        let failed = |why| ClientError::Login {
-            server: server.to_string(),
-            why,
-        };
-        match server.label().service {
-            Service::Pop3 => Pop3Session::log_in(session, &credentials)
-                .await
-                .map(Self::Pop3)
-                .map_err(failed),
-            Service::Imap | Service::Submission => ImapSession::log_in(session, &credentials)
-                .await
-                .map(Self::Imap)
-                .map_err(failed),
-        }
+        Ok(match server.label().service {
+            Service::Pop3 => Self::Pop3(sign_in(account, server, passwords).await?),
+            Service::Imap | Service::Submission => {
+                Self::Imap(sign_in(account, server, passwords).await?)
+            }
+        })
     }
 
     /// The confidentiality sign of this very connection.
@@ -105,8 +96,8 @@ impl Reader {
     /// Says goodbye.
     pub async fn close(self) {
         match self {
-            Self::Imap(session) => session.log_out().await,
-            Self::Pop3(session) => session.quit().await,
+            Self::Imap(session) => session.close().await,
+            Self::Pop3(session) => session.close().await,
         }
     }
 }

@@ -8,34 +8,62 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pillarbox_discover::{Approved, DiscoverError, References, Resolver};
-use pillarbox_names::{Host, Service, TlsStart};
-use pillarbox_policy::{Code, HandshakeFailure, Level, Refusal, TlsFacts};
-use pillarbox_proto::imap::client::{ClearEvent, ClientCertificate};
+use pillarbox_names::{Host, TlsStart};
+use pillarbox_policy::{Code, Credentials, Level, Refusal};
 use pillarbox_proto::smtp::submission;
-use pillarbox_proto::{Clear, Injected, Machine, Sealed, imap, pop3};
+use pillarbox_proto::{Clear, Machine, OnChannel, Sealed, Start, Upgrade, imap, pop3};
 use pillarbox_transport::{
-    Connection, ConnectionError, DialError, Dialer, Driven, HandshakeError, InvalidName, Roots,
-    ServerIdentity, Target,
+    ConnectionError, Conversation, DialError, Dialer, Driven, InvalidName, Roots, ServerIdentity,
+    Target, UpgradeError,
 };
 
-use crate::Indicator;
+use crate::{Indicator, LoginError};
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long it may take to answer our goodbye.
+const FAREWELL: Duration = Duration::from_secs(5);
 
-/// A connection inside TLS, at the level it was asked for with.
-pub struct Session {
-    pub(crate) connection: Connection,
-    pub(crate) machine: SealedMachine,
-    pub(crate) level: Level,
+/// A protocol that a client speaks: how it gets to TLS, logs in and says goodbye. [`crate::Imap`], [`crate::Pop3`] and
+/// [`crate::Submission`] are such.
+#[expect(
+    async_fn_in_trait,
+    reason = "only this crate implements it, and its futures are sent where they are concrete"
+)]
+pub trait Protocol: Sized {
+    /// The machine until TLS.
+    type Clear: Start<Channel = Clear> + Upgrade + Machine<Error: Coded>;
+    /// The machine inside TLS.
+    type Sealed: Start<Channel = Sealed> + Machine<Error: Coded>;
+
+    /// What the cleartext machine is started with.
+    fn clear_settings() -> Result<<Self::Clear as Start>::Settings, Broken>;
+
+    /// What the sealed machine is started with.
+    fn settings() -> <Self::Sealed as Start>::Settings;
+
+    /// Reads the greeting and asks for TLS, until the server has agreed. Whatever is not the exact success ends it
+    /// (C1-C6, C9, C12, C13).
+    async fn ask_for_tls(clear: &mut Conversation<Self::Clear>) -> Result<(), Broken>;
+
+    /// Logs in.
+    async fn log_in(
+        session: &mut Session<Self>,
+        credentials: &Credentials,
+    ) -> Result<(), LoginError>;
+
+    /// Says goodbye, if the machine can at this point.
+    fn say_goodbye(machine: &mut Self::Sealed);
 }
 
-/// The protocol spoken on it.
-pub(crate) enum SealedMachine {
-    Imap(Box<imap::client::Client<Sealed>>),
-    Pop3(Box<pop3::client::Client<Sealed>>),
-    Submission(Box<submission::client::Client<Sealed>>),
+/// A connection inside TLS, at the level it was asked for with. Nobody has logged in.
+pub struct Session<P: Protocol> {
+    pub(crate) conversation: Conversation<P::Sealed>,
+    level: Level,
 }
+
+/// A session in which the account is logged in.
+pub struct LoggedIn<P: Protocol>(pub(crate) Session<P>);
 
 /// Why there is no session.
 #[derive(Debug, thiserror::Error)]
@@ -53,15 +81,12 @@ pub enum ConnectError {
     /// TCP did not work, or TLS.
     #[error(transparent)]
     Dial(#[from] DialError),
-    /// TLS after STARTTLS did not work.
+    /// STARTTLS did not lead into TLS.
     #[error(transparent)]
-    Handshake(#[from] HandshakeError),
+    Upgrade(#[from] UpgradeError),
     /// TLS is there, but below the account's level (S5-4).
     #[error(transparent)]
     BelowLevel(#[from] Refusal),
-    /// Bytes were slipped in before TLS (C1).
-    #[error(transparent)]
-    Injected(#[from] Injected),
     /// The conversation went wrong. Holds no words of the server from before TLS (C10).
     #[error(transparent)]
     Broken(#[from] Broken),
@@ -74,13 +99,9 @@ impl ConnectError {
         match self {
             Self::Lookup(why) => why.code(),
             Self::Dial(DialError::Handshake(why)) => why.failure.code(),
-            // cleartext where the answer to STARTTLS was the last of it: C1, in a segment of its own
-            Self::Handshake(why) if why.failure == HandshakeFailure::NotTls => {
-                Some(Code::ResponseInjection)
-            }
-            Self::Handshake(why) => why.failure.code(),
+            Self::Upgrade(why) if why.is_injection() => Some(Code::ResponseInjection),
+            Self::Upgrade(why) => why.code(),
             Self::BelowLevel(why) => Some(why.code()),
-            Self::Injected(why) => Some(why.code()),
             Self::Broken(why) => why.code(),
             Self::NoAddress(_) | Self::Name(_) | Self::Dial(_) => None,
         }
@@ -108,6 +129,21 @@ pub enum Broken {
 }
 
 impl Broken {
+    fn violation(why: &impl Coded) -> Self {
+        Self::Violation {
+            code: why.code(),
+            text: why.to_string(),
+        }
+    }
+
+    /// We could not go on.
+    pub(crate) fn ours(why: impl fmt::Display) -> Self {
+        Self::Violation {
+            code: Code::ProtocolViolation,
+            text: why.to_string(),
+        }
+    }
+
     /// The stable machine code, where there is one.
     #[must_use]
     pub fn code(&self) -> Option<Code> {
@@ -120,30 +156,19 @@ impl Broken {
 }
 
 /// The next event of a machine.
-pub(crate) async fn next<M: Machine<Error: Coded>>(
-    connection: &mut Connection,
-    machine: &mut M,
+pub(crate) async fn next<M: OnChannel + Machine<Error: Coded>>(
+    conversation: &mut Conversation<M>,
 ) -> Result<M::Event, Broken> {
-    match connection.drive(machine).await? {
+    match conversation.drive().await? {
         Driven::Event(event) => Ok(event),
         Driven::NeedReply | Driven::Closed => Err(Broken::Ended),
-        Driven::Violation(why) => Err(Broken::Violation {
-            code: why.code(),
-            text: why.to_string(),
-        }),
+        Driven::Violation(why) => Err(Broken::violation(&why)),
     }
 }
 
-/// Lets a machine say its goodbye, and closes.
-pub(crate) async fn farewell<M: Machine>(mut connection: Connection, machine: &mut M) {
-    connection.set_idle_timeout(Duration::from_secs(5));
-    // whatever comes now, the connection ends
-    while let Ok(Driven::Event(_)) = connection.drive(machine).await {}
-    connection.close().await;
-}
-
 /// A violation with a stable code.
-pub(crate) trait Coded: fmt::Display {
+pub trait Coded: fmt::Display {
+    /// The code.
     fn code(&self) -> Code;
 }
 
@@ -165,7 +190,7 @@ impl Coded for pop3::client::Violation {
     }
 }
 
-impl Session {
+impl<P: Protocol> Session<P> {
     /// Connects to an approved server, and gets to TLS at `level` or fails (S5-4, S5.1-8). No credential is
     /// anywhere near.
     ///
@@ -192,39 +217,88 @@ impl Session {
         let References { host, mail_domain } = server.references();
         let identity =
             ServerIdentity::host(host.as_str())?.with_mail_domain(mail_domain.as_str())?;
-        let service = candidate.service();
-        let dialer = Dialer::new(service, roots.clone());
-        match candidate.label().start {
-            TlsStart::Implicit => {
-                let mut connection = dialer.connect_implicit(&target, &identity).await?;
-                connection.set_idle_timeout(PATIENCE);
-                let facts = at_level(&connection, level)?;
-                Ok(Self {
-                    machine: SealedMachine::from_the_start(service, facts),
-                    connection,
-                    level,
-                })
-            }
+        let dialer = Dialer::new(candidate.service(), roots.clone());
+        let mut connection = match candidate.label().start {
+            TlsStart::Implicit => dialer.connect_implicit(&target, &identity).await?,
             TlsStart::StartTls => {
-                let connection = dialer.connect_clear(&target).await?;
-                start_tls(service, connection, &dialer, &identity, level).await
+                let mut clear = dialer.connect_clear(&target).await?;
+                clear.set_idle_timeout(PATIENCE);
+                let mut clear = clear.start(P::clear_settings()?);
+                P::ask_for_tls(&mut clear).await?;
+                clear.start_tls_as_client(&dialer, &identity).await?
             }
-        }
+        };
+        connection.set_idle_timeout(PATIENCE);
+        level.permits(connection.facts())?;
+        Ok(Self {
+            conversation: connection.start(P::settings()),
+            level,
+        })
     }
 
     /// The confidentiality sign of this very connection.
     #[must_use]
     pub fn indicator(&self) -> Indicator {
-        Indicator::of(self.level, self.connection.channel())
+        Indicator::of(self.level, self.conversation.channel())
     }
 
-    /// Says goodbye without having logged in.
+    /// Logs in.
+    ///
+    /// # Errors
+    /// See [`LoginError`]. A server that refused is said goodbye to.
+    pub async fn log_in(mut self, credentials: &Credentials) -> Result<LoggedIn<P>, LoginError> {
+        match P::log_in(&mut self, credentials).await {
+            Ok(()) => Ok(LoggedIn(self)),
+            Err(why) => {
+                if let LoginError::Refused { .. } = why {
+                    LoggedIn(self).close().await;
+                }
+                Err(why)
+            }
+        }
+    }
+
+    /// Ends the connection without having logged in.
     pub async fn close(self) {
-        self.connection.close().await;
+        self.conversation.close().await;
+    }
+
+    pub(crate) fn machine(&mut self) -> &mut P::Sealed {
+        self.conversation.machine()
+    }
+
+    pub(crate) async fn next(&mut self) -> Result<<P::Sealed as Machine>::Event, Broken> {
+        next(&mut self.conversation).await
     }
 }
 
-impl fmt::Debug for Session {
+impl<P: Protocol> LoggedIn<P> {
+    /// The confidentiality sign of this very connection.
+    #[must_use]
+    pub fn indicator(&self) -> Indicator {
+        self.0.indicator()
+    }
+
+    /// Says goodbye, and closes.
+    pub async fn close(mut self) {
+        P::say_goodbye(self.machine());
+        let mut conversation = self.0.conversation;
+        conversation.set_idle_timeout(FAREWELL);
+        // whatever comes now, the connection ends
+        while let Ok(Driven::Event(_)) = conversation.drive().await {}
+        conversation.close().await;
+    }
+
+    pub(crate) fn machine(&mut self) -> &mut P::Sealed {
+        self.0.machine()
+    }
+
+    pub(crate) async fn next(&mut self) -> Result<<P::Sealed as Machine>::Event, Broken> {
+        self.0.next().await
+    }
+}
+
+impl<P: Protocol> fmt::Debug for Session<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("level", &self.level)
@@ -232,95 +306,8 @@ impl fmt::Debug for Session {
     }
 }
 
-impl SealedMachine {
-    fn from_the_start(service: Service, facts: TlsFacts) -> Self {
-        match service {
-            Service::Imap => Self::Imap(Box::new(imap::client::Client::<Sealed>::new(
-                facts,
-                ClientCertificate::NotSent,
-            ))),
-            Service::Pop3 => Self::Pop3(Box::new(pop3::client::Client::<Sealed>::new(facts))),
-            Service::Submission => {
-                Self::Submission(Box::new(submission::client::Client::<Sealed>::new(facts)))
-            }
-        }
+impl<P: Protocol> fmt::Debug for LoggedIn<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
-}
-
-/// From the first byte in the clear to TLS at the level: greeting, STARTTLS, handshake. Whatever is not the
-/// exact success ends it (C1-C6, C9, C12, C13).
-async fn start_tls(
-    service: Service,
-    connection: Connection,
-    dialer: &Dialer,
-    identity: &ServerIdentity,
-    level: Level,
-) -> Result<Session, ConnectError> {
-    let mut connection = connection;
-    connection.set_idle_timeout(PATIENCE);
-    let refused = |why: &dyn fmt::Display| Broken::Violation {
-        code: Code::ProtocolViolation,
-        text: why.to_string(),
-    };
-    let (connection, machine) = match service {
-        Service::Imap => {
-            let seed = crate::random::tag_seed().map_err(|why| refused(&why))?;
-            let mut machine = imap::client::Client::<Clear>::new(seed);
-            loop {
-                match next(&mut connection, &mut machine).await? {
-                    ClearEvent::Greeted => machine.start_tls().map_err(|why| refused(&why))?,
-                    ClearEvent::Capabilities(_) => {}
-                    ClearEvent::ReadyForTls => break,
-                }
-            }
-            let connection = connection.start_tls_as_client(dialer, identity).await?;
-            let facts = at_level(&connection, level)?;
-            let machine = SealedMachine::Imap(Box::new(machine.into_sealed(facts)?));
-            (connection, machine)
-        }
-        Service::Pop3 => {
-            let mut machine = pop3::client::Client::<Clear>::new();
-            loop {
-                match next(&mut connection, &mut machine).await? {
-                    pop3::client::Event::Greeted => {
-                        machine.start_tls().map_err(|why| refused(&why))?
-                    }
-                    pop3::client::Event::StartTls => break,
-                    _ => return Err(Broken::Ended.into()),
-                }
-            }
-            let connection = connection.start_tls_as_client(dialer, identity).await?;
-            let facts = at_level(&connection, level)?;
-            let machine = SealedMachine::Pop3(Box::new(machine.into_sealed(facts)?));
-            (connection, machine)
-        }
-        Service::Submission => {
-            let mut machine = submission::client::Client::<Clear>::new();
-            let submission::client::Event::StartTls = next(&mut connection, &mut machine).await?
-            else {
-                return Err(Broken::Ended.into());
-            };
-            let connection = connection.start_tls_as_client(dialer, identity).await?;
-            let facts = at_level(&connection, level)?;
-            let machine = SealedMachine::Submission(Box::new(machine.into_sealed(facts)?));
-            (connection, machine)
-        }
-    };
-    Ok(Session {
-        connection,
-        machine,
-        level,
-    })
-}
-
-/// The facts of a connection that meets the level.
-fn at_level(connection: &Connection, level: Level) -> Result<TlsFacts, ConnectError> {
-    let facts = connection
-        .channel()
-        .facts()
-        .cloned()
-        // a dialer's connection has facts once its handshake is done; without them there is nothing to go on with
-        .ok_or(Broken::Ended)?;
-    level.permits(&facts)?;
-    Ok(facts)
 }

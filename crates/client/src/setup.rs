@@ -18,9 +18,10 @@ use pillarbox_transport::Roots;
 
 use crate::account::Server;
 use crate::error::LoginError;
+use crate::session::{Protocol, Session};
 use crate::{
-    Account, Accounts, AccountsError, ConnectError, ImapSession, Indicator, Network, NetworkError,
-    PasswordError, PasswordPlace, Passwords, Pop3Session, Session, SubmissionSession, random,
+    Account, Accounts, AccountsError, ConnectError, Imap, Indicator, Network, NetworkError,
+    PasswordError, PasswordPlace, Passwords, Pop3, Submission, random,
 };
 
 /// What a person typed. Holes are filled by discovery.
@@ -382,10 +383,13 @@ impl Setup<'_> {
                 }
             };
             self.person.tell(&Stage::Connecting(&candidate));
-            match Session::open(&approved, self.level(), &self.resolver, &self.roots).await {
-                Ok(session) => {
-                    let sign = session.indicator();
-                    session.close().await;
+            let sign = match candidate.service() {
+                Service::Imap => self.sign::<Imap>(&approved).await,
+                Service::Pop3 => self.sign::<Pop3>(&approved).await,
+                Service::Submission => self.sign::<Submission>(&approved).await,
+            };
+            match sign {
+                Ok(sign) => {
                     self.person.tell(&Stage::Verified(&candidate, &sign));
                     return Ok((approved, sign));
                 }
@@ -469,38 +473,47 @@ impl Setup<'_> {
         let candidate = server.candidate();
         self.person.tell(&Stage::LoggingIn(candidate, login));
         let credentials = Credentials::new(login, password.clone(), &self.entered.level);
-        let session = Session::open(server, self.level(), &self.resolver, &self.roots)
+        match candidate.service() {
+            Service::Imap => self.log_in_by::<Imap>(server, &credentials).await,
+            Service::Pop3 => self.log_in_by::<Pop3>(server, &credentials).await,
+            Service::Submission => self.log_in_by::<Submission>(server, &credentials).await,
+        }
+    }
+
+    /// The sign of a connection to this server, which has then been verified.
+    async fn sign<P: Protocol>(&self, server: &Approved) -> Result<Indicator, ConnectError> {
+        let session = self.connect::<P>(server).await?;
+        let sign = session.indicator();
+        session.close().await;
+        Ok(sign)
+    }
+
+    async fn log_in_by<P: Protocol>(
+        &self,
+        server: &Approved,
+        credentials: &Credentials,
+    ) -> Result<(), SetupError> {
+        let named = || Box::new(server.candidate().clone());
+        let session = self
+            .connect::<P>(server)
             .await
             .map_err(|why| SetupError::Connect {
-                server: Box::new(candidate.clone()),
+                server: named(),
                 why,
             })?;
-        let done = async {
-            match candidate.service() {
-                Service::Imap => {
-                    ImapSession::log_in(session, &credentials)
-                        .await?
-                        .log_out()
-                        .await
-                }
-                Service::Pop3 => {
-                    Pop3Session::log_in(session, &credentials)
-                        .await?
-                        .quit()
-                        .await
-                }
-                Service::Submission => {
-                    SubmissionSession::log_in(session, &credentials)
-                        .await?
-                        .quit()
-                        .await
-                }
+        match session.log_in(credentials).await {
+            Ok(session) => {
+                session.close().await;
+                Ok(())
             }
-            Ok(())
-        };
-        done.await.map_err(|why| SetupError::Login {
-            server: Box::new(candidate.clone()),
-            why,
-        })
+            Err(why) => Err(SetupError::Login {
+                server: named(),
+                why,
+            }),
+        }
+    }
+
+    async fn connect<P: Protocol>(&self, server: &Approved) -> Result<Session<P>, ConnectError> {
+        Session::open(server, self.level(), &self.resolver, &self.roots).await
     }
 }

@@ -3,19 +3,20 @@
 use pillarbox_policy::Credentials;
 
 use crate::account::Server;
-use crate::{Account, ClientError, Passwords, Session};
+use crate::session::{LoggedIn, Protocol, Session};
+use crate::{Account, ClientError, Passwords};
 
-/// Connects to one of an account's servers at its level, and only then gets the password out of its place.
-pub(crate) async fn sign_in(
+/// Connects to one of an account's servers at its level, only then gets the password out of its place, and logs in.
+pub(crate) async fn sign_in<P: Protocol>(
     account: &Account,
     server: &Server,
     passwords: &Passwords,
-) -> Result<(Session, Credentials), ClientError> {
+) -> Result<LoggedIn<P>, ClientError> {
     let level = account.level().current();
     let resolver = account.network().resolver()?;
     let roots = account.network().roots()?;
     let approved = server.approved(account.address().domain());
-    let session = Session::open(&approved, level, &resolver, &roots)
+    let session = Session::<P>::open(&approved, level, &resolver, &roots)
         .await
         .map_err(|why| ClientError::Connect {
             server: server.to_string(),
@@ -25,8 +26,12 @@ pub(crate) async fn sign_in(
     let password = passwords
         .find(account.address(), account.password_place())
         .await?;
-    Ok((
-        session,
-        Credentials::new(account.login(), password, account.level()),
-    ))
+    let credentials = Credentials::new(account.login(), password, account.level());
+    session
+        .log_in(&credentials)
+        .await
+        .map_err(|why| ClientError::Login {
+            server: server.to_string(),
+            why,
+        })
 }

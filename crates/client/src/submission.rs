@@ -2,28 +2,28 @@
 
 use std::time::Duration;
 
-use pillarbox_policy::{Credentials, Level};
-use pillarbox_proto::Sealed;
+use pillarbox_policy::Credentials;
 use pillarbox_proto::smtp::LineEnds;
 use pillarbox_proto::smtp::submission::client::{
     AuthenticateError, Client, Envelope, Event, LoginFailure,
 };
-use pillarbox_transport::Connection;
+use pillarbox_proto::{Clear, Sealed};
+use pillarbox_transport::Conversation;
 
 use crate::error::LoginError;
-use crate::session::{Broken, SealedMachine, Session, farewell, next};
+use crate::session::{Broken, LoggedIn, Protocol, Session, next};
 use crate::sign_in::sign_in;
-use crate::{Account, ClientError, Draft, Indicator, Passwords};
+use crate::{Account, ClientError, Draft, Passwords};
 
 /// How long a server may take over a message it was given (RFC 5321 §4.5.3.2.6).
 const CONTENT_PATIENCE: Duration = Duration::from_secs(600);
 
+/// Submission, as a client speaks it.
+#[derive(Debug)]
+pub struct Submission;
+
 /// A submission session that is logged in.
-pub struct SubmissionSession {
-    connection: Connection,
-    machine: Box<Client<Sealed>>,
-    level: Level,
-}
+pub type SubmissionSession = LoggedIn<Submission>;
 
 /// A message that the server has taken over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,71 +36,58 @@ pub struct Sent {
     pub said: String,
 }
 
+impl Protocol for Submission {
+    type Clear = Client<Clear>;
+    type Sealed = Client<Sealed>;
+
+    fn clear_settings() -> Result<(), Broken> {
+        Ok(())
+    }
+
+    fn settings() {}
+
+    async fn ask_for_tls(clear: &mut Conversation<Client<Clear>>) -> Result<(), Broken> {
+        match next(clear).await? {
+            Event::StartTls => Ok(()),
+            _ => Err(Broken::Ended),
+        }
+    }
+
+    async fn log_in(
+        session: &mut Session<Self>,
+        credentials: &Credentials,
+    ) -> Result<(), LoginError> {
+        let Event::Ready(_) = session.next().await? else {
+            return Err(Broken::Ended.into());
+        };
+        let nonce = crate::random::nonce().map_err(LoginError::exchange)?;
+        match session.machine().authenticate(credentials, nonce) {
+            Ok(mechanism) => tracing::debug!(%mechanism, "submission login"),
+            Err(AuthenticateError::Refused(why)) => return Err(why.into()),
+            Err(why) => return Err(LoginError::exchange(why)),
+        }
+        match session.next().await? {
+            Event::Authenticated(_) => Ok(()),
+            Event::NotAuthenticated(LoginFailure::Refused(reply)) => Err(LoginError::Refused {
+                said: reply.to_string(),
+            }),
+            Event::NotAuthenticated(why) => Err(LoginError::exchange(why)),
+            _ => Err(Broken::Ended.into()),
+        }
+    }
+
+    fn say_goodbye(machine: &mut Client<Sealed>) {
+        machine.quit();
+    }
+}
+
 impl SubmissionSession {
     /// Connects to an account's submission server at its level and logs in.
     ///
     /// # Errors
     /// No session at the level, no password, or the server does not take it.
     pub async fn open(account: &Account, passwords: &Passwords) -> Result<Self, ClientError> {
-        let server = account.submission();
-        let (session, credentials) = sign_in(account, server, passwords).await?;
-        Self::log_in(session, &credentials)
-            .await
-            .map_err(|why| ClientError::Login {
-                server: server.to_string(),
-                why,
-            })
-    }
-
-    /// Logs in.
-    ///
-    /// # Errors
-    /// See [`LoginError`].
-    pub async fn log_in(session: Session, credentials: &Credentials) -> Result<Self, LoginError> {
-        let level = credentials.level();
-        let Session {
-            mut connection,
-            machine: SealedMachine::Submission(mut machine),
-            ..
-        } = session
-        else {
-            return Err(LoginError::Exchange(
-                "this is no submission server".to_owned(),
-            ));
-        };
-        let Event::Ready(_) = next(&mut connection, machine.as_mut()).await? else {
-            return Err(Broken::Ended.into());
-        };
-        let nonce = crate::random::nonce().map_err(|why| LoginError::Exchange(why.to_string()))?;
-        match machine.authenticate(credentials, nonce) {
-            Ok(mechanism) => tracing::debug!(%mechanism, "submission login"),
-            Err(AuthenticateError::Refused(why)) => return Err(why.into()),
-            Err(why) => return Err(LoginError::Exchange(why.to_string())),
-        }
-        match next(&mut connection, machine.as_mut()).await? {
-            Event::Authenticated(_) => Ok(Self {
-                connection,
-                machine,
-                level,
-            }),
-            Event::NotAuthenticated(LoginFailure::Refused(reply)) => {
-                farewell_after(&mut machine, connection).await;
-                Err(LoginError::Refused {
-                    said: reply.to_string(),
-                })
-            }
-            Event::NotAuthenticated(why) => {
-                farewell_after(&mut machine, connection).await;
-                Err(LoginError::Exchange(why.to_string()))
-            }
-            _ => Err(Broken::Ended.into()),
-        }
-    }
-
-    /// The confidentiality sign of this very connection.
-    #[must_use]
-    pub fn indicator(&self) -> Indicator {
-        Indicator::of(self.level, self.connection.channel())
+        sign_in(account, account.submission(), passwords).await
     }
 
     /// Sends a message. It goes to the recipients the server accepts, and is reported sent only after the
@@ -118,14 +105,14 @@ impl SubmissionSession {
             utf8_header: draft.has_utf8_header(),
         };
         let total = envelope.recipients.len();
-        self.machine
+        self.machine()
             .send(envelope)
             .map_err(|why| crate::ComposeError::Unsendable(why.to_string()))?;
         let mut refused = Vec::new();
         let mut pieces = draft.content().chunks(pillarbox_proto::machine::MAX_OUTPUT);
-        self.connection.set_idle_timeout(CONTENT_PATIENCE);
+        self.0.conversation.set_idle_timeout(CONTENT_PATIENCE);
         loop {
-            match next(&mut self.connection, self.machine.as_mut()).await? {
+            match self.next().await? {
                 Event::RecipientsAnswered {
                     accepted,
                     refused: not,
@@ -135,14 +122,14 @@ impl SubmissionSession {
                         .map(|one| (one.address.to_string(), one.reply.to_string()))
                         .collect();
                     if accepted == 0 {
-                        self.machine.give_up();
+                        self.machine().give_up();
                     } else {
-                        self.machine.go_ahead(LineEnds::Crlf);
+                        self.machine().go_ahead(LineEnds::Crlf);
                     }
                 }
                 Event::NeedContent => match pieces.next() {
-                    Some(piece) => self.machine.content(piece),
-                    None => self.machine.end_content(),
+                    Some(piece) => self.machine().content(piece),
+                    None => self.machine().end_content(),
                 }
                 .map_err(|why| crate::ComposeError::Unsendable(why.to_string()))?,
                 Event::Sent(reply) => {
@@ -173,21 +160,5 @@ impl SubmissionSession {
                 _ => return Err(Broken::Ended.into()),
             }
         }
-    }
-
-    /// Says goodbye.
-    pub async fn quit(mut self) {
-        farewell_after(&mut self.machine, self.connection).await;
-    }
-}
-
-async fn farewell_after(machine: &mut Client<Sealed>, connection: Connection) {
-    machine.quit();
-    farewell(connection, machine).await;
-}
-
-impl std::fmt::Debug for SubmissionSession {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SubmissionSession").finish_non_exhaustive()
     }
 }

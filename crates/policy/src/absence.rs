@@ -87,6 +87,8 @@ pub enum NoTls {
     HandshakeFailed(HandshakeFailure),
     /// A handshake finished, but below the account's level.
     BelowLevel(Refusal),
+    /// A trusted balancer says that the client came to it in the clear.
+    NoneAtBalancer,
 }
 
 impl fmt::Display for NoTls {
@@ -98,6 +100,9 @@ impl fmt::Display for NoTls {
             ),
             Self::HandshakeFailed(why) => why.fmt(f),
             Self::BelowLevel(refusal) => refusal.fmt(f),
+            Self::NoneAtBalancer => {
+                f.write_str("the client's connection to the balancer is not encrypted")
+            }
         }
     }
 }

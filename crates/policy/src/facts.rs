@@ -1,12 +1,32 @@
 //! [`TlsFacts`]: what one finished TLS handshake is worth.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use pillarbox_names::TlsStart;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-use crate::{CipherSuite, Group, TlsVersion};
+use crate::{CipherSuite, ConnectionId, Group, TlsVersion};
+
+/// Where TLS ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TlsEnd {
+    /// In this process, which did the handshake.
+    Here,
+    /// At a trusted balancer in front of us with this address, which passed the facts on (SA-4).
+    Balancer(IpAddr),
+}
+
+impl fmt::Display for TlsEnd {
+    /// `here`, or the balancer's address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Here => f.write_str("here"),
+            Self::Balancer(address) => address.fmt(f),
+        }
+    }
+}
 
 /// What was proved about the other end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -81,8 +101,10 @@ impl Drop for ChannelBinding {
 }
 
 /// The parts of [`TlsFacts`], as `transport` reads them off a finished handshake.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct FactsParts {
+    /// The connection they belong to.
+    pub connection: ConnectionId,
     /// Negotiated version.
     pub version: TlsVersion,
     /// Negotiated cipher suite.
@@ -95,12 +117,46 @@ pub struct FactsParts {
     pub alpn: Option<String>,
     /// Whether an earlier session was resumed.
     pub resumed: bool,
-    /// How TLS started.
+    /// How TLS began.
     pub tls_start: TlsStart,
+    /// Where TLS ended.
+    pub tls_end: TlsEnd,
     /// What was proved about the peer.
     pub peer: PeerProof,
     /// Channel binding, where the connection has one.
     pub binding: Option<ChannelBinding>,
+}
+
+/// What goes on record of a connection's [`TlsFacts`], in types. A copy: it opens no [`crate::Credentials`]
+/// and has no channel binding.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct TlsRecord {
+    /// Negotiated version.
+    pub version: TlsVersion,
+    /// Negotiated cipher suite (S4-16).
+    pub suite: CipherSuite,
+    /// Key-exchange group. Absent on a resumed TLS 1.2 session.
+    pub group: Option<Group>,
+    /// How TLS began.
+    pub tls_start: TlsStart,
+    /// Where TLS ended.
+    pub tls_end: TlsEnd,
+    /// Host name the client sent in the `server_name` extension.
+    pub sni: Option<String>,
+    /// Negotiated ALPN protocol.
+    pub alpn: Option<String>,
+    /// Whether an earlier session was resumed.
+    pub resumed: bool,
+    /// SHA-256 of the client's verified certificate, lower-case hex.
+    pub client_certificate: Option<String>,
+}
+
+impl fmt::Display for TlsRecord {
+    /// `TLSv1.3 TLS_AES_128_GCM_SHA256 X25519MLKEM768`, for a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.version, self.suite)?;
+        self.group.map_or(Ok(()), |group| write!(f, " {group}"))
+    }
 }
 
 /// What one finished TLS handshake is worth.
@@ -108,10 +164,10 @@ pub struct FactsParts {
 /// Fields are private and there is no `Default`: a value can only come from [`TlsFacts::assertion`], which
 /// is called in the `transport` crate alone (clippy's `disallowed-methods` and a house test hold that).
 ///
-/// Facts can be read:
+/// Facts can be read, and put on record:
 /// ```
-/// fn suite(facts: &pillarbox_policy::TlsFacts) -> String {
-///     facts.suite().to_string()
+/// fn note(facts: &pillarbox_policy::TlsFacts) -> pillarbox_policy::TlsRecord {
+///     facts.record()
 /// }
 /// ```
 /// but not made up outside `transport`:
@@ -120,7 +176,13 @@ pub struct FactsParts {
 ///     pillarbox_policy::TlsFacts { parts }
 /// }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// nor taken away from their connection:
+/// ```compile_fail,E0308
+/// fn take(facts: &pillarbox_policy::TlsFacts) -> pillarbox_policy::TlsFacts {
+///     facts.clone()
+/// }
+/// ```
+#[derive(Debug)]
 pub struct TlsFacts {
     parts: FactsParts,
 }
@@ -131,6 +193,12 @@ impl TlsFacts {
     #[must_use]
     pub fn assertion(parts: FactsParts) -> Self {
         Self { parts }
+    }
+
+    /// The connection whose facts these are.
+    #[must_use]
+    pub fn connection(&self) -> ConnectionId {
+        self.parts.connection
     }
 
     /// Negotiated version.
@@ -151,28 +219,16 @@ impl TlsFacts {
         self.parts.group
     }
 
-    /// The name the client asked for.
-    #[must_use]
-    pub fn sni(&self) -> Option<&str> {
-        self.parts.sni.as_deref()
-    }
-
-    /// The ALPN protocol agreed on.
-    #[must_use]
-    pub fn alpn(&self) -> Option<&str> {
-        self.parts.alpn.as_deref()
-    }
-
-    /// Whether an earlier session was resumed.
-    #[must_use]
-    pub fn resumed(&self) -> bool {
-        self.parts.resumed
-    }
-
-    /// How TLS started.
+    /// How TLS began.
     #[must_use]
     pub fn tls_start(&self) -> TlsStart {
         self.parts.tls_start
+    }
+
+    /// Where TLS ended.
+    #[must_use]
+    pub fn tls_end(&self) -> TlsEnd {
+        self.parts.tls_end
     }
 
     /// What was proved about the peer.
@@ -181,20 +237,29 @@ impl TlsFacts {
         &self.parts.peer
     }
 
-    /// Channel binding for SCRAM-SHA-256-PLUS (R9266-1).
+    /// Channel binding for SCRAM-SHA-256-PLUS (R9266-1). Absent where TLS ended at a balancer.
     #[must_use]
     pub fn binding(&self) -> Option<&ChannelBinding> {
         self.parts.binding.as_ref()
     }
-}
 
-impl fmt::Display for TlsFacts {
-    /// `TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768`, for a person.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.version(), self.suite())?;
-        if let Some(group) = self.group() {
-            write!(f, " {group}")?;
+    /// What goes on record.
+    #[must_use]
+    pub fn record(&self) -> TlsRecord {
+        let parts = &self.parts;
+        TlsRecord {
+            version: parts.version,
+            suite: parts.suite,
+            group: parts.group,
+            tls_start: parts.tls_start,
+            tls_end: parts.tls_end,
+            sni: parts.sni.clone(),
+            alpn: parts.alpn.clone(),
+            resumed: parts.resumed,
+            client_certificate: match &parts.peer {
+                PeerProof::ClientCertificate { fingerprint } => Some(fingerprint.clone()),
+                _ => None,
+            },
         }
-        Ok(())
     }
 }

@@ -161,7 +161,7 @@ impl Ladder {
     ///
     /// # Errors
     /// What the account needs instead.
-    pub fn admits(&self, channel: &Channel, now: Timestamp) -> Result<Admission, LadderRefusal> {
+    pub fn admits(&self, channel: Channel<'_>, now: Timestamp) -> Result<Admission, LadderRefusal> {
         let height = self.rung.height(now);
         match channel {
             Channel::Clear(_) if height == 0 => Ok(Admission(())),
@@ -177,7 +177,7 @@ impl Ladder {
     }
 
     /// Notes a successful login over `channel`.
-    pub fn used(&mut self, channel: &Channel, now: Timestamp) {
+    pub fn used(&mut self, channel: Channel<'_>, now: Timestamp) {
         let weaker = channel
             .facts()
             .is_none_or(|facts| facts.tls_start() == TlsStart::StartTls);

@@ -104,11 +104,11 @@ impl Lowering {
     /// The person read the warning and agreed, at this time.
     #[must_use]
     pub fn agreed(self, at: Timestamp) -> Consent {
-        Consent {
+        Consent(ConsentRecord {
             from: self.from,
             to: self.to,
             at,
-        }
+        })
     }
 }
 
@@ -123,109 +123,112 @@ impl Lowering {
 /// account.lower(lowering.agreed(Timestamp(1_800_000_000)));
 /// assert_eq!(account.current(), Level::Unprotected);
 /// ```
-/// ```compile_fail,E0451
-/// use pillarbox_policy::{Consent, Level, Timestamp};
-/// let forged = Consent { from: Level::Default, to: Level::Unprotected, at: Timestamp(0) };
+/// ```compile_fail,E0423
+/// use pillarbox_policy::{Consent, ConsentRecord};
+/// fn forge(loose: ConsentRecord) -> Consent {
+///     Consent(loose)
+/// }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Consent {
-    from: Level,
-    to: Level,
-    at: Timestamp,
+#[derive(Debug, PartialEq, Eq)]
+pub struct Consent(ConsentRecord);
+
+/// What a [`Consent`] was to. A copy for files and screens: nothing is lowered with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConsentRecord {
+    /// The level that was left.
+    pub from: Level,
+    /// The level that was agreed to.
+    pub to: Level,
+    /// When.
+    pub at: Timestamp,
 }
 
-impl Consent {
-    /// The level that was left.
-    #[must_use]
-    pub fn from(&self) -> Level {
-        self.from
-    }
-
-    /// The level that was agreed to.
-    #[must_use]
-    pub fn to(&self) -> Level {
-        self.to
-    }
-
-    /// When.
-    #[must_use]
-    pub fn at(&self) -> Timestamp {
-        self.at
-    }
+/// What an account's file says about its level. Loose values: only
+/// [`AccountLevel::restore_from_account_file`] makes more of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredLevel {
+    /// The level in force.
+    pub level: Level,
+    /// The consent that lowered it, if one did.
+    pub consent: Option<ConsentRecord>,
 }
 
 /// The level of one account with the consent that lowered it, if any (S5.2-2).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountLevel {
-    current: Level,
-    consent: Option<Consent>,
-}
+pub struct AccountLevel(StoredLevel);
 
 impl Default for AccountLevel {
     /// A minimum is required unless someone says otherwise (S5.2-1).
     fn default() -> Self {
-        Self {
-            current: Level::Default,
+        Self(StoredLevel {
+            level: Level::Default,
             consent: None,
-        }
+        })
     }
 }
 
 impl AccountLevel {
-    /// Reads back what was stored. A level below the default without the consent that goes with it was not
-    /// written by us: it is put back to the default.
+    /// Reads back what the account's own file holds. To be called by its reader alone; a house test holds that.
+    ///
+    /// A consent counts only whole: for a lowering, and to the very level that is stored. A level below the default
+    /// without one was not written by us, and is put back to the default.
     #[must_use]
-    pub fn restore(level: Level, consented_at: Option<Timestamp>) -> Self {
-        match consented_at {
-            Some(at) if level < Level::Default => Self {
-                current: level,
-                consent: Some(Consent {
-                    from: Level::Default,
-                    to: level,
-                    at,
-                }),
+    pub fn restore_from_account_file(stored: StoredLevel) -> Self {
+        let StoredLevel { level, consent } = stored;
+        let consent = consent.filter(|consent| consent.to == level && level < consent.from);
+        Self(StoredLevel {
+            level: match consent {
+                Some(_) => level,
+                None => level.max(Level::Default),
             },
-            _ => Self {
-                current: level.max(Level::Default),
-                consent: None,
-            },
-        }
+            consent,
+        })
+    }
+
+    /// What has to be stored, whole, so that [`AccountLevel::restore_from_account_file`] answers the same again.
+    #[must_use]
+    pub fn to_store(&self) -> StoredLevel {
+        self.0
     }
 
     /// The level in force.
     #[must_use]
     pub fn current(&self) -> Level {
-        self.current
+        self.0.level
     }
 
-    /// The consent that lowered it, to be stored beside it.
+    /// The consent that lowered it.
     #[must_use]
-    pub fn consent(&self) -> Option<&Consent> {
-        self.consent.as_ref()
+    pub fn consent(&self) -> Option<ConsentRecord> {
+        self.0.consent
     }
 
     /// Raises the level; raising is free. A lower level than the current one changes nothing.
     pub fn raise(&mut self, to: Level) {
-        if to > self.current {
-            self.current = to;
-            self.consent = self.consent.take().filter(|_| to < Level::Default);
+        if to > self.0.level {
+            self.0 = StoredLevel {
+                level: to,
+                consent: None,
+            };
         }
     }
 
     /// Asks to lower the level. `None` where `to` is not lower than the current level.
     pub fn lowering(&self, to: Level) -> Option<Lowering> {
-        (to < self.current).then_some(Lowering {
-            from: self.current,
+        (to < self.0.level).then_some(Lowering {
+            from: self.0.level,
             to,
         })
     }
 
     /// Lowers the level with a consent that was given for exactly this step. A consent for another step
     /// changes nothing.
-    pub fn lower(&mut self, consent: Consent) {
-        if consent.from == self.current && consent.to < self.current {
-            self.current = consent.to;
-            self.consent = Some(consent);
+    pub fn lower(&mut self, Consent(consent): Consent) {
+        if consent.from == self.0.level {
+            self.0 = StoredLevel {
+                level: consent.to,
+                consent: Some(consent),
+            };
         }
     }
 }

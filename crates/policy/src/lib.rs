@@ -20,6 +20,7 @@ mod absence;
 mod channel;
 mod credentials;
 mod facts;
+mod grants;
 mod ladder;
 mod level;
 mod names;
@@ -28,11 +29,14 @@ mod secret_bytes;
 mod time;
 
 pub use absence::{HandshakeFailure, NoTls};
-pub use channel::{AuthPermit, Channel, LegacyWindow, MayAuthenticate, may_authenticate};
+pub use channel::{
+    AuthPermit, Channel, ClearFacts, ConnectionId, MayAuthenticate, may_authenticate,
+};
 pub use credentials::{Credentials, Released, Secret};
-pub use facts::{ChannelBinding, FactsParts, PeerProof, TlsFacts};
+pub use facts::{ChannelBinding, FactsParts, PeerProof, TlsEnd, TlsFacts, TlsRecord};
+pub use grants::{CleartextGrant, Grants, LegacyWindow};
 pub use ladder::{Admission, Grant, Ladder, LadderRefusal, Ratchet, Rung};
-pub use level::{AccountLevel, Consent, Level, Lowering};
+pub use level::{AccountLevel, Consent, ConsentRecord, Level, Lowering, StoredLevel};
 pub use names::{CipherSuite, Group, TlsVersion};
 pub use refusal::{Code, Refusal};
 pub use secret_bytes::{NotUtf8, SecretBytes};

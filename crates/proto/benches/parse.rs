@@ -10,11 +10,9 @@ use std::time::{Duration, Instant};
 use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;
 use mail_parser::MessageParser;
-use pillarbox_proto::imap::server::{
-    Completion, Dialogue, Event, Limits, Login, SelectedMailbox, Server,
-};
+use pillarbox_proto::imap::server::{Completion, Event, Limits, Login, SelectedMailbox, Server};
 use pillarbox_proto::message::{IndexLimits, Indexer};
-use pillarbox_proto::{Machine, Sealed, Step};
+use pillarbox_proto::{Machine, Sealed, Start, Step};
 use pillarbox_testkit::facts;
 
 const ROUNDS: usize = 9;
@@ -48,8 +46,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 }
 
 /// A session that has logged in and opened a mailbox.
-fn with_mailbox() -> Dialogue {
-    let mut dialogue = Server::<Sealed>::new(facts(), Limits::default()).into_dialogue();
+fn with_mailbox() -> Server<Sealed> {
+    let mut dialogue = Server::<Sealed>::start(&Sealed::new(facts()), Limits::default());
     dialogue.input(b"a LOGIN juliet wherefore\r\nb SELECT INBOX\r\n");
     loop {
         match dialogue.poll() {
@@ -69,7 +67,7 @@ fn with_mailbox() -> Dialogue {
     }
 }
 
-fn serve(dialogue: &mut Dialogue, command: &[u8]) {
+fn serve(dialogue: &mut Server<Sealed>, command: &[u8]) {
     dialogue.input(command);
     loop {
         match dialogue.poll() {

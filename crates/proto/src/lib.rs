@@ -10,7 +10,10 @@
 //! * a machine over [`Clear`] speaks only what may travel in the clear: greeting, capabilities, STARTTLS,
 //!   goodbye. It has no method that takes a credential or a mailbox;
 //! * STARTTLS consumes it, and one leftover byte is [`Injected`], an error (C1, S1);
-//! * a machine over [`Sealed`] starts from nothing.
+//! * a machine over [`Sealed`] starts from nothing;
+//! * a server over [`Legacy`] takes logins in the clear, each under a window that an operator's grant opened.
+//!
+//! Every machine belongs to the channel that started it ([`OnChannel`]), and is driven over no other.
 //!
 //! ```
 //! use pillarbox_proto::line::{LineBuffer, LineLimits};
@@ -31,6 +34,6 @@ pub mod sasl;
 pub mod server_text;
 pub mod smtp;
 
-pub use channel::{Clear, Injected, Sealed};
-pub use machine::{Machine, Step};
+pub use channel::{ChannelState, Clear, Injected, Legacy, LoginChannel, Sealed};
+pub use machine::{AsksForPermit, Machine, OnChannel, Start, Step, Upgrade};
 pub use server_text::ServerText;

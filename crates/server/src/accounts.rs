@@ -148,7 +148,8 @@ pub(crate) fn scram_keys(stored: pillarbox_store::ScramKeys) -> sasl::ScramKeys 
 mod tests {
     use std::path::Path;
 
-    use pillarbox_policy::{Channel, LadderRefusal, NoTls};
+    use pillarbox_policy::{Channel, LadderRefusal};
+    use pillarbox_testkit::clear_facts;
 
     use super::*;
 
@@ -233,7 +234,7 @@ mod tests {
         assert_eq!(
             account
                 .ladder
-                .admits(&Channel::Clear(NoTls::NotOffered), now)
+                .admits(Channel::Clear(&clear_facts()), now)
                 .unwrap_err(),
             LadderRefusal::NeedsTls
         );

@@ -1,5 +1,6 @@
 //! What every session is given: [`Context`], the same for all, and [`ListenerInfo`], where it came in.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +71,18 @@ impl Context {
         self.settings.load_full()
     }
 
+    /// The window for a login of `peer` in the clear, if an operator's grant is open to it at this moment (S4.1-12).
+    /// To be asked at every login: a window serves one.
+    pub(crate) async fn legacy_window(&self, peer: IpAddr) -> Option<LegacyWindow> {
+        match self.store.grants().await {
+            Ok(grants) => grants.window(peer),
+            Err(error) => {
+                tracing::error!(%error, "the grants cannot be read; logins in the clear are refused");
+                None
+            }
+        }
+    }
+
     /// Puts a new configuration in force, for every session from its next look on.
     pub fn replace_settings(&self, settings: Settings) {
         self.settings.store(Arc::new(settings));
@@ -89,7 +102,4 @@ pub struct ListenerInfo {
     /// Does the handshake, after STARTTLS where that is how TLS begins. To hold it is proof that there is a
     /// certificate, so STARTTLS may be offered (S4-6).
     pub acceptor: Acceptor,
-    /// The operator's dated exception for cleartext on it, where there is one (S4.1-12). What a session
-    /// gives to its machine.
-    pub legacy_window: Option<LegacyWindow>,
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pillarbox_names::{Service, TlsStart};
 use pillarbox_policy::{Code, HandshakeFailure};
 use pillarbox_transport::{
-    Acceptor, CertificateStore, Connection, HandshakeError, Listener, ListenerLimits, Start,
+    Accepted, Acceptor, CertificateStore, HandshakeError, Listener, ListenerLimits, Start,
     Timeouts, Unserved,
 };
 use tokio::task::JoinSet;
@@ -87,7 +87,6 @@ impl Listeners {
                 service: listener.label.service,
                 tls_start: listener.label.start,
                 acceptor,
-                legacy_window: None,
             });
             for address in &listener.addresses {
                 let Some(socket) = bind(listener, *address, &start, limits)? else {
@@ -197,7 +196,7 @@ fn is_everywhere_without_ipv6(
 }
 
 async fn session(
-    connection: Connection,
+    connection: Accepted,
     cx: Arc<Context>,
     listener: Arc<ListenerInfo>,
     shutdown: Shutdown,

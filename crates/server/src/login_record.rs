@@ -1,6 +1,6 @@
 //! One attempt to log in, as it goes on record and into the log, with all TLS facts (S4-17).
 
-use pillarbox_policy::{PeerProof, Timestamp};
+use pillarbox_policy::{Timestamp, TlsFacts};
 use pillarbox_store::{AccountId, LoginRecord};
 
 use crate::auth::{Attempt, Outcome};
@@ -16,24 +16,22 @@ pub(crate) fn record(
     outcome: Outcome,
     at: Timestamp,
 ) -> LoginRecord {
-    let facts = attempt.channel.facts();
+    let tls = attempt.channel.facts().map(TlsFacts::record);
+    let tls = tls.as_ref();
     LoginRecord {
         at,
         account,
         login: cut(login).to_owned(),
         listener: attempt.listener.to_owned(),
         remote: attempt.remote.to_string(),
-        how: facts.map(|facts| facts.tls_start().as_str().to_owned()),
-        tls_version: facts.map(|facts| facts.version().to_string()),
-        cipher_suite: facts.map(|facts| facts.suite().to_string()),
-        group: facts.and_then(|facts| facts.group().map(|group| group.to_string())),
-        sni: facts.and_then(|facts| facts.sni().map(str::to_owned)),
-        alpn: facts.and_then(|facts| facts.alpn().map(str::to_owned)),
-        resumed: facts.is_some_and(|facts| facts.resumed()),
-        client_certificate: facts.and_then(|facts| match facts.peer() {
-            PeerProof::ClientCertificate { fingerprint } => Some(fingerprint.clone()),
-            _ => None,
-        }),
+        how: tls.map(|tls| tls.tls_start.as_str().to_owned()),
+        tls_version: tls.map(|tls| tls.version.to_string()),
+        cipher_suite: tls.map(|tls| tls.suite.to_string()),
+        group: tls.and_then(|tls| tls.group.map(|group| group.to_string())),
+        sni: tls.and_then(|tls| tls.sni.clone()),
+        alpn: tls.and_then(|tls| tls.alpn.clone()),
+        resumed: tls.is_some_and(|tls| tls.resumed),
+        client_certificate: tls.and_then(|tls| tls.client_certificate.clone()),
         mechanism: attempt.mechanism.to_owned(),
         client: attempt.client.map(|client| cut(client).to_owned()),
         outcome: outcome.to_string(),

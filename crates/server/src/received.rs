@@ -94,7 +94,7 @@ impl TlsClause {
 
 /// The value of `with` (RFC 3848, RFC 6531 §4.3; R3848-1) for a client that logged in or did not.
 #[must_use]
-pub fn protocol(channel: &Channel, login: Login, text: Text) -> &'static str {
+pub fn protocol(channel: Channel<'_>, login: Login, text: Text) -> &'static str {
     let tls = channel.facts().is_some();
     match (text, tls, login) {
         (Text::Ascii, false, Login::None) => "ESMTP",
@@ -406,8 +406,8 @@ fn is_name(value: &str, other: impl Fn(u8) -> bool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use pillarbox_policy::{CipherSuite, Group, NoTls};
-    use pillarbox_testkit::{facts, facts_with};
+    use pillarbox_policy::{CipherSuite, Group};
+    use pillarbox_testkit::{clear_facts, facts, facts_with};
     use proptest::prelude::*;
 
     use super::*;
@@ -450,17 +450,17 @@ mod tests {
 
     #[test]
     fn protocols() {
-        let sealed = Channel::Sealed(facts());
-        let clear = Channel::Clear(NoTls::NotOffered);
+        let (tls, cleartext) = (facts(), clear_facts());
+        let (sealed, clear) = (Channel::Sealed(&tls), Channel::Clear(&cleartext));
         for (channel, login, text, name) in [
-            (&sealed, Login::Done, Text::Ascii, "ESMTPSA"),
-            (&sealed, Login::None, Text::Ascii, "ESMTPS"),
-            (&clear, Login::Done, Text::Ascii, "ESMTPA"),
-            (&clear, Login::None, Text::Ascii, "ESMTP"),
-            (&sealed, Login::Done, Text::Utf8, "UTF8SMTPSA"),
-            (&sealed, Login::None, Text::Utf8, "UTF8SMTPS"),
-            (&clear, Login::Done, Text::Utf8, "UTF8SMTPA"),
-            (&clear, Login::None, Text::Utf8, "UTF8SMTP"),
+            (sealed, Login::Done, Text::Ascii, "ESMTPSA"),
+            (sealed, Login::None, Text::Ascii, "ESMTPS"),
+            (clear, Login::Done, Text::Ascii, "ESMTPA"),
+            (clear, Login::None, Text::Ascii, "ESMTP"),
+            (sealed, Login::Done, Text::Utf8, "UTF8SMTPSA"),
+            (sealed, Login::None, Text::Utf8, "UTF8SMTPS"),
+            (clear, Login::Done, Text::Utf8, "UTF8SMTPA"),
+            (clear, Login::None, Text::Utf8, "UTF8SMTP"),
         ] {
             assert_eq!(protocol(channel, login, text), name);
         }

@@ -7,8 +7,9 @@ use pillarbox_policy::{Ladder, Timestamp};
 use tokio::sync::broadcast;
 
 use crate::{
-    Account, AccountId, Appended, Changes, ContentId, FlagChange, LoginRecord, Mailbox, MailboxId,
-    Message, ModSeq, NewAccount, NewMessage, StoreError, Uid, UidRange, Verifiers, Wake,
+    Account, AccountId, Appended, Changes, CleartextGrants, ContentId, FlagChange, LoginRecord,
+    Mailbox, MailboxId, Message, ModSeq, NewAccount, NewMessage, StoreError, Uid, UidRange,
+    Verifiers, Wake,
 };
 
 /// Wake-ups for one account. Lagging behind loses nothing but detail: it arrives as [`Wake::Lagged`].
@@ -70,7 +71,7 @@ pub trait Body: Send + Sync + std::fmt::Debug {
 /// Everything the server keeps. Every operation is safe to call from many sessions at once; those that
 /// change something answer only when the change is on stable storage.
 #[async_trait]
-pub trait Store: Send + Sync + std::fmt::Debug + 'static {
+pub trait Store: CleartextGrants + Send + Sync + std::fmt::Debug + 'static {
     /// Makes an account with its mailboxes `INBOX`, `Sent`, `Drafts`, `Junk`, `Trash` and `Archive`.
     async fn create_account(
         &self,

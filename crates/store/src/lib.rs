@@ -9,9 +9,11 @@
 mod api;
 mod embedded;
 mod error;
+mod grants;
 mod model;
 
 pub use api::{Body, Spool, Store, Watch};
 pub use embedded::{EmbeddedOptions, EmbeddedStore, Report, ShardReport};
 pub use error::StoreError;
+pub use grants::CleartextGrants;
 pub use model::*;

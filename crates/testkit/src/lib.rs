@@ -15,6 +15,6 @@ mod zone_in_process;
 
 pub use ca::{Leaf, Limit, PemFiles, TestCa, TestCertificate};
 pub use evil::{Act, EvilServer, Received};
-pub use facts::{facts, facts_with};
+pub use facts::{clear_facts, facts, facts_with, starttls_facts};
 pub use zone::{NameServer, Signing, Zone};
 pub use zone_in_process::InProcessNameServer;

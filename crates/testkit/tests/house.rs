@@ -267,37 +267,96 @@ fn no_bool_says_that_something_is_confidential() {
     );
 }
 
+/// What security rests on, and the places (or their beginnings) that may call it.
+const FEW_CALLERS: [(&str, &[&str]); 4] = [
+    // Facts come from a finished handshake.
+    (
+        "TlsFacts::assertion(",
+        &[
+            "crates/transport/src/facts.rs",
+            "crates/testkit/src/facts.rs",
+            "crates/policy/src/facts.rs",
+            "fuzz/src/lib.rs",
+        ],
+    ),
+    // Only the machine that writes a password may open its box. (What the store releases are savepoints.)
+    (
+        ".release(",
+        &[
+            "crates/proto/src/imap/client/",
+            "crates/proto/src/pop3/client/",
+            "crates/proto/src/sasl/client",
+            "crates/proto/src/smtp/submission/client/",
+            "crates/policy/",
+            "crates/store/",
+            "fuzz/",
+        ],
+    ),
+    // Whoever reads the grants stamps when.
+    (
+        "Grants::restore(",
+        &[
+            "crates/store/src/embedded/grants.rs",
+            "crates/policy/",
+            "crates/proto/tests/channels/",
+        ],
+    ),
+    // A consent is given by a person, or read back from that person's own file.
+    (
+        "restore_from_account_file(",
+        &["crates/client/src/account.rs", "crates/policy/"],
+    ),
+];
+
 #[test]
 fn facts_are_minted_and_passwords_released_in_one_place_each() {
     let mut faults = Vec::new();
     for (path, text) in sources() {
         let place = path.display().to_string();
-        let mints = place == "crates/transport/src/facts.rs"
-            || place == "crates/testkit/src/facts.rs"
-            || place == "crates/policy/src/facts.rs"
-            || place == "fuzz/src/lib.rs";
-        let releases = (place.starts_with("crates/proto/src/") && place.contains("client"))
-            || place.starts_with("crates/policy/")
-            // The store cannot hold a person's credentials; what it releases are savepoints.
-            || place.starts_with("crates/store/")
-            || place.starts_with("fuzz/");
+        if place == "crates/testkit/tests/house.rs" {
+            continue;
+        }
         for (number, line) in code(&text) {
-            if line.contains("TlsFacts::assertion(") && !mints {
-                faults.push(format!(
-                    "{place}:{number}: mints TlsFacts outside transport"
-                ));
-            }
-            if line.contains(".release(") && !releases {
-                faults.push(format!(
-                    "{place}:{number}: releases a password outside proto's client machines"
-                ));
+            for (call, places) in FEW_CALLERS {
+                if line.contains(call) && !places.iter().any(|known| place.starts_with(known)) {
+                    faults.push(format!("{place}:{number}: {call}"));
+                }
             }
         }
     }
-    faults.retain(|fault| !fault.contains("tests/house.rs"));
     assert_none(
         &faults,
-        "TlsFacts come from a finished handshake, and only the machine that writes a password may open its box:",
+        "these calls belong to few places, which FEW_CALLERS lists with the reason:",
+    );
+}
+
+/// With this feature a connection drives any machine; without it only the one it started.
+#[test]
+fn only_tests_drive_connections_by_hand() {
+    let metadata = metadata();
+    let mut faults = Vec::new();
+    for package in metadata["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        for (feature, enables) in package["features"].as_object().unwrap() {
+            let enables = enables.as_array().unwrap();
+            let by_feature = enables
+                .iter()
+                .any(|enabled| enabled.as_str().unwrap().contains("hand-driven"));
+            if by_feature {
+                faults.push(format!("{name}: the feature {feature}"));
+            }
+        }
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let features = dependency["features"].as_array().unwrap();
+            let enabled = features.iter().any(|feature| feature == "hand-driven");
+            if enabled && dependency["kind"] != "dev" {
+                faults.push(format!("{name} -> {}", dependency["name"]));
+            }
+        }
+    }
+    assert_none(
+        &faults,
+        "only dev-dependencies may switch on pillarbox-transport's feature hand-driven:",
     );
 }
 

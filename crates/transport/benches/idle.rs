@@ -19,8 +19,8 @@ use pillarbox_policy::Channel;
 use pillarbox_proto::{Machine, Step};
 use pillarbox_testkit::TestCa;
 use pillarbox_transport::{
-    Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, Dialer, Driven,
-    Listener, ListenerLimits, Roots, ServerIdentity, Start, Target,
+    Accepted, Acceptor, CertificateFiles, CertificateStore, Certificates, Dialer, Driven,
+    HandDriven, Listener, ListenerLimits, Roots, ServerIdentity, Start, Target,
 };
 
 const NAME: &str = "mail.example.org";
@@ -100,7 +100,11 @@ async fn serve(folder: &std::path::Path) {
     let start = Start::Implicit(acceptor);
     let listener = Listener::bind("bench", ([127, 0, 0, 1], 0).into(), start, limits).unwrap();
     println!("{}", listener.local_addr().unwrap());
-    let session = |mut connection: Connection| async move {
+    let session = |accepted: Accepted| async move {
+        let Accepted::Sealed(connection) = accepted else {
+            return;
+        };
+        let mut connection = connection.by_hand();
         let mut echo = Echo::default();
         while let Ok(Driven::Event(())) = connection.drive(&mut echo).await {}
     };
@@ -149,9 +153,10 @@ async fn measure() {
     server.wait().unwrap();
 }
 
-async fn connect(dialer: &Dialer, target: &Target) -> Connection {
+async fn connect(dialer: &Dialer, target: &Target) -> HandDriven {
     let identity = ServerIdentity::host(NAME).unwrap();
-    let mut connection = dialer.connect_implicit(target, &identity).await.unwrap();
+    let connection = dialer.connect_implicit(target, &identity).await.unwrap();
+    let mut connection = connection.by_hand();
     assert!(matches!(connection.channel(), Channel::Sealed(_)));
     let mut ask = Ask {
         out: Some(b"a NOOP\r\n".to_vec()),

@@ -1,10 +1,9 @@
 //! [`Acceptor`]: the server's side of a handshake, for one service.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_names::{Service, TlsStart};
+use pillarbox_names::Service;
 use pillarbox_policy::{HandshakeFailure, PeerProof, TlsFacts};
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs::Ticketer;
@@ -12,6 +11,7 @@ use rustls::server::NoServerSessionStorage;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
+use crate::connection::Beginning;
 use crate::facts::{Circumstances, mint};
 use crate::failure::classify;
 use crate::hello::{self, Hello, MAX_HELLO};
@@ -83,23 +83,26 @@ impl Acceptor {
     pub(crate) async fn handshake(
         &self,
         wire: Wire,
-        peer: SocketAddr,
-        tls_start: TlsStart,
+        beginning: Beginning,
         limit: Duration,
     ) -> Result<(Box<TlsStream<Wire>>, TlsFacts), HandshakeError> {
         let mut sni = None;
-        let failure = match timeout(limit, self.negotiate(wire, tls_start, &mut sni)).await {
+        let failure = match timeout(limit, self.negotiate(wire, beginning, &mut sni)).await {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(failure)) => failure,
             Err(_) => HandshakeFailure::TimedOut,
         };
-        Err(HandshakeError { peer, sni, failure })
+        Err(HandshakeError {
+            peer: beginning.peer,
+            sni,
+            failure,
+        })
     }
 
     async fn negotiate(
         &self,
         mut wire: Wire,
-        tls_start: TlsStart,
+        beginning: Beginning,
         sni: &mut Option<String>,
     ) -> Result<(Box<TlsStream<Wire>>, TlsFacts), HandshakeFailure> {
         match client_hello(&mut wire).await? {
@@ -131,7 +134,7 @@ impl Acceptor {
             Ok(tls) => {
                 let session = tls.get_ref().1;
                 let circumstances = Circumstances {
-                    tls_start,
+                    beginning,
                     sni: session.server_name().map(str::to_owned),
                     peer: PeerProof::Anonymous,
                 };

@@ -1,13 +1,14 @@
 //! [`Connection`]: one TCP connection, in the clear or inside TLS, and its way from the one to the other.
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use pillarbox_names::TlsStart;
-use pillarbox_policy::{Channel, HandshakeFailure, NoTls, TlsFacts};
+use pillarbox_policy::{
+    Channel, ClearFacts, ConnectionId, HandshakeFailure, NoTls, TlsFacts, TlsRecord,
+};
+use pillarbox_proto::{ChannelState, Clear, Sealed, Start};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
@@ -15,11 +16,11 @@ use tokio_rustls::TlsStream;
 use tracing::Span;
 use tracing::field::{Empty, display};
 
+use crate::connection_limit::Permit;
 use crate::drive::Clock;
 use crate::outgoing::Outgoing;
-use crate::seats::Seat;
 use crate::wire::Wire;
-use crate::{Acceptor, Dialer, HandshakeError, ServerIdentity};
+use crate::{Acceptor, Conversation, Dialer, HandshakeError, ServerIdentity};
 
 /// How long a whole farewell may take: the last output, close_notify, FIN.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -43,23 +44,6 @@ impl Default for Timeouts {
             idle: Duration::from_secs(30 * 60),
             write: Duration::from_secs(60),
         }
-    }
-}
-
-/// Tells the connections of one process apart in logs and records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct ConnectionId(u64);
-
-impl ConnectionId {
-    fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
-
-impl fmt::Display for ConnectionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 
@@ -89,38 +73,68 @@ impl Stream {
     }
 }
 
-/// One TCP connection. What it is worth stands in [`Connection::channel`]; bytes move by
-/// [`Connection::drive`](Self::drive).
-///
-/// Dropping it ends TCP at once, without close_notify; a session that ends in peace calls
-/// [`Connection::close`].
+/// The transport of a connection, whatever it is worth.
 #[derive(Debug)]
-pub struct Connection {
+pub(crate) struct Io {
     pub(crate) stream: Stream,
     pub(crate) outgoing: Outgoing,
     pub(crate) clock: Clock,
     pub(crate) timeouts: Timeouts,
-    channel: Channel,
-    peer: SocketAddr,
+    pub(crate) peer: SocketAddr,
     local: SocketAddr,
-    id: ConnectionId,
+    pub(crate) id: ConnectionId,
     span: Span,
     /// Its place among the connections of its listener, given back when it ends.
-    _seat: Option<Seat>,
+    _permit: Option<Permit>,
 }
 
-impl Connection {
+/// One TCP connection, [`Clear`] or [`Sealed`] inside TLS. What it is worth stands in [`Connection::channel`]; it is
+/// used by starting a machine on it, which is a [`Conversation`] from then on.
+///
+/// Dropping it ends TCP at once, without close_notify; a session that ends in peace calls
+/// [`Connection::close`].
+///
+/// The machine that is started has to belong to the state of the connection:
+/// ```
+/// use pillarbox_proto::{Sealed, pop3::server::{Limits, Server}};
+/// use pillarbox_transport::{Connection, Conversation};
+/// fn start(connection: Connection<Sealed>) -> Conversation<Server<Sealed>> {
+///     connection.start(Limits::default())
+/// }
+/// ```
+/// ```compile_fail,E0271
+/// use pillarbox_proto::{Clear, Sealed, pop3::server::{Limits, Server}};
+/// use pillarbox_transport::{Connection, Conversation};
+/// fn start(connection: Connection<Clear>) -> Conversation<Server<Sealed>> {
+///     connection.start(Limits::default())
+/// }
+/// ```
+/// and a machine that was made elsewhere cannot be driven at all:
+/// ```compile_fail,E0599
+/// use pillarbox_proto::{Clear, Sealed, pop3::server::Server};
+/// use pillarbox_transport::Connection;
+/// async fn drive(connection: &mut Connection<Clear>, loose: &mut Server<Sealed>) {
+///     let _ = connection.drive(loose).await;
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Connection<C> {
+    pub(crate) io: Io,
+    pub(crate) channel: C,
+}
+
+impl Connection<Clear> {
     /// A connection that has just been made, in the clear.
     pub(crate) fn new(
         socket: TcpStream,
         listener: &str,
         timeouts: Timeouts,
-        seat: Option<Seat>,
+        permit: Option<Permit>,
     ) -> io::Result<Self> {
         // A peer without it loses 44 ms a reply to Nagle and delayed acknowledgements.
         socket.set_nodelay(true)?;
         let (peer, local) = (socket.peer_addr()?, socket.local_addr()?);
-        let id = ConnectionId::next();
+        let id = ConnectionId::fresh();
         let span = tracing::info_span!(
             "connection",
             %id, listener, %peer,
@@ -128,129 +142,135 @@ impl Connection {
             resumed = Empty,
         );
         Ok(Self {
-            stream: Stream::Clear(Wire::new(socket)),
-            outgoing: Outgoing::default(),
-            clock: Clock::new(Instant::now()),
-            timeouts,
-            channel: Channel::Clear(NoTls::NotOffered),
-            peer,
-            local,
-            id,
-            span,
-            _seat: seat,
+            io: Io {
+                stream: Stream::Clear(Wire::new(socket)),
+                outgoing: Outgoing::default(),
+                clock: Clock::new(Instant::now()),
+                timeouts,
+                peer,
+                local,
+                id,
+                span,
+                _permit: permit,
+            },
+            channel: Clear::new(ClearFacts::new(id, peer.ip(), NoTls::NotOffered)),
         })
     }
+}
 
+impl Connection<Sealed> {
+    /// The facts of its handshake.
+    #[must_use]
+    pub fn facts(&self) -> &TlsFacts {
+        self.channel.facts()
+    }
+}
+
+impl<C: ChannelState> Connection<C> {
     /// What the connection is worth.
     #[must_use]
-    pub fn channel(&self) -> &Channel {
-        &self.channel
+    pub fn channel(&self) -> Channel<'_> {
+        self.channel.view()
     }
 
+    /// Starts a machine on it.
+    #[must_use]
+    pub fn start<M: Start<Channel = C>>(self, settings: M::Settings) -> Conversation<M> {
+        let machine = M::start(&self.channel, settings);
+        Conversation::new(self, machine)
+    }
+}
+
+impl<C> Connection<C> {
     /// The other end's address.
     #[must_use]
     pub fn peer_addr(&self) -> SocketAddr {
-        self.peer
+        self.io.peer
     }
 
     /// Our end's address.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
-        self.local
+        self.io.local
     }
 
     /// Its number in logs and records.
     #[must_use]
     pub fn id(&self) -> ConnectionId {
-        self.id
+        self.io.id
     }
 
     /// The span that carries its id, listener, peer and TLS facts, and never payload (S4-17).
     #[must_use]
     pub fn span(&self) -> &Span {
-        &self.span
+        &self.io.span
     }
 
-    /// How long the peer may stay silent while it is its turn. The time the owner works on an event does
+    /// How long the peer may stay silent while it is its turn. The time the session works on an event does
     /// not count.
     pub fn set_idle_timeout(&mut self, idle: Duration) {
-        self.timeouts.idle = idle;
+        self.io.timeouts.idle = idle;
     }
 
-    /// After a successful STARTTLS or STLS, on the server's side: what was put out is flushed, then the
-    /// handshake begins. Bytes of the peer that nobody read go to TLS and nowhere else, so injected
-    /// cleartext fails it (S1).
-    ///
-    /// # Errors
-    /// The handshake failed. The connection is gone; there is no way back to cleartext (S7).
-    pub async fn start_tls_as_server(self, acceptor: &Acceptor) -> Result<Self, HandshakeError> {
-        self.into_tls(Side::Server(acceptor), TlsStart::StartTls)
-            .await
-    }
-
-    /// After the server's success reply to STARTTLS or STLS, on the client's side.
-    ///
-    /// # Errors
-    /// The handshake failed, or the server is not the one that was meant. The connection is gone.
-    pub async fn start_tls_as_client(
-        self,
-        dialer: &Dialer,
-        identity: &ServerIdentity,
-    ) -> Result<Self, HandshakeError> {
-        self.into_tls(Side::Client(dialer, identity), TlsStart::StartTls)
-            .await
-    }
-
-    /// Sends close_notify where there is TLS, after everything that was put out, then ends TCP (S3.4-1).
+    /// Sends close_notify where there is TLS, after all output, then ends TCP (S3.4-1).
     /// Does not wait for the peer's close_notify (S3.4-2). A peer that is gone already makes no difference.
-    pub async fn close(mut self) {
-        let span = self.span.clone();
+    pub async fn close(self) {
+        let mut io = self.io;
+        let span = io.span.clone();
         let farewell = async {
-            self.flush().await.ok()?;
-            match &mut self.stream {
+            io.flush().await.ok()?;
+            match &mut io.stream {
                 Stream::Sealed(tls) => tls.shutdown().await.ok()?,
                 Stream::Clear(_) => (),
             }
-            self.stream.into_wire().hang_up().await;
+            io.stream.into_wire().hang_up().await;
             Some(())
         };
         let complete = matches!(timeout(FAREWELL, farewell).await, Ok(Some(())));
         tracing::trace!(parent: &span, complete, "closed");
     }
 
-    /// Does the handshake, from either side, with either beginning.
+    /// Does the handshake, from either side, with either beginning. All output is sent before it. Bytes of the peer
+    /// that nobody read go to TLS and nowhere else, so injected cleartext fails it (S1).
     pub(crate) async fn into_tls(
-        mut self,
+        self,
         side: Side<'_>,
         tls_start: TlsStart,
-    ) -> Result<Self, HandshakeError> {
+    ) -> Result<Connection<Sealed>, HandshakeError> {
+        let mut io = self.io;
         let failed = |peer, failure| HandshakeError {
             peer,
             sni: None,
             failure,
         };
-        if self.flush().await.is_err() {
-            return Err(failed(self.peer, HandshakeFailure::Closed));
+        if io.flush().await.is_err() {
+            return Err(failed(io.peer, HandshakeFailure::Closed));
         }
-        let Stream::Clear(wire) = self.stream else {
+        let Stream::Clear(wire) = io.stream else {
             let failure = HandshakeFailure::Other("TLS is active already".to_owned());
-            return Err(failed(self.peer, failure));
+            return Err(failed(io.peer, failure));
+        };
+        let begin = Beginning {
+            connection: io.id,
+            peer: io.peer,
+            tls_start,
         };
         // Boxed, so that a session's task is not as large as a handshake for the rest of its life.
         let (tls, facts) = match side {
             Side::Server(acceptor) => {
-                Box::pin(acceptor.handshake(wire, self.peer, tls_start, self.timeouts.handshake))
-                    .await?
+                Box::pin(acceptor.handshake(wire, begin, io.timeouts.handshake)).await?
             }
             Side::Client(dialer, identity) => {
-                Box::pin(dialer.handshake(wire, self.peer, tls_start, identity)).await?
+                Box::pin(dialer.handshake(wire, begin, identity)).await?
             }
         };
-        record(&self.span, &facts);
-        self.stream = Stream::Sealed(tls);
-        self.channel = Channel::Sealed(facts);
-        self.clock = Clock::new(Instant::now());
-        Ok(self)
+        record(&io.span, &facts.record());
+        io.stream = Stream::Sealed(tls);
+        io.clock = Clock::new(Instant::now());
+        Ok(Connection {
+            io,
+            channel: Sealed::new(facts),
+        })
     }
 }
 
@@ -260,18 +280,26 @@ pub(crate) enum Side<'a> {
     Client(&'a Dialer, &'a ServerIdentity),
 }
 
-fn record(span: &Span, facts: &TlsFacts) {
-    span.record("how", facts.tls_start().as_str())
-        .record("version", facts.version().as_str())
-        .record("suite", display(facts.suite()))
-        .record("resumed", facts.resumed());
-    if let Some(group) = facts.group() {
+/// What is known of a connection before its handshake.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Beginning {
+    pub(crate) connection: ConnectionId,
+    pub(crate) peer: SocketAddr,
+    pub(crate) tls_start: TlsStart,
+}
+
+fn record(span: &Span, tls: &TlsRecord) {
+    span.record("how", tls.tls_start.as_str())
+        .record("version", tls.version.as_str())
+        .record("suite", display(tls.suite))
+        .record("resumed", tls.resumed);
+    if let Some(group) = tls.group {
         span.record("group", display(group));
     }
-    if let Some(sni) = facts.sni() {
+    if let Some(sni) = &tls.sni {
         span.record("sni", sni);
     }
-    if let Some(alpn) = facts.alpn() {
+    if let Some(alpn) = &tls.alpn {
         span.record("alpn", alpn);
     }
 }

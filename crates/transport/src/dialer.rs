@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use pillarbox_names::{Label, Service, TlsStart};
 use pillarbox_policy::{HandshakeFailure, TlsFacts};
+use pillarbox_proto::{Clear, Sealed};
 use rustls::ClientConfig;
 use rustls::client::Resumption;
 use tokio::net::{TcpStream, lookup_host};
@@ -15,7 +16,7 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, TlsStream};
 
 use crate::acceptor::TLS_BUFFER;
-use crate::connection::Side;
+use crate::connection::{Beginning, Side};
 use crate::facts::{Circumstances, mint};
 use crate::failure::classify;
 use crate::provider::{VERSIONS, provider};
@@ -120,18 +121,18 @@ impl Dialer {
         &self,
         target: &Target,
         identity: &ServerIdentity,
-    ) -> Result<Connection, DialError> {
+    ) -> Result<Connection<Sealed>, DialError> {
         let connection = self.connect_clear(target).await?;
         let side = Side::Client(self, identity);
         Ok(connection.into_tls(side, TlsStart::Implicit).await?)
     }
 
     /// Connects in the clear, for a protocol that goes on to STARTTLS with
-    /// [`Connection::start_tls_as_client`].
+    /// [`crate::Conversation::start_tls_as_client`].
     ///
     /// # Errors
     /// See [`DialError`].
-    pub async fn connect_clear(&self, target: &Target) -> Result<Connection, DialError> {
+    pub async fn connect_clear(&self, target: &Target) -> Result<Connection<Clear>, DialError> {
         let unreachable = |source| DialError::Unreachable {
             target: target.clone(),
             source,
@@ -149,18 +150,17 @@ impl Dialer {
     pub(crate) async fn handshake(
         &self,
         wire: Wire,
-        peer: SocketAddr,
-        tls_start: TlsStart,
+        beginning: Beginning,
         identity: &ServerIdentity,
     ) -> Result<(Box<TlsStream<Wire>>, TlsFacts), HandshakeError> {
-        let negotiation = self.negotiate(wire, tls_start, identity);
+        let negotiation = self.negotiate(wire, beginning, identity);
         match timeout(self.timeouts.handshake, negotiation).await {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(failure)) => Err(failure),
             Err(_) => Err(HandshakeFailure::TimedOut),
         }
         .map_err(|failure| HandshakeError {
-            peer,
+            peer: beginning.peer,
             sni: identity.sni(),
             failure,
         })
@@ -169,13 +169,13 @@ impl Dialer {
     async fn negotiate(
         &self,
         mut wire: Wire,
-        tls_start: TlsStart,
+        beginning: Beginning,
         identity: &ServerIdentity,
     ) -> Result<(Box<TlsStream<Wire>>, TlsFacts), HandshakeFailure> {
         let verifier = Verifier::new(
             self.roots.clone(),
             identity.clone(),
-            Label::new(self.service, tls_start).srv(),
+            Label::new(self.service, beginning.tls_start).srv(),
         );
         let config = self.config(Arc::clone(&verifier))?;
         wire.begin_handshake();
@@ -189,7 +189,7 @@ impl Dialer {
                 let (wire, session) = tls.get_mut();
                 wire.take_first();
                 let circumstances = Circumstances {
-                    tls_start,
+                    beginning,
                     sni: identity.sni(),
                     peer: verifier.proof(),
                 };

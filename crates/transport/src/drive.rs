@@ -15,22 +15,22 @@ use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroize;
 
-use crate::Connection;
-use crate::connection::Stream;
+use crate::connection::{Io, Stream};
+use crate::conversation::ForeignMachine;
 
 /// A machine is asked for no more output while this much waits for the socket.
 const HIGH_WATER: usize = 16 * 1024;
 
-/// Why [`Connection::drive`] came back.
+/// Why [`crate::Conversation::drive`] came back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Driven<E, X> {
-    /// The machine has something to tell its owner.
+    /// The machine has something to tell its session.
     Event(E),
-    /// The machine waits for its owner's answer. Everything it put out was sent.
+    /// The machine waits for its session's answer. All its output was sent.
     NeedReply,
-    /// The conversation is over. [`Connection::close`] sends what is left and says goodbye.
+    /// The conversation is over. [`crate::Conversation::close`] sends what is left and says goodbye.
     Closed,
-    /// The peer broke the protocol beyond repair. [`Connection::close`] sends what it is owed.
+    /// The peer broke the protocol beyond repair. [`crate::Conversation::close`] sends what it is owed.
     Violation(X),
 }
 
@@ -58,6 +58,9 @@ pub enum ConnectionError {
     /// TCP failed.
     #[error("the connection failed: {0}")]
     Io(io::Error),
+    /// A fault of the session: it has put another connection's machine here.
+    #[error(transparent)]
+    ForeignMachine(#[from] ForeignMachine),
 }
 
 impl ConnectionError {
@@ -70,7 +73,8 @@ impl ConnectionError {
             | Self::IdleTimedOut(_)
             | Self::WriteTimedOut(_)
             | Self::Tls(_)
-            | Self::Io(_) => None,
+            | Self::Io(_)
+            | Self::ForeignMachine(_) => None,
         }
     }
 
@@ -93,11 +97,11 @@ impl ConnectionError {
     }
 }
 
-/// When the peer last showed life. Stands still while the owner works on an event.
+/// When the peer last showed life. Stands still while the session works on an event.
 #[derive(Debug)]
 pub(crate) struct Clock {
     heard: Instant,
-    /// Since when the owner has been working.
+    /// Since when the session has been working.
     stopped: Option<Instant>,
     /// Since when the socket has taken nothing, and how much it had taken by then.
     blocked: Option<(Instant, u64)>,
@@ -123,20 +127,9 @@ impl Clock {
     }
 }
 
-impl Connection {
-    /// Pumps bytes both ways until the machine has an event, waits for its owner, is over or was violated.
-    ///
-    /// * Cancel-safe: dropping the future loses nothing, neither output, nor input, nor an event. The next
-    ///   call goes on where it was.
-    /// * Output is flushed before waiting for input and before `NeedReply`. Before an event, `Closed` and
-    ///   `Violation` as much is sent as the socket takes at once; the rest, at most 32 KiB, is sent by the
-    ///   next call or by [`Connection::close`].
-    /// * Every byte that is read goes into `machine.input`, and none is read while an event is pending.
-    /// * While it waits for input the connection holds no buffer of its own.
-    ///
-    /// # Errors
-    /// See [`ConnectionError`]. After one the connection is good for nothing but [`Connection::close`].
-    pub async fn drive<M: Machine>(
+impl Io {
+    /// See [`crate::Conversation::drive`].
+    pub(crate) async fn drive<M: Machine>(
         &mut self,
         machine: &mut M,
     ) -> Result<Driven<M::Event, M::Error>, ConnectionError> {
@@ -163,7 +156,7 @@ impl Connection {
         }
     }
 
-    /// Sends what can be sent without waiting, so that the peer has its reply while the owner works. An error
+    /// Sends what can be sent without waiting, so that the peer has its reply while the session works. An error
     /// is left for the next call, which meets it again.
     async fn returning<T>(&mut self, driven: T) -> Result<T, ConnectionError> {
         std::future::poll_fn(|cx| {
@@ -175,7 +168,7 @@ impl Connection {
         Ok(driven)
     }
 
-    /// Sends everything that was put out, giving up when the peer takes nothing for the write timeout.
+    /// Sends all output, giving up when the peer takes nothing for the write timeout.
     pub(crate) async fn flush(&mut self) -> Result<(), ConnectionError> {
         loop {
             let deadline = self.write_deadline();

@@ -2,16 +2,17 @@
 //!
 //! Suites and groups get their IANA names here (S4.3-3, S4.3-9); rustls spells them its own way.
 
-use pillarbox_names::TlsStart;
 use pillarbox_policy::{
-    ChannelBinding, CipherSuite, FactsParts, Group, HandshakeFailure, PeerProof, TlsFacts,
+    ChannelBinding, CipherSuite, FactsParts, Group, HandshakeFailure, PeerProof, TlsEnd, TlsFacts,
     TlsVersion,
 };
 use rustls::{ConnectionCommon, HandshakeKind, ProtocolVersion};
 
+use crate::connection::Beginning;
+
 /// What a finished handshake leaves open: what only the side that did it knows.
 pub(crate) struct Circumstances {
-    pub(crate) tls_start: TlsStart,
+    pub(crate) beginning: Beginning,
     pub(crate) sni: Option<String>,
     pub(crate) peer: PeerProof,
 }
@@ -44,6 +45,7 @@ pub(crate) fn mint<Side>(
         .alpn_protocol()
         .map(|name| String::from_utf8_lossy(name).into_owned());
     Ok(TlsFacts::assertion(FactsParts {
+        connection: circumstances.beginning.connection,
         version,
         suite: suite_name(suite.suite().into()),
         group: session
@@ -52,7 +54,8 @@ pub(crate) fn mint<Side>(
         sni: circumstances.sni,
         alpn,
         resumed: kind == HandshakeKind::Resumed,
-        tls_start: circumstances.tls_start,
+        tls_start: circumstances.beginning.tls_start,
+        tls_end: TlsEnd::Here,
         peer: circumstances.peer,
         binding: Some(tls_exporter(session)?),
     }))

@@ -1,8 +1,8 @@
 //! The only crate with sockets and TLS.
 //!
 //! It listens and dials, does the handshakes, checks certificates, and carries the bytes of a sans-IO
-//! [`pillarbox_proto::Machine`] to and from the peer ([`Connection::drive`]). What a finished handshake was
-//! worth leaves it as [`pillarbox_policy::TlsFacts`], minted in one private module and nowhere else.
+//! [`pillarbox_proto::Machine`] to and from the peer that its connection started it for ([`Conversation`]). What a
+//! finished handshake was worth is [`pillarbox_policy::TlsFacts`], minted in one private module and nowhere else.
 //! It knows no protocol beyond its name, no account and no mailbox.
 //!
 //! TLS 1.3 and 1.2 only, hybrid key exchange first, no CBC, no DHE, no early data, no compression, no
@@ -22,10 +22,14 @@
 mod acceptor;
 mod certificates;
 mod connection;
+mod connection_limit;
+mod conversation;
 mod dialer;
 mod drive;
 mod facts;
 mod failure;
+#[cfg(feature = "hand-driven")]
+mod hand_driven;
 mod hello;
 mod identity;
 mod listener;
@@ -33,7 +37,6 @@ mod outgoing;
 mod process;
 mod provider;
 mod roots;
-mod seats;
 mod verifier;
 mod wire;
 
@@ -41,11 +44,14 @@ pub use acceptor::{Acceptor, NoUsableCertificate};
 pub use certificates::{
     CertificateError, CertificateFiles, CertificateStore, CertificateWarning, Certificates,
 };
-pub use connection::{Connection, ConnectionId, Timeouts};
+pub use connection::{Connection, Timeouts};
+pub use conversation::{Conversation, ForeignMachine, UpgradeError};
 pub use dialer::{DialError, Dialer, Target};
 pub use drive::{ConnectionError, Driven};
 pub use failure::HandshakeError;
+#[cfg(feature = "hand-driven")]
+pub use hand_driven::HandDriven;
 pub use identity::{InvalidName, ServerIdentity};
-pub use listener::{Listener, ListenerLimits, Start, Unserved};
+pub use listener::{Accepted, Listener, ListenerLimits, Start, Unserved};
 pub use process::forbid_core_dumps;
 pub use roots::{Roots, RootsError};

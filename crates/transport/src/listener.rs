@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pillarbox_names::TlsStart;
+use pillarbox_proto::{Clear, Sealed};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -15,7 +16,7 @@ use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 
 use crate::connection::Side;
-use crate::seats::{Full, Seats};
+use crate::connection_limit::{ConnectionLimit, Full};
 use crate::{Acceptor, Connection, HandshakeError, Timeouts};
 
 /// How many connections the kernel keeps for us while we are busy.
@@ -30,6 +31,15 @@ pub enum Start {
     Implicit(Acceptor),
     /// In the clear, for a protocol with STARTTLS.
     Clear,
+}
+
+/// A connection that came in.
+#[derive(Debug)]
+pub enum Accepted {
+    /// Inside TLS.
+    Sealed(Connection<Sealed>),
+    /// In the clear, for a protocol with STARTTLS.
+    Clear(Connection<Clear>),
 }
 
 /// What one listener takes on.
@@ -136,15 +146,15 @@ impl Listener {
 
     /// Serves until `shutdown` is ready: every connection goes to `session` in its own task, inside the
     /// connection's span; who gets none goes to `unserved`. Then it stops listening, and returns when the
-    /// sessions have ended, or cuts them off after the grace period. Sessions are told of the shutdown by
-    /// their owner.
+    /// sessions have ended, or cuts them off after the grace period. Sessions learn of the shutdown from
+    /// elsewhere.
     pub async fn run<S, F, U>(
         self,
         session: S,
         unserved: U,
         shutdown: impl Future<Output = ()> + Send,
     ) where
-        S: Fn(Connection) -> F + Clone + Send + 'static,
+        S: Fn(Accepted) -> F + Clone + Send + 'static,
         F: Future<Output = ()> + Send + 'static,
         U: Fn(Unserved) + Clone + Send + 'static,
     {
@@ -154,7 +164,7 @@ impl Listener {
             start,
             limits,
         } = self;
-        let seats = Seats::new(limits.connections, limits.per_address);
+        let limit = ConnectionLimit::new(limits.connections, limits.per_address);
         let mut sessions = JoinSet::new();
         let mut pause = PAUSES.0;
         let mut shutdown = std::pin::pin!(shutdown);
@@ -180,8 +190,8 @@ impl Listener {
                 }
             };
             pause = PAUSES.0;
-            let seat = match seats.take(peer.ip()) {
-                Ok(seat) => seat,
+            let permit = match limit.take(peer.ip()) {
+                Ok(permit) => permit,
                 Err(Full::Listener) => {
                     unserved(Unserved::ListenerFull { peer });
                     continue;
@@ -191,7 +201,7 @@ impl Listener {
                     continue;
                 }
             };
-            let connection = Connection::new(stream, &name, limits.timeouts, Some(seat));
+            let connection = Connection::new(stream, &name, limits.timeouts, Some(permit));
             // An error here means that the peer is gone already.
             if let Ok(connection) = connection {
                 let span = connection.span().clone();
@@ -217,16 +227,18 @@ impl Listener {
     }
 }
 
-async fn serve<S, F, U>(connection: Connection, start: Start, session: S, unserved: U)
+async fn serve<S, F, U>(connection: Connection<Clear>, start: Start, session: S, unserved: U)
 where
-    S: Fn(Connection) -> F,
+    S: Fn(Accepted) -> F,
     F: Future<Output = ()>,
     U: Fn(Unserved),
 {
     let connection = match start {
-        Start::Clear => Ok(connection),
+        Start::Clear => Ok(Accepted::Clear(connection)),
         Start::Implicit(acceptor) => {
-            Box::pin(connection.into_tls(Side::Server(&acceptor), TlsStart::Implicit)).await
+            Box::pin(connection.into_tls(Side::Server(&acceptor), TlsStart::Implicit))
+                .await
+                .map(Accepted::Sealed)
         }
     };
     match connection {

@@ -494,8 +494,10 @@ fn as_expected(what: &str, outcome: Outcome, code: Option<Code>, why: &ConnectEr
     match outcome {
         Outcome::Refused(expected) => assert_eq!(code, Some(expected), "{what}: {why}"),
         Outcome::NoHandshake => assert!(
-            matches!(why, ConnectError::Handshake(_))
-                || code == Some(Code::ResponseInjection)
+            matches!(
+                why,
+                ConnectError::Upgrade(pillarbox_transport::UpgradeError::Handshake(_))
+            ) || code == Some(Code::ResponseInjection)
                 || code == Some(Code::StarttlsStripped),
             "{what}: {why}"
         ),

@@ -1,23 +1,49 @@
 //! The ladder: who is admitted where, and that it only climbs.
 
+use std::net::IpAddr;
+
 use pillarbox_names::TlsStart;
 use pillarbox_policy::{
-    Channel, Code, Grant, Ladder, LadderRefusal, LegacyWindow, MayAuthenticate, NoTls, Ratchet,
-    Rung, Timestamp, TlsVersion, may_authenticate,
+    Channel, ClearFacts, CleartextGrant, Code, Grant, Grants, Ladder, LadderRefusal,
+    MayAuthenticate, Ratchet, Rung, Timestamp, TlsEnd, TlsFacts, TlsVersion, may_authenticate,
 };
-use pillarbox_testkit::facts_with;
+use pillarbox_testkit::{clear_facts, facts_with};
 use proptest::prelude::*;
 
 const NOW: Timestamp = Timestamp(1_795_000_000);
 
-fn clear() -> Channel {
-    Channel::Clear(NoTls::NotOffered)
+/// What a channel is a view of.
+#[derive(Debug)]
+enum Over {
+    Tls(TlsFacts),
+    Cleartext(ClearFacts),
 }
 
-fn sealed(tls_start: TlsStart, version: TlsVersion) -> Channel {
-    Channel::Sealed(facts_with(|parts| {
+impl Over {
+    fn channel(&self) -> Channel<'_> {
+        match self {
+            Self::Tls(facts) => Channel::Sealed(facts),
+            Self::Cleartext(facts) => Channel::Clear(facts),
+        }
+    }
+}
+
+fn clear() -> Over {
+    Over::Cleartext(clear_facts())
+}
+
+fn sealed(tls_start: TlsStart, version: TlsVersion) -> Over {
+    Over::Tls(facts_with(|parts| {
         parts.tls_start = tls_start;
         parts.version = version;
+    }))
+}
+
+fn at_balancer(tls_start: TlsStart, version: TlsVersion) -> Over {
+    Over::Tls(facts_with(|parts| {
+        parts.tls_start = tls_start;
+        parts.version = version;
+        parts.tls_end = TlsEnd::Balancer(IpAddr::from([192, 0, 2, 9]));
     }))
 }
 
@@ -44,12 +70,13 @@ fn who_is_admitted_where() {
         (Rung::ImplicitTls,  Tls12, sealed(StartTls, Tls13), implicit),
         (Rung::ImplicitTls,  Tls12, sealed(Implicit, Tls12), None),
         (Rung::ImplicitTls,  Tls13, sealed(Implicit, Tls12), v13),
-        (Rung::ImplicitTls,  Tls13, sealed(Implicit, Tls13), None),
+        (Rung::ImplicitTls,  Tls13, at_balancer(Implicit, Tls13), None),
+        (Rung::ImplicitTls,  Tls13, at_balancer(StartTls, Tls13), implicit),
     ];
     for (rung, least, channel, expected) in table {
         let ladder = Ladder::restore(rung, least, None, NOW);
         assert_eq!(
-            ladder.admits(&channel, NOW).err(),
+            ladder.admits(channel.channel(), NOW).err(),
             expected,
             "{rung:?} {least} {channel:?}"
         );
@@ -59,14 +86,14 @@ fn who_is_admitted_where() {
 #[test]
 fn a_new_account_needs_tls_from_the_first_day() {
     let ladder = Ladder::new(NOW);
-    let refusal = ladder.admits(&clear(), NOW).unwrap_err();
+    let refusal = ladder.admits(clear().channel(), NOW).unwrap_err();
     assert_eq!(
         (refusal, refusal.code()),
         (LadderRefusal::NeedsTls, Code::PrivacyRequired)
     );
     assert!(
         ladder
-            .admits(&sealed(TlsStart::StartTls, TlsVersion::Tls12), NOW)
+            .admits(sealed(TlsStart::StartTls, TlsVersion::Tls12).channel(), NOW)
             .is_ok()
     );
     assert_eq!(ladder.least_version(), TlsVersion::Tls12);
@@ -78,12 +105,12 @@ fn the_ratchet_waits_for_quiet_days() {
     let mut ladder = Ladder::new(NOW);
     assert!(!ladder.ratchet(ratchet, NOW.plus_days(29)));
     ladder.used(
-        &sealed(TlsStart::StartTls, TlsVersion::Tls13),
+        sealed(TlsStart::StartTls, TlsVersion::Tls13).channel(),
         NOW.plus_days(20),
     );
     assert!(!ladder.ratchet(ratchet, NOW.plus_days(49)));
     ladder.used(
-        &sealed(TlsStart::Implicit, TlsVersion::Tls13),
+        sealed(TlsStart::Implicit, TlsVersion::Tls13).channel(),
         NOW.plus_days(49),
     );
     assert!(ladder.ratchet(ratchet, NOW.plus_days(50)));
@@ -109,39 +136,60 @@ fn only_a_grant_leads_down() {
         reason: "fax machine in room 12".to_owned(),
         at: NOW,
     });
-    assert!(ladder.admits(&clear(), NOW).is_ok());
+    assert!(ladder.admits(clear().channel(), NOW).is_ok());
     assert_eq!(
-        ladder.admits(&clear(), until).unwrap_err(),
+        ladder.admits(clear().channel(), until).unwrap_err(),
         LadderRefusal::NeedsTls
     );
 }
 
+fn grants(networks: &[&str], until: Timestamp) -> Grants {
+    let grant = CleartextGrant {
+        account: "fax@example.org".to_owned(),
+        networks: networks.iter().map(|text| text.parse().unwrap()).collect(),
+        until,
+        reason: "fax machine in room 12".to_owned(),
+        given: NOW,
+    };
+    Grants::restore(vec![grant], NOW)
+}
+
 #[test]
 fn cleartext_authentication_needs_an_open_window() {
-    assert_eq!(
-        may_authenticate(&clear(), None),
-        MayAuthenticate::NotBeforeTls
-    );
-    let suspicious = Channel::Clear(NoTls::StripSuspected);
-    assert_eq!(
-        may_authenticate(&suspicious, None),
-        MayAuthenticate::NotBeforeTls
-    );
-    let tls = sealed(TlsStart::StartTls, TlsVersion::Tls12);
-    assert!(matches!(
-        may_authenticate(&tls, None),
-        MayAuthenticate::Yes(_)
+    let permitted = |over: &Over, window| {
+        let answer = may_authenticate(over.channel(), window);
+        matches!(answer, MayAuthenticate::Yes(permit)
+            if permit.channel().connection() == over.channel().connection())
+    };
+    let peer = clear_facts().peer();
+    assert!(!permitted(&clear(), None));
+    assert!(permitted(
+        &sealed(TlsStart::StartTls, TlsVersion::Tls12),
+        None
     ));
-    let window = LegacyWindow::open(NOW.plus_days(1), NOW).unwrap();
-    assert!(matches!(
-        may_authenticate(&clear(), Some(&window)),
-        MayAuthenticate::Yes(_)
-    ));
-    assert_eq!(
-        LegacyWindow::open(NOW, NOW),
-        None,
+    let window = grants(&[], NOW.plus_days(1)).window(peer).unwrap();
+    assert!(permitted(&clear(), Some(&window)));
+    assert!(
+        grants(&[], NOW).window(peer).is_none(),
         "a window that has closed cannot be had"
     );
+    let other = grants(&[], NOW.plus_days(1)).window([192, 0, 2, 77].into());
+    assert!(
+        !permitted(&clear(), other.as_ref()),
+        "a window is for the peer it was opened for"
+    );
+}
+
+#[test]
+fn a_grant_may_name_networks() {
+    let open = |networks: &[&str], peer: &str| {
+        let peer = peer.parse().unwrap();
+        grants(networks, NOW.plus_days(1)).window(peer).is_some()
+    };
+    assert!(open(&["192.0.2.0/28", "2001:db8::/64"], "192.0.2.15"));
+    assert!(open(&["192.0.2.0/28", "2001:db8::/64"], "2001:db8::7"));
+    assert!(!open(&["192.0.2.0/28"], "192.0.2.16"));
+    assert!(open(&[], "203.0.113.1"));
 }
 
 fn any_rung() -> impl Strategy<Value = Rung> {
@@ -158,11 +206,12 @@ fn any_version() -> impl Strategy<Value = TlsVersion> {
     prop_oneof![Just(TlsVersion::Tls12), Just(TlsVersion::Tls13)]
 }
 
-fn every_channel() -> Vec<Channel> {
+fn every_channel() -> Vec<Over> {
     let mut all = vec![clear()];
-    for start in [TlsStart::Implicit, TlsStart::StartTls] {
+    for tls_start in [TlsStart::Implicit, TlsStart::StartTls] {
         for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
-            all.push(sealed(start, version));
+            all.push(sealed(tls_start, version));
+            all.push(at_balancer(tls_start, version));
         }
     }
     all
@@ -174,7 +223,7 @@ proptest! {
     fn it_only_climbs(
         start in any_rung(),
         least in any_version(),
-        steps in proptest::collection::vec((any_rung(), any_version(), 0u32..40, 0usize..7, any::<bool>()), 0..12),
+        steps in proptest::collection::vec((any_rung(), any_version(), 0u32..40, 0usize..9, any::<bool>()), 0..12),
     ) {
         let mut ladder = Ladder::restore(start, least, None, NOW);
         let mut now = NOW;
@@ -183,11 +232,11 @@ proptest! {
         for (rung, version, days, used, climbs) in steps {
             now = now.plus_days(days);
             for (channel, refused) in channels.iter().zip(&mut refused) {
-                let admitted = ladder.admits(channel, now).is_ok();
+                let admitted = ladder.admits(channel.channel(), now).is_ok();
                 prop_assert!(!(*refused && admitted), "{channel:?} was refused and is admitted again by {ladder:?}");
                 *refused |= !admitted;
             }
-            ladder.used(&channels[used], now);
+            ladder.used(channels[used].channel(), now);
             if climbs {
                 ladder.climb(rung, version, now);
             } else {

@@ -1,8 +1,8 @@
 //! Levels against facts, as a table; and what holds for every pair.
 
 use pillarbox_policy::{
-    AccountLevel, Code, Credentials, Level, PeerProof, Refusal, Secret, Timestamp, TlsFacts,
-    TlsVersion,
+    AccountLevel, Code, ConsentRecord, Credentials, Level, PeerProof, Refusal, Secret, StoredLevel,
+    Timestamp, TlsFacts, TlsVersion,
 };
 use pillarbox_testkit::facts_with;
 use proptest::prelude::*;
@@ -127,33 +127,51 @@ fn lowering_needs_the_consent_given_for_that_step() {
 
     account.lower(account.lowering(Level::Unprotected).unwrap().agreed(NOW));
     assert_eq!(account.current(), Level::Unprotected);
-    let consent = account.consent().unwrap();
-    assert_eq!(
-        (consent.from(), consent.to(), consent.at()),
-        (Level::Tls13, Level::Unprotected, NOW)
-    );
+    let consent = ConsentRecord {
+        from: Level::Tls13,
+        to: Level::Unprotected,
+        at: NOW,
+    };
+    assert_eq!(account.to_store().consent, Some(consent));
+}
+
+fn stored(level: Level, consent: Option<(Level, Level)>) -> StoredLevel {
+    let consent = consent.map(|(from, to)| ConsentRecord { from, to, at: NOW });
+    StoredLevel { level, consent }
 }
 
 #[test]
-fn a_stored_low_level_without_its_consent_is_put_back() {
-    assert_eq!(
-        AccountLevel::restore(Level::Unprotected, None).current(),
-        Level::Default
-    );
-    assert_eq!(
-        AccountLevel::restore(Level::Unprotected, Some(NOW)).current(),
-        Level::Unprotected
-    );
-    assert_eq!(
-        AccountLevel::restore(Level::Tls13, None).current(),
-        Level::Tls13
-    );
+fn a_stored_consent_counts_only_whole() {
+    use Level::{Default, Tls13, Unprotected};
+    #[rustfmt::skip]
+    let table = [
+        // what is stored                                    the level in force, and whether the consent stands
+        (stored(Unprotected, None),                          Default, false),
+        (stored(Unprotected, Some((Default, Unprotected))),  Unprotected, true),
+        (stored(Unprotected, Some((Tls13, Unprotected))),    Unprotected, true),
+        (stored(Default,     Some((Tls13, Default))),        Default, true),
+        (stored(Tls13,       None),                          Tls13, false),
+        // a consent to another step, or to none
+        (stored(Unprotected, Some((Tls13, Default))),        Default, false),
+        (stored(Unprotected, Some((Unprotected, Unprotected))), Default, false),
+        (stored(Tls13,       Some((Default, Tls13))),        Tls13, false),
+        (stored(Default,     Some((Default, Unprotected))),  Default, false),
+    ];
+    for (stored, level, stands) in table {
+        let restored = AccountLevel::restore_from_account_file(stored);
+        assert_eq!(restored.current(), level, "{stored:?}");
+        let consent = restored.to_store().consent;
+        assert_eq!(consent, stored.consent.filter(|_| stands), "{stored:?}");
+        let again = AccountLevel::restore_from_account_file(restored.to_store());
+        assert_eq!(again, restored);
+    }
 }
 
 #[test]
 fn accounts_have_levels_of_their_own() {
-    let strict = AccountLevel::restore(Level::Tls13, None);
-    let lax = AccountLevel::restore(Level::Unprotected, Some(NOW));
+    let (mut strict, mut lax) = (AccountLevel::default(), AccountLevel::default());
+    strict.raise(Level::Tls13);
+    lax.lower(lax.lowering(Level::Unprotected).unwrap().agreed(NOW));
     let channel = facts(TlsVersion::Tls12, pinned());
     assert!(
         Credentials::new("a", Secret::from("x"), &strict)

@@ -43,18 +43,18 @@
 mod login;
 mod mailbox;
 
-use pillarbox_policy::{Code, SecretBytes, TlsFacts};
+use pillarbox_policy::{Code, SecretBytes};
 use zeroize::Zeroizing;
 
 use super::capabilities::{self, Capabilities};
 use super::response::{Refused, Response};
 use super::stuffing::Unstuffer;
-use crate::channel::End;
+use crate::channel::{End, private};
 use crate::line::{Line, LineBuffer, LineError, LineLimits};
 use crate::machine::MAX_OUTPUT;
 use crate::sasl::client::{Exchange, Failure};
 use crate::sasl::{MAX_LINE, Mechanism};
-use crate::{Clear, Injected, Machine, Sealed, Step};
+use crate::{ChannelState, Clear, Injected, Machine, OnChannel, Sealed, Start, Step, Upgrade};
 
 pub use login::LoginError;
 
@@ -67,7 +67,7 @@ pub const MAX_RESPONSE_LINE: usize = 2048;
 pub enum Event {
     /// In the clear: the server greeted. Go on with [`Client::start_tls`].
     Greeted,
-    /// The server agreed to STLS: do the handshake, then [`Client::into_sealed`].
+    /// The server agreed to STLS: do the handshake.
     StartTls,
     /// Inside TLS: the capabilities are known; [`Client::log_in`] can begin.
     Ready,
@@ -182,16 +182,54 @@ pub struct Client<C> {
     channel: C,
 }
 
-impl Client<Clear> {
+impl<C: ChannelState> private::Ours for Client<C> {}
+impl<C: ChannelState> OnChannel for Client<C> {
+    type Channel = C;
+
+    fn channel(&self) -> &C {
+        &self.channel
+    }
+}
+
+impl Start for Client<Clear> {
+    type Settings = ();
+
     /// A session on a cleartext port. It waits for the greeting.
-    #[must_use]
-    pub fn new() -> Self {
+    fn start(channel: &Clear, (): ()) -> Self {
         Self {
             core: Core::new(State::Greeting, Trust::Nothing),
-            channel: Clear::new(),
+            channel: channel.share(),
         }
     }
+}
 
+impl Start for Client<Sealed> {
+    type Settings = ();
+
+    /// Waits for the greeting where one is due, and asks for the capabilities; what was learnt in the clear is
+    /// forgotten (C9, R2595-1).
+    fn start(channel: &Sealed, (): ()) -> Self {
+        let core = if channel.greeting_is_due() {
+            Core::new(State::Greeting, Trust::Server)
+        } else {
+            let mut core = Core::new(State::Authorization, Trust::Server);
+            core.write("CAPA", State::Capabilities(Told::Ready));
+            core
+        };
+        Self {
+            core,
+            channel: channel.share(),
+        }
+    }
+}
+
+impl Upgrade for Client<Clear> {
+    fn nothing_left(&self) -> Result<(), Injected> {
+        End::Client.found(self.core.lines.len())
+    }
+}
+
+impl Client<Clear> {
     /// Sends STLS, whether it was listed or not: a list in the clear proves nothing (C4).
     ///
     /// # Errors
@@ -199,49 +237,9 @@ impl Client<Clear> {
     pub fn start_tls(&mut self) -> Result<(), NotNow> {
         self.core.send("STLS", State::Stls)
     }
-
-    /// The handshake that followed [`Event::StartTls`] has finished. No greeting follows; what was learnt in
-    /// the clear is forgotten (C9, R2595-1).
-    ///
-    /// # Errors
-    /// Bytes came in between the reply and the handshake (C1).
-    pub fn into_sealed(self, facts: TlsFacts) -> Result<Client<Sealed>, Injected> {
-        if !self.core.lines.is_empty() {
-            return Err(self.core.injected());
-        }
-        let mut core = Core::new(State::Authorization, Trust::Server);
-        core.write("CAPA", State::Capabilities(Told::Ready));
-        Ok(Client {
-            core,
-            channel: Sealed::new(facts),
-        })
-    }
 }
 
-impl Default for Client<Clear> {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Client<Sealed> {
-    /// A session on an implicit-TLS port. It waits for the greeting and asks for the capabilities.
-    #[must_use]
-    pub fn new(facts: TlsFacts) -> Self {
-        Self {
-            core: Core::new(State::Greeting, Trust::Server),
-            channel: Sealed::new(facts),
-        }
-    }
-
-    /// The facts of the handshake.
-    #[must_use]
-    pub fn facts(&self) -> &TlsFacts {
-        self.channel.facts()
-    }
-}
-
-impl<C> Client<C> {
+impl<C: ChannelState> Client<C> {
     /// Asks what the server can do. In the clear the answer is a hint and no more.
     ///
     /// # Errors
@@ -265,7 +263,7 @@ impl<C> Client<C> {
     }
 }
 
-impl<C> Machine for Client<C> {
+impl<C: ChannelState> Machine for Client<C> {
     type Event = Event;
     type Error = Violation;
 
@@ -577,7 +575,7 @@ impl Core {
         let held = held.get(..MAX_OUTPUT).unwrap_or(held);
         let used = unstuffer.push(held, &mut piece);
         self.lines.consume(used);
-        self.state = if unstuffer.ended() {
+        self.state = if unstuffer.tls_end() {
             State::MessageOver
         } else {
             State::Message(unstuffer)

@@ -1,37 +1,61 @@
 //! The server's machine.
 //!
 //! ```
-//! use pillarbox_proto::{Machine, Sealed, Step};
+//! use pillarbox_proto::{Machine, Sealed, Start, Step};
 //! use pillarbox_proto::pop3::server::{Limits, Server};
 //!
-//! let mut server = Server::<Sealed>::new(pillarbox_testkit::facts(), Limits::default());
+//! let channel = Sealed::new(pillarbox_testkit::facts());
+//! let mut server = Server::<Sealed>::start(&channel, Limits::default());
 //! server.input(b"NOOP\r\n");
 //! assert_eq!(server.poll(), Step::Output(b"+OK Pillarbox ready\r\n".into()));
 //! assert_eq!(server.poll(), Step::Output(b"-ERR log in first\r\n".into()));
 //! assert_eq!(server.poll(), Step::NeedInput);
 //! ```
 //!
-//! The owner answers an [`Event`] by the method its documentation names; until then the machine says
+//! The session answers an [`Event`] by the method its documentation names; until then the machine says
 //! [`Step::NeedReply`]. An answer that nobody asked for changes nothing.
+//!
+//! A password, or a mailbox, needs TLS, or a window of the operator's:
+//! ```
+//! use pillarbox_proto::{LoginChannel, pop3::maildrop::Maildrop, pop3::server::Server};
+//! fn let_in<C: LoginChannel>(server: &mut Server<C>) {
+//!     server.admit();
+//! }
+//! fn open<C: LoginChannel>(server: &mut Server<C>, maildrop: Maildrop) {
+//!     server.open(maildrop);
+//! }
+//! ```
+//! ```compile_fail,E0599
+//! use pillarbox_proto::{Clear, pop3::server::Server};
+//! fn let_in(server: &mut Server<Clear>) {
+//!     server.admit();
+//! }
+//! ```
+//! ```compile_fail,E0599
+//! use pillarbox_proto::{Clear, pop3::maildrop::Maildrop, pop3::server::Server};
+//! fn open(server: &mut Server<Clear>, maildrop: Maildrop) {
+//!     server.open(maildrop);
+//! }
+//! ```
 
 mod authorization;
 mod transaction;
 
 use std::num::NonZeroU32;
 
-use pillarbox_policy::{
-    Channel, Code, LadderRefusal, LegacyWindow, MayAuthenticate, NoTls, Secret, SecretBytes,
-    TlsFacts, may_authenticate,
-};
+use pillarbox_policy::{Code, LadderRefusal, LegacyWindow, Secret, SecretBytes};
 
 use super::maildrop::{Entry, Maildrop};
 use super::stuffing::Stuffer;
-use crate::channel::End;
+use crate::channel::{End, permit, private};
 use crate::line::{LineBuffer, LineError, LineLimits};
 use crate::machine::MAX_OUTPUT;
 use crate::sasl::server::{Exchange, Failure, Offer, ScramOutcome};
-use crate::sasl::{MAX_LINE, Mechanism};
-use crate::{Clear, Injected, Machine, Sealed, Step};
+use crate::sasl::{MAX_LINE, Mechanism, mechanisms_offered};
+use crate::{
+    AsksForPermit, ChannelState, Clear, Injected, Legacy, LoginChannel, Machine, OnChannel, Sealed,
+    Start, Step, Upgrade,
+};
 
 /// Limits of a session. Each has a default that suits the open Internet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,11 +91,35 @@ pub enum Stls {
     Unavailable,
 }
 
-/// What the owner has to know or answer.
+/// Whether a cleartext session lists ways to log in: where a grant is open to its peer. Only a hint to the client;
+/// each login is asked about when it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginsInClear {
+    /// They are listed.
+    Listed,
+    /// They are not.
+    NotListed,
+}
+
+/// What a cleartext machine is started with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClearSettings {
+    /// Its limits, which a session under a window keeps.
+    pub limits: Limits,
+    /// Whether STLS can succeed.
+    pub stls: Stls,
+    /// Whether CAPA lists logins.
+    pub logins: LoginsInClear,
+}
+
+/// What the session has to know or answer.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Event {
-    /// The reply to STLS is put out: flush, do the handshake, then [`Server::into_sealed`].
+    /// The reply to STLS is output, and nothing stood behind the command: do the handshake.
     StartTls,
+    /// USER, PASS or AUTH came in the clear, and nothing of it was looked at. Read the grants now, and answer with
+    /// the window that is open, or [`AsksForPermit::refuse_login`].
+    NeedPermit,
     /// An exchange needs randomness. Answer with [`Server::nonce`].
     NeedNonce,
     /// Is this the password, and may it be used here? Answer with [`Server::admit`] or [`Server::refuse`].
@@ -188,69 +236,105 @@ impl Violation {
     }
 }
 
-/// The server's machine: over [`Clear`] or over [`Sealed`].
+/// The server's machine over [`Clear`], [`Legacy`] or [`Sealed`].
 ///
-/// Nothing of a cleartext session survives STLS (S1, S2): a sealed one is made anew, from facts.
+/// Nothing of a cleartext session survives STLS (S1, S2): a sealed one starts from nothing.
 #[derive(Debug)]
 pub struct Server<C> {
     core: Core,
     channel: C,
 }
 
-impl Server<Clear> {
-    /// A session on a cleartext port, with its greeting. Credentials are taken only where there is a window.
-    #[must_use]
-    pub fn new(limits: Limits, stls: Stls, window: Option<&LegacyWindow>) -> Self {
-        let channel = Channel::Clear(NoTls::NotOffered);
-        let mut core = Core::new(&channel, limits, stls, window);
+impl<C: ChannelState> private::Ours for Server<C> {}
+impl<C: ChannelState> OnChannel for Server<C> {
+    type Channel = C;
+
+    fn channel(&self) -> &C {
+        &self.channel
+    }
+}
+
+impl Start for Server<Clear> {
+    type Settings = ClearSettings;
+
+    /// A session on a cleartext port, with its greeting.
+    fn start(channel: &Clear, settings: ClearSettings) -> Self {
+        let listed = match settings.logins {
+            LoginsInClear::Listed => mechanisms_offered(channel.view()),
+            LoginsInClear::NotListed => &[],
+        };
+        let mut core = Core::new(settings.limits, settings.stls, Logins::Ask { listed });
         core.say("+OK Pillarbox ready");
         Self {
             core,
-            channel: Clear::new(),
+            channel: channel.share(),
         }
-    }
-
-    /// The handshake that followed [`Event::StartTls`] has finished. No greeting follows (RFC 2595 §4).
-    ///
-    /// # Errors
-    /// Bytes came in between the reply and the handshake.
-    pub fn into_sealed(self, facts: TlsFacts) -> Result<Server<Sealed>, Injected> {
-        if self.core.lines.is_empty() {
-            return Ok(Server::<Sealed>::without_greeting(facts, self.core.limits));
-        }
-        Err(Injected {
-            found_by: End::Server,
-            bytes: self.core.lines.len(),
-        })
     }
 }
 
-impl Server<Sealed> {
-    /// A session on an implicit-TLS port, with its greeting. A client certificate changes nothing: the state
-    /// is AUTHORIZATION (S3.1-4).
-    #[must_use]
-    pub fn new(facts: TlsFacts, limits: Limits) -> Self {
-        let mut server = Self::without_greeting(facts, limits);
-        server.core.say("+OK Pillarbox ready");
-        server
-    }
+impl Start for Server<Sealed> {
+    type Settings = Limits;
 
-    fn without_greeting(facts: TlsFacts, limits: Limits) -> Self {
-        let channel = Channel::Sealed(facts.clone());
+    /// A session inside TLS, with its greeting where one is due (RFC 2595 §4). A client certificate changes nothing:
+    /// the state is AUTHORIZATION (S3.1-4).
+    fn start(channel: &Sealed, limits: Limits) -> Self {
+        let logins = match permit(channel, None) {
+            Some(permit) => Logins::Open(Offer::new(&permit)),
+            None => Logins::Ask { listed: &[] },
+        };
+        let mut core = Core::new(limits, Stls::Unavailable, logins);
+        if channel.greeting_is_due() {
+            core.say("+OK Pillarbox ready");
+        }
         Self {
-            core: Core::new(&channel, limits, Stls::Unavailable, None),
-            channel: Sealed::new(facts),
+            core,
+            channel: channel.share(),
         }
-    }
-
-    /// The facts of the handshake.
-    #[must_use]
-    pub fn facts(&self) -> &TlsFacts {
-        self.channel.facts()
     }
 }
 
-impl<C> Server<C> {
+impl Upgrade for Server<Clear> {
+    fn nothing_left(&self) -> Result<(), Injected> {
+        End::Server.found(self.core.lines.len())
+    }
+}
+
+impl Upgrade for Server<Legacy> {
+    fn nothing_left(&self) -> Result<(), Injected> {
+        End::Server.found(self.core.lines.len())
+    }
+}
+
+impl AsksForPermit for Server<Clear> {
+    type Permitted = Server<Legacy>;
+
+    fn permitted(self, channel: Legacy, window: LegacyWindow) -> Server<Legacy> {
+        let mut legacy = Server {
+            core: self.core,
+            channel,
+        };
+        legacy.permit(Some(window));
+        legacy
+    }
+
+    fn refuse_login(&mut self) {
+        self.core.refuse_login();
+    }
+}
+
+impl<C: LoginChannel> Server<C> {
+    /// Answers [`Event::NeedPermit`], which comes in the clear alone: goes on with the login if the window permits it,
+    /// or refuses it as
+    /// [`AsksForPermit::refuse_login`] does.
+    pub fn permit(&mut self, window: Option<LegacyWindow>) {
+        match permit(&self.channel, window.as_ref()) {
+            Some(permit) => self.core.login_permitted(&permit),
+            None => self.core.refuse_login(),
+        }
+    }
+}
+
+impl<C: ChannelState> Server<C> {
     /// Ends the session from our side: says why, unless a message is on its way, and closes. Messages marked
     /// deleted stay (RFC 1939 §6).
     pub fn shut_down(&mut self) {
@@ -264,7 +348,9 @@ impl<C> Server<C> {
         self.core.event = None;
         self.core.state = State::Over(None);
     }
+}
 
+impl<C: LoginChannel> Server<C> {
     /// Whether the client has logged in and the maildrop is open.
     #[must_use]
     pub fn is_in_transaction(&self) -> bool {
@@ -279,7 +365,7 @@ impl<C> Server<C> {
     }
 }
 
-impl<C> Machine for Server<C> {
+impl<C: ChannelState> Machine for Server<C> {
     type Event = Event;
     type Error = Violation;
 
@@ -302,21 +388,39 @@ struct Core {
     out: Vec<u8>,
     event: Option<Event>,
     state: State,
-    /// Present where credentials may be taken.
-    offer: Option<Offer>,
+    logins: Logins,
     stls: Stls,
-    /// How a refused login is answered: on a cleartext channel always in the same words.
-    refusals: Refusals,
     maildrop: Maildrop,
     errors: u32,
     failed_logins: u32,
     commands: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refusals {
-    AllAlike,
-    Told,
+/// How logins are taken, and how a refused one is answered: in the clear always in the same words.
+#[derive(Debug)]
+enum Logins {
+    /// In the clear: each is asked about before it is looked at.
+    Ask { listed: &'static [Mechanism] },
+    /// In the clear: this one is permitted.
+    Once(Offer),
+    /// Inside TLS.
+    Open(Offer),
+}
+
+impl Logins {
+    fn mechanisms(&self) -> &'static [Mechanism] {
+        match self {
+            Self::Ask { listed } => listed,
+            Self::Once(offer) | Self::Open(offer) => offer.mechanisms(),
+        }
+    }
+
+    fn offer(&mut self) -> Option<&mut Offer> {
+        match self {
+            Self::Ask { .. } => None,
+            Self::Once(offer) | Self::Open(offer) => Some(offer),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -325,6 +429,11 @@ enum State {
     Authorization {
         user: Option<SecretBytes>,
     },
+    /// A login came in the clear, in this line, which was not looked at.
+    AwaitPermit {
+        user: Option<SecretBytes>,
+        line: SecretBytes,
+    },
     /// AUTH was read; a nonce has to come.
     AwaitNonce {
         mechanism: Mechanism,
@@ -332,9 +441,9 @@ enum State {
     },
     /// The client owes the next line of an exchange.
     Exchange(Exchange),
-    /// The owner owes an answer to an exchange.
+    /// The session owes an answer to an exchange.
     ExchangeAsks(Exchange),
-    /// The owner decides on USER and PASS.
+    /// The session decides on USER and PASS.
     AwaitVerdict {
         login: String,
     },
@@ -371,23 +480,15 @@ impl Column {
 }
 
 impl Core {
-    fn new(channel: &Channel, limits: Limits, stls: Stls, window: Option<&LegacyWindow>) -> Self {
-        let offer = match may_authenticate(channel, window) {
-            MayAuthenticate::Yes(permit) => Some(Offer::new(channel, permit)),
-            MayAuthenticate::NotBeforeTls => None,
-        };
+    fn new(limits: Limits, stls: Stls, logins: Logins) -> Self {
         Self {
             limits,
             lines: LineBuffer::new(command_lines(limits)),
             out: Vec::new(),
             event: None,
             state: State::Authorization { user: None },
-            offer,
+            logins,
             stls,
-            refusals: match channel {
-                Channel::Clear(_) => Refusals::AllAlike,
-                Channel::Sealed(_) => Refusals::Told,
-            },
             maildrop: Maildrop::default(),
             errors: 0,
             failed_logins: 0,
@@ -412,7 +513,8 @@ impl Core {
                     }
                 }
                 State::Listing { what, next } => self.list_on(what, next),
-                State::AwaitNonce { .. }
+                State::AwaitPermit { .. }
+                | State::AwaitNonce { .. }
                 | State::ExchangeAsks(_)
                 | State::AwaitVerdict { .. }
                 | State::AwaitMaildrop

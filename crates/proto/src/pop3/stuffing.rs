@@ -206,7 +206,7 @@ impl Unstuffer {
 
     /// Whether the end mark was read.
     #[must_use]
-    pub fn ended(&self) -> bool {
+    pub fn tls_end(&self) -> bool {
         self.state == Reading::Ended
     }
 
@@ -326,7 +326,7 @@ mod tests {
             let mut unstuffer = Unstuffer::new();
             let mut back = Vec::new();
             let used = unstuffer.push(&wire, &mut back);
-            prop_assert!(unstuffer.ended());
+            prop_assert!(unstuffer.tls_end());
             prop_assert_eq!(&wire[used..], b"+OK");
 
             let mut expected = lone_dots_doubled(&message);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use pillarbox_policy::{AuthPermit, Channel};
+use pillarbox_policy::Channel;
 
 /// A SASL mechanism that Pillarbox speaks. Ordered by strength, weakest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,14 +52,15 @@ impl fmt::Display for Mechanism {
     }
 }
 
-/// What a server lists and accepts on this channel, strongest first (R5802-1, R7677-1).
+/// What a server lists and accepts on this channel, strongest first, where policy permits a login at all (R5802-1,
+/// R7677-1).
 ///
 /// `SCRAM-SHA-256-PLUS` stands in it exactly where the connection has a channel binding, which `transport`
 /// gives it only under TLS 1.3 or the extended master secret. `LOGIN` stands in it only inside TLS.
 ///
 /// A server machine asks its [`super::server::Offer`], which also knows whether the binding was used.
 #[must_use]
-pub fn mechanisms_offered(channel: &Channel, _permit: AuthPermit) -> &'static [Mechanism] {
+pub fn mechanisms_offered(channel: Channel<'_>) -> &'static [Mechanism] {
     match channel.facts().map(|facts| facts.binding().is_some()) {
         Some(true) => &[
             Mechanism::ScramSha256Plus,

@@ -1,7 +1,7 @@
 //! SASL (RFC 4422) for all protocols: mechanisms, what is listed, what is chosen, and both ends of each exchange.
 //!
-//! One place decides what a server lists and accepts: [`server::Offer`], made from a channel and the proof that
-//! policy lets it authenticate ([`pillarbox_policy::AuthPermit`]). One place decides what a client uses:
+//! One place decides what a server lists and accepts: [`server::Offer`], made from the proof that policy lets a
+//! channel authenticate ([`pillarbox_policy::AuthPermit`]). One place decides what a client uses:
 //! [`client::choose`]. The exchanges are pure machines over decoded messages; the protocols frame them with
 //! [`coding`]. This module knows no account, no clock and no random source: keys, passwords' verdicts and
 //! [`Nonce`]s are inputs.
@@ -11,9 +11,9 @@
 //! use pillarbox_proto::sasl::server::Offer;
 //! # use pillarbox_proto::sasl::Mechanism;
 //!
-//! let channel = Channel::Sealed(pillarbox_testkit::facts());
-//! let MayAuthenticate::Yes(permit) = may_authenticate(&channel, None) else { panic!() };
-//! let offer = Offer::new(&channel, permit);
+//! let facts = pillarbox_testkit::facts();
+//! let MayAuthenticate::Yes(permit) = may_authenticate(Channel::Sealed(&facts), None) else { panic!() };
+//! let offer = Offer::new(&permit);
 //! assert_eq!(offer.mechanisms()[0], Mechanism::ScramSha256Plus);
 //! ```
 

@@ -13,7 +13,7 @@
 //! as one more challenge, which the client answers with an empty message (RFC 5034 §4, RFC 4954 §4). It goes
 //! out only after the owner has decided: a login that policy refuses looks like a wrong password (S4.1-5).
 
-use pillarbox_policy::{AuthPermit, Channel, ChannelBinding, Secret};
+use pillarbox_policy::{AuthPermit, ChannelBinding, Secret};
 
 use super::{
     MAX_MESSAGE, Mechanism, Nonce, ScramKeys,
@@ -31,12 +31,13 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// The offer on this channel, which policy permits to authenticate on. Make one per channel, not one per
+    /// The offer on the channel that policy permits to authenticate on. Make one per channel, not one per
     /// attempt.
     #[must_use]
-    pub fn new(channel: &Channel, permit: AuthPermit) -> Self {
+    pub fn new(permit: &AuthPermit<'_>) -> Self {
+        let channel = permit.channel();
         Self {
-            mechanisms: mechanisms_offered(channel, permit),
+            mechanisms: mechanisms_offered(channel),
             binding: channel.facts().and_then(|facts| facts.binding().cloned()),
         }
     }

@@ -6,24 +6,25 @@
     reason = "a test that meets the unexpected fails"
 )]
 
+use crate::channels::{clear, seal};
 use crate::owner::{End, MESSAGE, Owner};
 use pillarbox_policy::{AccountLevel, Credentials};
 use pillarbox_proto::imap::client::{
-    Access, ClearEvent, Client, Done, Event, FlagChange, MailboxName, SearchKey, TagSeed,
+    Access, ClearEvent, Client, ClientCertificate, Done, Event, FlagChange, MailboxName, SearchKey,
+    TagSeed,
 };
 use pillarbox_proto::imap::grammar::{DateTime, SequenceSet};
-use pillarbox_proto::imap::server::{self, Dialogue, Limits, Login, Server, StartTls};
+use pillarbox_proto::imap::server::{self, Limits, Login, Server, StartTls};
 use pillarbox_proto::message::{IndexLimits, Indexer};
 use pillarbox_proto::sasl::{Mechanism, Nonce, ScramKeys};
-use pillarbox_proto::{Clear, Machine, Sealed, Step};
-use pillarbox_testkit::facts;
+use pillarbox_proto::{Clear, Machine, Sealed, Start, Step};
 
 const PASSWORD: &str = "tanstaaf \"x\"";
 
 /// Both ends and what the client was told.
 struct Both {
     client: Client<Sealed>,
-    dialogue: Dialogue,
+    dialogue: Server<Sealed>,
     /// Answers the server's events once the login is over.
     owner: Owner,
     in_mailboxes: bool,
@@ -98,10 +99,18 @@ impl Both {
     }
 }
 
+fn clear_settings() -> server::ClearSettings {
+    server::ClearSettings {
+        limits: Limits::default(),
+        starttls: StartTls::Offered,
+        logins: server::LoginsInClear::NotListed,
+    }
+}
+
 /// From the greeting through STARTTLS to both ends inside TLS.
 fn upgraded() -> Both {
-    let mut server = Server::<Clear>::new(Limits::default(), StartTls::Offered, None);
-    let mut client = Client::<Clear>::new(TagSeed::from_random([5; 16]));
+    let mut server = Server::<Clear>::start(&clear(), clear_settings());
+    let mut client = Client::<Clear>::start(&clear(), TagSeed::from_random([5; 16]));
     let (mut server_ready, mut client_ready) = (false, false);
     for _ in 0..20 {
         match server.poll() {
@@ -126,8 +135,8 @@ fn upgraded() -> Both {
     }
     assert!(server_ready && client_ready);
     Both {
-        client: client.into_sealed(facts()).unwrap(),
-        dialogue: server.into_sealed(facts()).unwrap().into_dialogue(),
+        client: seal(client, ClientCertificate::NotSent).unwrap(),
+        dialogue: seal(server, Limits::default()).unwrap(),
         owner: Owner::default(),
         in_mailboxes: false,
         events: Vec::new(),

@@ -15,8 +15,10 @@ use pillarbox_proto::imap::grammar::{Cursor, DateTime, SequenceSet};
 use pillarbox_proto::line::LineError;
 use pillarbox_proto::sasl::client::Failure;
 use pillarbox_proto::sasl::{Mechanism, Nonce, ScramKeys, server};
-use pillarbox_proto::{Clear, Injected, Machine, Sealed, Step};
+use pillarbox_proto::{Clear, Injected, Machine, Sealed, Start, Step, Upgrade};
 use pillarbox_testkit::{facts, facts_with};
+
+use crate::channels::{clear, seal};
 
 const PASSWORD: &str = "correct horse {3}";
 const PIECES: [usize; 3] = [usize::MAX, 3, 1];
@@ -126,7 +128,7 @@ const SECOND_TAG: &str = "1011121314151617";
 
 /// A client that has been greeted and has sent STARTTLS.
 fn starting(piece: usize) -> Talk<Client<Clear>> {
-    let mut talk = Talk::new(Client::<Clear>::new(seed()), piece);
+    let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), piece);
     talk.hear("* OK [CAPABILITY IMAP4rev1 STARTTLS LOGINDISABLED] hello\r\n");
     assert_eq!(talk.take_events(), [ClearEvent::Greeted]);
     let said = talk.give(Client::start_tls);
@@ -136,7 +138,7 @@ fn starting(piece: usize) -> Talk<Client<Clear>> {
 
 fn sealed_with(facts: TlsFacts, capabilities: &str, piece: usize) -> Talk<Client<Sealed>> {
     let mut talk = Talk::new(
-        Client::<Sealed>::new(facts, ClientCertificate::NotSent),
+        Client::<Sealed>::start(&Sealed::new(facts), ClientCertificate::NotSent),
         piece,
     );
     talk.hear("* OK hello\r\n");
@@ -208,7 +210,7 @@ fn assert_violated(mut talk: Talk<Client<Clear>>, violation: &Violation, code: C
 #[test]
 fn starttls_and_on_from_nothing() {
     for piece in PIECES {
-        let mut talk = Talk::new(Client::<Clear>::new(seed()), piece);
+        let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), piece);
         talk.hear("* OK hello\r\n");
         assert_eq!(
             talk.give(Client::ask_capabilities),
@@ -229,7 +231,10 @@ fn starttls_and_on_from_nothing() {
         );
         talk.hear(format!("{SECOND_TAG} OK begin TLS now\r\n"));
         assert_eq!(talk.take_events(), [ClearEvent::ReadyForTls]);
-        let mut talk = Talk::new(talk.machine.into_sealed(facts()).unwrap(), piece);
+        let mut talk = Talk::new(
+            seal::<Client<Sealed>>(talk.machine, ClientCertificate::NotSent).unwrap(),
+            piece,
+        );
         // Nothing is known of before: CAPABILITY is asked again, and no greeting waited for.
         assert_eq!(talk.said, "A0001 CAPABILITY\r\n");
         assert_eq!(talk.machine.capabilities().iter().count(), 0);
@@ -276,7 +281,7 @@ fn c1_response_injection_imap_split_in_time() {
         let mut talk = starting(usize::MAX);
         talk.hear(format!("{SECOND_TAG} OK begin\r\n"));
         talk.machine.input(b"x");
-        let injected = talk.machine.into_sealed(facts()).unwrap_err();
+        let injected = talk.machine.nothing_left().unwrap_err();
         assert_eq!(
             (injected.bytes, injected.code()),
             (1, Code::ResponseInjection)
@@ -344,7 +349,7 @@ fn c4_starttls_stripping_imap() {
 fn c5_a_server_that_pretends_to_be_old() {
     for piece in PIECES {
         for word in ["NO", "BAD"] {
-            let mut talk = Talk::new(Client::<Clear>::new(seed()), piece);
+            let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), piece);
             talk.hear("* OK IMAP4\r\n");
             talk.give(Client::ask_capabilities);
             talk.take_events();
@@ -356,7 +361,7 @@ fn c5_a_server_that_pretends_to_be_old() {
             );
         }
         // A list without STARTTLS changes nothing: it is sent all the same.
-        let mut talk = Talk::new(Client::<Clear>::new(seed()), piece);
+        let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), piece);
         talk.hear("* OK x\r\n");
         talk.give(Client::ask_capabilities);
         talk.hear(format!("* CAPABILITY IMAP4\r\n{FIRST_TAG} OK x\r\n"));
@@ -375,7 +380,7 @@ fn c6_preauth_in_the_clear_imap() {
             "* preauth [CAPABILITY IMAP4rev1 STARTTLS] x\r\n",
             "* PREAUTH\r\n",
         ] {
-            let mut talk = Talk::new(Client::<Clear>::new(seed()), piece);
+            let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), piece);
             talk.hear(greeting);
             assert_violated(talk, &Violation::PreauthInClear, Code::PreauthCleartext);
         }
@@ -386,7 +391,7 @@ fn c6_preauth_in_the_clear_imap() {
 fn c6_preauth_inside_tls_needs_a_client_certificate() {
     for piece in PIECES {
         let mut talk = Talk::new(
-            Client::<Sealed>::new(facts(), ClientCertificate::NotSent),
+            Client::<Sealed>::start(&Sealed::new(facts()), ClientCertificate::NotSent),
             piece,
         );
         talk.hear("* PREAUTH welcome\r\n");
@@ -394,7 +399,7 @@ fn c6_preauth_inside_tls_needs_a_client_certificate() {
         assert_eq!(talk.said, "");
 
         let mut talk = Talk::new(
-            Client::<Sealed>::new(facts(), ClientCertificate::Sent),
+            Client::<Sealed>::start(&Sealed::new(facts()), ClientCertificate::Sent),
             piece,
         );
         talk.hear("* PREAUTH welcome\r\n* CAPABILITY IMAP4rev1\r\nA0001 OK\r\n");
@@ -425,13 +430,13 @@ fn c9_mailbox_data_in_the_clear_imap() {
     ] {
         for piece in PIECES {
             // After the greeting; while CAPABILITY, then STARTTLS, is under way.
-            let mut talk = Talk::new(Client::<Clear>::new(seed()), piece);
+            let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), piece);
             talk.hear("* OK x\r\n");
             talk.take_events();
             talk.hear(format!("{line}\r\n"));
             assert_violated(talk, &Violation::Unsolicited, Code::ResponseInjection);
 
-            let mut talk = Talk::new(Client::<Clear>::new(seed()), piece);
+            let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), piece);
             talk.hear("* OK x\r\n");
             talk.give(Client::ask_capabilities);
             talk.take_events();
@@ -458,7 +463,7 @@ fn c9_a_flood_of_capabilities_in_the_clear_ends() {
 
 #[test]
 fn c10_no_server_text_from_the_clear() {
-    let mut talk = Talk::new(Client::<Clear>::new(seed()), usize::MAX);
+    let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), usize::MAX);
     talk.hear("* BYE \x1b[2Jcall this number\r\n");
     let violation = talk.end.unwrap().unwrap_err();
     assert_eq!(violation, Violation::Bye { text: None });
@@ -503,13 +508,13 @@ fn c12_odd_greetings_imap() {
             "* CAPABILITY IMAP4rev1",
             "garbage",
         ] {
-            let mut talk = Talk::new(Client::<Clear>::new(seed()), piece);
+            let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), piece);
             // What follows does not save it.
             talk.hear(format!("{greeting}\r\n"));
             assert_violated(talk, &Violation::BadGreeting, Code::ProtocolViolation);
             if !greeting.starts_with("* ID") {
                 let mut talk = Talk::new(
-                    Client::<Sealed>::new(facts(), ClientCertificate::Sent),
+                    Client::<Sealed>::start(&Sealed::new(facts()), ClientCertificate::Sent),
                     piece,
                 );
                 talk.hear(format!("{greeting}\r\n* OK x\r\n"));
@@ -523,7 +528,7 @@ fn c12_odd_greetings_imap() {
             (b"* OK x\ry", LineError::BareCr),
             (&[b'x'; 100_000], LineError::Endless),
         ] {
-            let mut talk = Talk::new(Client::<Clear>::new(seed()), piece);
+            let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), piece);
             talk.hear(bytes);
             assert_violated(
                 talk,
@@ -538,7 +543,7 @@ fn c12_odd_greetings_imap() {
 fn c13_answers_before_the_question_imap() {
     // In one segment with the greeting, with the right tag or a guessed one.
     for tag in [SECOND_TAG, "A0001", "*"] {
-        let mut talk = Talk::new(Client::<Clear>::new(seed()), usize::MAX);
+        let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), usize::MAX);
         talk.machine
             .input(format!("* OK x\r\n{tag} OK begin\r\n").as_bytes());
         assert_eq!(talk.machine.poll(), Step::Event(ClearEvent::Greeted));
@@ -547,7 +552,7 @@ fn c13_answers_before_the_question_imap() {
         assert_violated(talk, &Violation::EarlyAnswer, Code::ResponseInjection);
     }
     // Half a line is enough.
-    let mut talk = Talk::new(Client::<Clear>::new(seed()), usize::MAX);
+    let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), usize::MAX);
     talk.hear("* OK x\r\n1");
     talk.take_events();
     talk.machine.start_tls().unwrap();
@@ -566,7 +571,7 @@ fn c13_answers_before_the_question_imap() {
 #[test]
 fn c13_tags_in_the_clear_come_from_the_seed_alone() {
     let tag = |seed| {
-        let mut talk = Talk::new(Client::<Clear>::new(seed), usize::MAX);
+        let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed), usize::MAX);
         talk.hear("* OK x\r\n");
         talk.give(Client::start_tls)
     };
@@ -579,7 +584,7 @@ fn c13_tags_in_the_clear_come_from_the_seed_alone() {
 
 #[test]
 fn nothing_can_be_sent_before_the_greeting_or_twice() {
-    let mut client = Client::<Clear>::new(seed());
+    let mut client = Client::<Clear>::start(&clear(), seed());
     assert_eq!(client.start_tls(), Err(NotNow::Busy));
     let mut talk = starting(usize::MAX);
     assert_eq!(talk.machine.start_tls(), Err(NotNow::Busy));
@@ -623,13 +628,14 @@ fn plain_with_and_without_an_initial_response() {
 #[test]
 fn scram_plus_to_the_end_with_our_own_server() {
     for piece in PIECES {
-        let channel = pillarbox_policy::Channel::Sealed(facts());
+        let facts = facts();
+        let channel = pillarbox_policy::Channel::Sealed(&facts);
         let pillarbox_policy::MayAuthenticate::Yes(permit) =
-            pillarbox_policy::may_authenticate(&channel, None)
+            pillarbox_policy::may_authenticate(channel, None)
         else {
             panic!()
         };
-        let mut exchange = server::Offer::new(&channel, permit)
+        let mut exchange = server::Offer::new(&permit)
             .start(Mechanism::ScramSha256Plus, Nonce::from_random([9; 18]))
             .unwrap();
         let mut talk = sealed(
@@ -1253,13 +1259,13 @@ fn broken_ones_end_the_conversation() {
             assert_eq!(talk.end, Some(Err(violation)), "{text}");
         }
         let mut talk = Talk::new(
-            Client::<Sealed>::new(facts(), ClientCertificate::NotSent),
+            Client::<Sealed>::start(&Sealed::new(facts()), ClientCertificate::NotSent),
             piece,
         );
         talk.hear("* OK x\r\nA0001 BAD what?\r\n");
         assert_eq!(talk.end, Some(Err(Violation::CapabilityRefused)));
         let mut talk = Talk::new(
-            Client::<Sealed>::new(facts(), ClientCertificate::NotSent),
+            Client::<Sealed>::start(&Sealed::new(facts()), ClientCertificate::NotSent),
             piece,
         );
         talk.hear("* OK x\r\nA0001 OK done\r\n");

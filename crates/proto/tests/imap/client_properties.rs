@@ -14,9 +14,11 @@ use pillarbox_proto::imap::client::{
 };
 use pillarbox_proto::imap::grammar::SequenceSet;
 use pillarbox_proto::sasl::Nonce;
-use pillarbox_proto::{Clear, Machine, Sealed, Step};
+use pillarbox_proto::{Clear, Machine, Sealed, Start, Step, Upgrade};
 use pillarbox_testkit::facts;
 use proptest::prelude::*;
+
+use crate::channels::clear;
 
 const PASSWORD: &str = "hunter2-secret";
 /// The tag of STARTTLS where every octet of the seed is 0x11.
@@ -41,7 +43,7 @@ struct Heard {
 
 /// A toy owner: gives one command after the other, whatever the last one came to.
 fn session(pieces: impl Iterator<Item = Vec<u8>>) -> Heard {
-    let mut client = Client::<Sealed>::new(facts(), ClientCertificate::NotSent);
+    let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ClientCertificate::NotSent);
     let mut heard = Heard::default();
     let mut turn = 0;
     for piece in std::iter::once(Vec::new()).chain(pieces) {
@@ -249,7 +251,7 @@ enum Outcome {
 }
 
 fn clear_session<'a>(ask: bool, pieces: impl Iterator<Item = &'a [u8]>) -> Outcome {
-    let mut client = Client::<Clear>::new(TagSeed::from_random([0x11; 16]));
+    let mut client = Client::<Clear>::start(&clear(), TagSeed::from_random([0x11; 16]));
     let mut said = Vec::new();
     let mut asked = !ask;
     let mut ready = false;
@@ -274,7 +276,7 @@ fn clear_session<'a>(ask: bool, pieces: impl Iterator<Item = &'a [u8]>) -> Outco
         }
     }
     assert_allowed(&said);
-    match (ready, client.into_sealed(facts())) {
+    match (ready, client.nothing_left()) {
         (true, Ok(_)) => Outcome::Sealed,
         (true, Err(_)) => Outcome::Broken,
         (false, _) => Outcome::Waiting,

@@ -14,13 +14,13 @@ use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;
 use imap_codec::encode::Encoder;
 use pillarbox_proto::imap::grammar::Cursor;
-use pillarbox_proto::imap::server::{Dialogue, Event, Limits, Login, SelectedMailbox, Server};
-use pillarbox_proto::{Machine, Sealed, Step};
+use pillarbox_proto::imap::server::{Event, Limits, Login, SelectedMailbox, Server};
+use pillarbox_proto::{Machine, Sealed, Start, Step};
 use pillarbox_testkit::facts;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-fn next(dialogue: &mut Dialogue) -> (String, Option<Event>) {
+fn next(dialogue: &mut Server<Sealed>) -> (String, Option<Event>) {
     let mut out = Vec::new();
     loop {
         match dialogue.poll() {
@@ -32,12 +32,12 @@ fn next(dialogue: &mut Dialogue) -> (String, Option<Event>) {
 }
 
 /// A session in which INBOX is selected.
-fn selected() -> Dialogue {
+fn selected() -> Server<Sealed> {
     let limits = Limits {
         message: u64::MAX,
         ..Limits::default()
     };
-    let mut dialogue = Server::<Sealed>::new(facts(), limits).into_dialogue();
+    let mut dialogue = Server::<Sealed>::start(&Sealed::new(facts()), limits);
     dialogue.input(b"l LOGIN a b\r\ns SELECT INBOX\r\n");
     let (_, login) = next(&mut dialogue);
     assert!(matches!(login, Some(Event::Login(Login::Password { .. }))));

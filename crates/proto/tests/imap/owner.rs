@@ -6,11 +6,13 @@ use pillarbox_proto::imap::grammar::{DateTime, SequenceSet};
 use pillarbox_proto::imap::server::{
     Access, Attribute, Code, Completion, CopyKind, Denial, Dialogue, Event, Expunges, FetchItem,
     FieldFilter, FlagOperation, Listed, Login, Naming, SearchKey, SearchOutcome, SelectedMailbox,
-    StatusValues, Update, View, Violation,
+    Server, StatusValues, Update, View, Violation,
 };
 use pillarbox_proto::message::{Index, IndexLimits, Indexer};
 use pillarbox_proto::sasl::Nonce;
-use pillarbox_proto::{Machine, Step};
+use pillarbox_proto::{LoginChannel, Machine, Step};
+
+use crate::channels::window;
 
 /// The one message there is; every mailbox entry is a copy of it.
 pub(crate) const MESSAGE: &str = "From: Fred <fred@example.org>\r\nTo: tim@example.org\r\nSubject: lunch\r\n\
@@ -37,13 +39,18 @@ pub(crate) struct Owner {
 
 impl Owner {
     /// Polls until the client has to speak, answering everything. Appends what is put out to `out`.
-    pub(crate) fn run(&mut self, dialogue: &mut Dialogue, out: &mut Vec<u8>) -> End {
+    pub(crate) fn run<C: LoginChannel>(
+        &mut self,
+        dialogue: &mut Server<C>,
+        out: &mut Vec<u8>,
+    ) -> End {
         loop {
             match dialogue.poll() {
                 Step::Output(bytes) => {
                     assert!(!bytes.is_empty() && bytes.len() <= 16 * 1024);
                     out.extend_from_slice(&bytes);
                 }
+                Step::Event(Event::NeedPermit) => dialogue.permit(Some(window())),
                 Step::Event(event) => self.answer(dialogue, event),
                 Step::NeedInput => return End::NeedInput,
                 Step::NeedReply => panic!("an event was left unanswered: {:?}", self.events),
@@ -64,6 +71,7 @@ impl Owner {
 
     fn answer(&mut self, dialogue: &mut Dialogue, event: Event) {
         let (name, completion) = match event {
+            Event::NeedPermit => unreachable!("answered by run"),
             Event::Login(login) => {
                 self.events.push("Login");
                 return answer_login(dialogue, login);

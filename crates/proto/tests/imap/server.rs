@@ -12,11 +12,14 @@
 
 use std::path::Path;
 
+use crate::channels::{clear, seal};
 use crate::owner::{End, Owner};
 use pillarbox_proto::channel::End as Side;
-use pillarbox_proto::imap::server::{ClearEvent, Dialogue, Limits, Server, StartTls, Violation};
+use pillarbox_proto::imap::server::{
+    ClearEvent, ClearSettings, Limits, LoginsInClear, Server, StartTls, Violation,
+};
 use pillarbox_proto::line::LineError;
-use pillarbox_proto::{Clear, Injected, Machine, Sealed, Step};
+use pillarbox_proto::{Clear, Injected, Machine, Sealed, Start, Step, Upgrade};
 use pillarbox_testkit::facts;
 use proptest::prelude::*;
 
@@ -74,8 +77,15 @@ proptest! {
     }
 }
 
-fn clear() -> Server<Clear> {
-    Server::<Clear>::new(Limits::default(), StartTls::Offered, None)
+fn clear_server() -> Server<Clear> {
+    Server::<Clear>::start(
+        &clear(),
+        ClearSettings {
+            limits: Limits::default(),
+            starttls: StartTls::Offered,
+            logins: LoginsInClear::NotListed,
+        },
+    )
 }
 
 fn run_clear(server: &mut Server<Clear>) -> (String, Step<ClearEvent, Violation>) {
@@ -88,8 +98,8 @@ fn run_clear(server: &mut Server<Clear>) -> (String, Step<ClearEvent, Violation>
     }
 }
 
-fn sealed() -> Dialogue {
-    let mut dialogue = Server::<Sealed>::new(facts(), Limits::default()).into_dialogue();
+fn sealed() -> Server<Sealed> {
+    let mut dialogue = Server::<Sealed>::start(&Sealed::new(facts()), Limits::default());
     let mut greeting = Vec::new();
     assert_eq!(
         Owner::default().run(&mut dialogue, &mut greeting),
@@ -98,14 +108,14 @@ fn sealed() -> Dialogue {
     dialogue
 }
 
-fn said(dialogue: &mut Dialogue, owner: &mut Owner, input: &[u8]) -> (String, End) {
+fn said(dialogue: &mut Server<Sealed>, owner: &mut Owner, input: &[u8]) -> (String, End) {
     dialogue.input(input);
     let mut out = Vec::new();
     let end = owner.run(dialogue, &mut out);
     (String::from_utf8_lossy(&out).into_owned(), end)
 }
 
-fn logged_in() -> (Dialogue, Owner) {
+fn logged_in() -> (Server<Sealed>, Owner) {
     let (mut dialogue, mut owner) = (sealed(), Owner::default());
     let (out, _) = said(
         &mut dialogue,
@@ -126,7 +136,7 @@ fn bytes_after_starttls_in_one_segment_are_an_error() {
         b"\x16\x03\x01",
         &[b'x'; 4000],
     ] {
-        let mut server = clear();
+        let mut server = clear_server();
         run_clear(&mut server);
         server.input(&[b"a STARTTLS\r\n", suffix].concat());
         let (out, step) = run_clear(&mut server);
@@ -143,7 +153,7 @@ fn bytes_after_starttls_in_one_segment_are_an_error() {
 /// S1: bytes that come after STARTTLS was answered and before the handshake.
 #[test]
 fn bytes_after_the_answer_to_starttls_are_an_error() {
-    let mut server = clear();
+    let mut server = clear_server();
     run_clear(&mut server);
     server.input(b"a STARTTLS\r\n");
     let (out, step) = run_clear(&mut server);
@@ -153,7 +163,7 @@ fn bytes_after_the_answer_to_starttls_are_an_error() {
     );
     server.input(b"b LOGIN a b\r\n");
     assert_eq!(run_clear(&mut server), (String::new(), Step::NeedReply));
-    let injected = server.into_sealed(facts()).unwrap_err();
+    let injected = server.nothing_left().unwrap_err();
     assert_eq!(
         injected,
         Injected {
@@ -166,11 +176,11 @@ fn bytes_after_the_answer_to_starttls_are_an_error() {
 /// S2, S3: nothing of the cleartext session is left inside TLS, and no second greeting is put out.
 #[test]
 fn tls_starts_from_nothing() {
-    let mut server = clear();
+    let mut server = clear_server();
     run_clear(&mut server);
     server.input(b"x FOO\r\nx FOO\r\nx FOO\r\nx FOO\r\na STARTTLS\r\n");
     run_clear(&mut server);
-    let mut dialogue = server.into_sealed(facts()).unwrap().into_dialogue();
+    let mut dialogue = seal::<Server<Sealed>>(server, Limits::default()).unwrap();
     let mut owner = Owner::default();
     // Four bad commands were counted in the clear; inside TLS there is room for four more.
     let (out, end) = said(
@@ -202,7 +212,7 @@ fn cleartext_login_is_refused_unread() {
     ]
     .into_iter()
     .map(|input| {
-        let mut server = clear();
+        let mut server = clear_server();
         run_clear(&mut server);
         server.input(input);
         let (out, step) = run_clear(&mut server);
@@ -220,7 +230,7 @@ fn cleartext_login_is_refused_unread() {
 /// S8: the octets of a literal nobody wants are not commands.
 #[test]
 fn a_literal_in_the_clear_is_never_a_command() {
-    let mut server = clear();
+    let mut server = clear_server();
     run_clear(&mut server);
     server.input(b"a LOGIN {12+}\r\nb STARTTLS\r\n x\r\nc NOOP\r\n");
     let (out, step) = run_clear(&mut server);
@@ -228,7 +238,7 @@ fn a_literal_in_the_clear_is_never_a_command() {
     assert!(
         out.starts_with("a NO [PRIVACYREQUIRED]") && out.ends_with("\r\nc OK NOOP completed\r\n")
     );
-    let mut server = clear();
+    let mut server = clear_server();
     run_clear(&mut server);
     server.input(b"a LOGIN {999999+}\r\n");
     let (_, step) = run_clear(&mut server);
@@ -242,7 +252,7 @@ fn an_http_request_ends_the_session_unanswered() {
         &b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"[..],
         b"post /a HTTP/1.0\r\n",
     ] {
-        let mut server = clear();
+        let mut server = clear_server();
         run_clear(&mut server);
         server.input(request);
         assert_eq!(
@@ -262,7 +272,7 @@ fn broken_lines_end_the_session() {
         (b"a NO\rOP\r\n", LineError::BareCr),
         (b"a NO\0OP\r\n", LineError::Nul),
     ] {
-        let mut server = clear();
+        let mut server = clear_server();
         run_clear(&mut server);
         server.input(input);
         let (out, step) = run_clear(&mut server);
@@ -348,7 +358,7 @@ fn append_streams() {
         message: 1 << 40,
         ..Limits::default()
     };
-    let mut dialogue = Server::<Sealed>::new(facts(), limits).into_dialogue();
+    let mut dialogue = Server::<Sealed>::start(&Sealed::new(facts()), limits);
     let mut out = Vec::new();
     let mut owner = Owner::default();
     owner.run(&mut dialogue, &mut out);
@@ -411,7 +421,7 @@ proptest! {
         cut in 1usize..20,
     ) {
         let input = words.concat().into_bytes();
-        let mut server = clear();
+        let mut server = clear_server();
         let mut rest = input.as_slice();
         let mut put_out = 0;
         loop {

@@ -5,11 +5,13 @@
 //! and `--CLOSE--` say how a phase ends. `\r`, `\n`, `\0`, `\t`, `\\` and `\xNN` are escapes; a line ends in CRLF unless it
 //! ends in `\+`.
 
-use pillarbox_policy::{LegacyWindow, Timestamp};
-use pillarbox_proto::imap::server::{ClearEvent, Dialogue, Limits, Server, StartTls};
-use pillarbox_proto::{Clear, Machine, Sealed, Step};
+use pillarbox_proto::imap::server::{
+    ClearEvent, ClearSettings, Limits, LoginsInClear, Server, StartTls,
+};
+use pillarbox_proto::{AsksForPermit, Clear, LoginChannel, Machine, Sealed, Start, Step};
 use pillarbox_testkit::facts;
 
+use crate::channels::{clear, permitted, seal};
 use crate::owner::{End, Owner};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,18 +96,18 @@ fn unescape(text: &str) -> Vec<u8> {
 
 /// Replays a transcript; `cut` says how many octets the machine gets at the n-th time.
 pub(crate) fn replay(name: &str, phases: &[Phase], cut: &mut dyn FnMut() -> usize) {
-    let mut carried: Option<Dialogue> = None;
+    let mut carried: Option<Server<Sealed>> = None;
     for phase in phases {
         let mut out = Vec::new();
         let end = match phase.kind {
             Kind::Tls => {
                 let mut dialogue = carried
                     .take()
-                    .unwrap_or_else(|| Server::<Sealed>::new(facts(), limits()).into_dialogue());
+                    .unwrap_or_else(|| Server::<Sealed>::start(&Sealed::new(facts()), limits()));
                 converse(&mut dialogue, &phase.input, &mut out, cut)
             }
             kind => {
-                let (end, next) = clear(kind, &phase.input, &mut out, cut);
+                let (end, next) = in_the_clear(kind, &phase.input, &mut out, cut);
                 carried = next;
                 end
             }
@@ -128,8 +130,8 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
-fn converse(
-    dialogue: &mut Dialogue,
+fn converse<C: LoginChannel>(
+    dialogue: &mut Server<C>,
     input: &[u8],
     out: &mut Vec<u8>,
     cut: &mut dyn FnMut() -> usize,
@@ -150,33 +152,42 @@ fn converse(
     }
 }
 
-fn clear(
+fn in_the_clear(
     kind: Kind,
     input: &[u8],
     out: &mut Vec<u8>,
     cut: &mut dyn FnMut() -> usize,
-) -> (String, Option<Dialogue>) {
-    let window = LegacyWindow::open(Timestamp(2), Timestamp(1));
+) -> (String, Option<Server<Sealed>>) {
     let starttls = match kind {
         Kind::NoCertificate => StartTls::NoCertificate,
         _ => StartTls::Offered,
     };
-    let window = window.filter(|_| kind == Kind::Legacy);
-    let mut server = Server::<Clear>::new(limits(), starttls, window.as_ref());
+    let mut server = Server::<Clear>::start(
+        &clear(),
+        ClearSettings {
+            limits: limits(),
+            starttls,
+            logins: match kind {
+                Kind::Legacy => LoginsInClear::Listed,
+                _ => LoginsInClear::NotListed,
+            },
+        },
+    );
     let mut rest = input;
     loop {
         match server.poll() {
             Step::Output(bytes) => out.extend_from_slice(&bytes),
             Step::Event(ClearEvent::StartTls) => {
                 assert_eq!(rest, b"", "STARTTLS comes last in a phase");
-                let sealed = server.into_sealed(facts()).expect("nothing followed");
-                return (String::new(), Some(sealed.into_dialogue()));
+                let sealed = seal(server, limits()).expect("nothing followed");
+                return (String::new(), Some(sealed));
             }
-            Step::Event(ClearEvent::Legacy(permit)) => {
-                let mut dialogue = server.into_legacy(permit);
+            Step::Event(ClearEvent::NeedPermit) if kind == Kind::Legacy => {
+                let mut dialogue = permitted(server);
                 let end = converse(&mut dialogue, rest, out, cut);
                 return (end, None);
             }
+            Step::Event(ClearEvent::NeedPermit) => server.refuse_login(),
             Step::NeedInput if rest.is_empty() => return (String::new(), None),
             Step::NeedInput => {
                 let (piece, tail) = rest.split_at(cut().clamp(1, rest.len()));

@@ -5,13 +5,14 @@ use pillarbox_policy::Code;
 use pillarbox_proto::channel::End;
 use pillarbox_proto::line::LineError;
 use pillarbox_proto::pop3::client::{Client, Event, NotNow, Violation};
-use pillarbox_proto::{Clear, Injected, Machine, Sealed, Step};
+use pillarbox_proto::{Clear, Injected, Machine, Sealed, Start, Step, Upgrade};
 
+use crate::channels::{clear, seal};
 use crate::owner::facts;
 
 /// A client on a cleartext port that was greeted and has sent STLS.
 fn stls_sent() -> Client<Clear> {
-    let mut client = Client::<Clear>::new();
+    let mut client = Client::<Clear>::start(&clear(), ());
     client.input(b"+OK\r\n");
     assert_eq!(client.poll(), Step::Event(Event::Greeted));
     client.start_tls().unwrap();
@@ -21,7 +22,7 @@ fn stls_sent() -> Client<Clear> {
 
 /// Lets the client talk to a server that says these things, whatever it hears. What it sent, and how it ended.
 fn talk(answers: &[&[u8]]) -> (Vec<u8>, Result<Event, Violation>) {
-    let mut client = Client::<Clear>::new();
+    let mut client = Client::<Clear>::start(&clear(), ());
     let mut sent = Vec::new();
     let mut answers = answers.iter();
     loop {
@@ -57,7 +58,7 @@ fn c1_response_injection_pop3() {
         assert_eq!(client.poll(), Step::Event(Event::StartTls));
         assert_eq!(client.poll(), Step::NeedReply);
         client.input(&injected[reply..end]);
-        assert_eq!(client.into_sealed(facts()).err(), Some(found));
+        assert_eq!(client.nothing_left().err(), Some(found));
     }
 }
 
@@ -106,7 +107,7 @@ fn c5_old_server_pretended_pop3() {
 
 #[test]
 fn c9_cleartext_capabilities_are_forgotten_pop3() {
-    let mut client = Client::<Clear>::new();
+    let mut client = Client::<Clear>::start(&clear(), ());
     client.input(b"+OK\r\n");
     assert_eq!(client.poll(), Step::Event(Event::Greeted));
     client.ask_capabilities().unwrap();
@@ -117,7 +118,7 @@ fn c9_cleartext_capabilities_are_forgotten_pop3() {
     assert!(matches!(client.poll(), Step::Output(_)));
     client.input(b"+OK\r\n");
     assert_eq!(client.poll(), Step::Event(Event::StartTls));
-    let mut client = client.into_sealed(facts()).unwrap();
+    let mut client: Client<Sealed> = seal(client, ()).unwrap();
     assert!(!client.capabilities().has("SASL"));
     assert_eq!(client.poll(), Step::Output(b"CAPA\r\n".into()));
 }
@@ -141,7 +142,7 @@ fn c10_no_words_of_a_cleartext_server_are_told_pop3() {
         };
         assert!(!told.contains("EVIL"), "{told}");
     }
-    let mut client = Client::<Clear>::new();
+    let mut client = Client::<Clear>::start(&clear(), ());
     client.input(b"+OK\r\n");
     assert_eq!(client.poll(), Step::Event(Event::Greeted));
     client.quit().unwrap();
@@ -164,14 +165,14 @@ fn c12_malformed_greetings_pop3() {
         b"\r\n+OK\r\n",
         b"+OKtoo close\r\n",
     ] {
-        let mut clear = Client::<Clear>::new();
+        let mut clear = Client::<Clear>::start(&crate::channels::clear(), ());
         clear.input(greeting);
         assert_eq!(
             clear.poll(),
             Step::Err(Violation::NoGreeting),
             "{greeting:?}"
         );
-        let mut sealed = Client::<Sealed>::new(facts());
+        let mut sealed = Client::<Sealed>::start(&Sealed::new(facts()), ());
         sealed.input(greeting);
         assert_eq!(
             sealed.poll(),
@@ -184,11 +185,11 @@ fn c12_malformed_greetings_pop3() {
         (b"+OK\0\r\n", LineError::Nul),
         (b"+OK\rx\r\n", LineError::BareCr),
     ] {
-        let mut client = Client::<Clear>::new();
+        let mut client = Client::<Clear>::start(&clear(), ());
         client.input(greeting);
         assert_eq!(client.poll(), Step::Err(Violation::Line(error)));
     }
-    let mut client = Client::<Clear>::new();
+    let mut client = Client::<Clear>::start(&clear(), ());
     let mut fed = 0;
     let end = loop {
         client.input(&[b'x'; 4096]);
@@ -200,7 +201,7 @@ fn c12_malformed_greetings_pop3() {
     };
     assert_eq!(end, Step::Err(Violation::Line(LineError::Endless)));
     // One byte at a time is slow, not wrong.
-    let mut client = Client::<Clear>::new();
+    let mut client = Client::<Clear>::start(&clear(), ());
     for octet in b"+OK POP3 <1.2@x>\r" {
         client.input(&[*octet]);
         assert_eq!(client.poll(), Step::NeedInput);
@@ -212,17 +213,17 @@ fn c12_malformed_greetings_pop3() {
 #[test]
 fn c13_early_answer_pop3() {
     // The answer to STLS comes with the greeting, before STLS was sent.
-    let mut client = Client::<Clear>::new();
+    let mut client = Client::<Clear>::start(&clear(), ());
     client.input(b"+OK\r\n+OK begin TLS\r\n");
     assert_eq!(client.poll(), Step::Event(Event::Greeted));
     client.start_tls().unwrap();
     assert_eq!(client.poll(), Step::Err(Violation::EarlyAnswer));
     // The same, inside TLS: nothing may stand behind the greeting.
-    let mut client = Client::<Sealed>::new(facts());
+    let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ());
     client.input(b"+OK\r\n+OK\r\n.\r\n");
     assert_eq!(client.poll(), Step::Err(Violation::Unsolicited));
     // Words nobody asked for, in between.
-    let mut client = Client::<Clear>::new();
+    let mut client = Client::<Clear>::start(&clear(), ());
     client.input(b"+OK\r\n");
     assert_eq!(client.poll(), Step::Event(Event::Greeted));
     client.input(b"+OK begin TLS\r\n");

@@ -1,20 +1,15 @@
 //! docs/attacks.md, servers: one test a row that applies to POP3.
 
-use pillarbox_policy::{Code, LegacyWindow, PeerProof, Timestamp};
+use pillarbox_policy::{Code, PeerProof};
 use pillarbox_proto::channel::End;
 use pillarbox_proto::line::LineError;
-use pillarbox_proto::pop3::server::{Limits, Server, Stls, Violation};
-use pillarbox_proto::{Clear, Injected, Machine, Sealed};
+use pillarbox_proto::pop3::server::{Limits, LoginsInClear, Server, Stls, Violation};
+use pillarbox_proto::{Clear, Injected, Machine, Sealed, Start, Upgrade};
 
-use crate::owner::{Owner, Stop, facts, feed};
+use crate::owner::{InWindow, Owner, Stop, facts, feed, in_the_clear};
 
 fn clear() -> Server<Clear> {
-    Server::<Clear>::new(Limits::default(), Stls::Available, None)
-}
-
-fn with_window() -> Server<Clear> {
-    let window = LegacyWindow::open(Timestamp(2), Timestamp(1));
-    Server::<Clear>::new(Limits::default(), Stls::Available, window.as_ref())
+    in_the_clear(Stls::Available, LoginsInClear::NotListed)
 }
 
 #[test]
@@ -54,7 +49,7 @@ fn s1_command_injection_pop3() {
             found_by: End::Server,
             bytes: end - 6,
         };
-        assert_eq!(server.into_sealed(facts()).err(), Some(found));
+        assert_eq!(server.nothing_left().err(), Some(found));
     }
     assert_eq!(owner.credentials_seen, 0);
 }
@@ -64,16 +59,16 @@ fn s2_session_fixation_pop3() {
     // Logged in as the attacker in the clear: no STLS any more.
     let mut owner = Owner::new();
     let input = b"USER ann@example.org\r\nPASS open sesame\r\nSTLS\r\n";
-    let (said, stop) = feed(&mut owner, &mut with_window(), input, &[usize::MAX]);
+    let (said, stop) = feed(&mut owner, &mut InWindow::new(), input, &[usize::MAX]);
     assert!(said.ends_with("-ERR not after login\r\n"), "{said}");
     assert_eq!(stop, Stop::NeedInput);
 
     // Half a login, then STLS: the name is forgotten, and so are half lines and half exchanges.
-    let mut server = with_window();
+    let mut server = InWindow::new();
     let input = b"USER ann@example.org\r\nSTLS\r\n";
     let (_, stop) = feed(&mut owner, &mut server, input, &[usize::MAX]);
     assert_eq!(stop, Stop::StartTls);
-    let mut server = server.into_sealed(facts()).unwrap();
+    let mut server = server.upgrade().unwrap();
     let (said, _) = feed(
         &mut owner,
         &mut server,
@@ -88,19 +83,19 @@ fn s3_stls_in_wrong_states_pop3() {
     let mut owner = Owner::new();
     let inside_tls = feed(
         &mut owner,
-        &mut Server::<Sealed>::new(facts(), Limits::default()),
+        &mut Server::<Sealed>::start(&Sealed::new(facts()), Limits::default()),
         b"STLS\r\n",
         &[],
     );
     assert!(inside_tls.0.ends_with("-ERR STLS is not possible here\r\n"));
-    let mut no_certificate = Server::<Clear>::new(Limits::default(), Stls::Unavailable, None);
+    let mut no_certificate = in_the_clear(Stls::Unavailable, LoginsInClear::NotListed);
     let refused = feed(&mut owner, &mut no_certificate, b"STLS\r\n", &[]);
     assert!(refused.0.ends_with("-ERR STLS is not possible here\r\n"));
     let with_arguments = feed(&mut owner, &mut clear(), b"STLS tls1.0\r\n", &[]);
     assert!(with_arguments.0.ends_with("-ERR wrong arguments\r\n"));
     let in_an_exchange = feed(
         &mut owner,
-        &mut with_window(),
+        &mut InWindow::new(),
         b"AUTH PLAIN\r\nSTLS\r\nCAPA\r\n",
         &[],
     );
@@ -148,7 +143,7 @@ fn s4_cleartext_credentials_pop3() {
     ] {
         let (said, _) = feed(
             &mut Owner::new(),
-            &mut with_window(),
+            &mut InWindow::new(),
             format!("{line}\r\n").as_bytes(),
             &[],
         );
@@ -163,7 +158,7 @@ fn s5_a_client_certificate_does_not_log_in_pop3() {
             fingerprint: "ab".repeat(32),
         };
     });
-    let mut server = Server::<Sealed>::new(certificate, Limits::default());
+    let mut server = Server::<Sealed>::start(&Sealed::new(certificate), Limits::default());
     let (said, _) = feed(&mut Owner::new(), &mut server, b"STAT\r\n", &[]);
     assert_eq!(said, "+OK Pillarbox ready\r\n-ERR log in first\r\n");
 }
@@ -176,7 +171,7 @@ fn s6_a_web_browser_is_sent_away_soon_and_hears_no_echo_pop3() {
         feed(&mut Owner::new(), &mut clear(), &request, &[usize::MAX]),
         feed(
             &mut Owner::new(),
-            &mut Server::<Sealed>::new(facts(), Limits::default()),
+            &mut Server::<Sealed>::start(&Sealed::new(facts()), Limits::default()),
             &request,
             &[7],
         ),

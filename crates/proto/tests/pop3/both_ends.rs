@@ -3,22 +3,23 @@
 use pillarbox_policy::{AccountLevel, Credentials};
 use pillarbox_proto::pop3::client::{Client, Event, LoggedInBy, LoginError, Violation};
 use pillarbox_proto::pop3::response::ResponseCode;
-use pillarbox_proto::pop3::server::{Limits, Server, Stls};
+use pillarbox_proto::pop3::server::{Limits, LoginsInClear, Server, Stls};
 use pillarbox_proto::sasl::server::Failure;
 use pillarbox_proto::sasl::{Mechanism, Nonce};
-use pillarbox_proto::{Clear, Machine, Sealed, Step};
+use pillarbox_proto::{ChannelState, Clear, Machine, Sealed, Start, Step};
 use proptest::prelude::*;
 
-use crate::owner::{LOGIN, Owner, PASSWORD, facts};
+use crate::channels::{clear, seal};
+use crate::owner::{LOGIN, Owner, PASSWORD, Served, facts, in_the_clear};
 
 pub(crate) fn credentials(password: &str) -> Credentials {
     Credentials::new(LOGIN, password.into(), &AccountLevel::default())
 }
 
 /// Carries bytes both ways until the client has an event.
-pub(crate) fn pump<C, S>(
+pub(crate) fn pump<C: ChannelState, S: Served>(
     client: &mut Client<C>,
-    server: &mut Server<S>,
+    server: &mut S,
     owner: &mut Owner,
 ) -> Result<Event, Violation> {
     loop {
@@ -42,8 +43,8 @@ fn nonce() -> Nonce {
 }
 
 fn logged_in(owner: &mut Owner) -> (Client<Sealed>, Server<Sealed>) {
-    let mut server = Server::<Sealed>::new(facts(), Limits::default());
-    let mut client = Client::<Sealed>::new(facts());
+    let mut server = Server::<Sealed>::start(&Sealed::new(facts()), Limits::default());
+    let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ());
     assert_eq!(pump(&mut client, &mut server, owner), Ok(Event::Ready));
     client.log_in(&credentials(PASSWORD), nonce()).unwrap();
     assert!(matches!(
@@ -56,8 +57,8 @@ fn logged_in(owner: &mut Owner) -> (Client<Sealed>, Server<Sealed>) {
 #[test]
 fn stls_then_login_then_mail() {
     let mut owner = Owner::new();
-    let mut server = Server::<Clear>::new(Limits::default(), Stls::Available, None);
-    let mut client = Client::<Clear>::new();
+    let mut server = in_the_clear(Stls::Available, LoginsInClear::NotListed);
+    let mut client = Client::<Clear>::start(&clear(), ());
     assert_eq!(
         pump(&mut client, &mut server, &mut owner),
         Ok(Event::Greeted)
@@ -75,8 +76,8 @@ fn stls_then_login_then_mail() {
         Ok(Event::StartTls)
     );
 
-    let mut server = server.into_sealed(facts()).unwrap();
-    let mut client = client.into_sealed(facts()).unwrap();
+    let mut server: Server<Sealed> = seal(server, Limits::default()).unwrap();
+    let mut client: Client<Sealed> = seal(client, ()).unwrap();
     assert_eq!(pump(&mut client, &mut server, &mut owner), Ok(Event::Ready));
     assert!(!client.capabilities().has("STLS"));
     client.log_in(&credentials("wrong"), nonce()).unwrap();
@@ -160,10 +161,10 @@ fn retrieve(
 
 #[test]
 fn weaker_mechanisms_are_used_where_the_channel_cannot_bind() {
-    let unbound = pillarbox_testkit::facts_with(|parts| parts.binding = None);
+    let unbound = || pillarbox_testkit::facts_with(|parts| parts.binding = None);
     let mut owner = Owner::new();
-    let mut server = Server::<Sealed>::new(unbound.clone(), Limits::default());
-    let mut client = Client::<Sealed>::new(unbound);
+    let mut server = Server::<Sealed>::start(&Sealed::new(unbound()), Limits::default());
+    let mut client = Client::<Sealed>::start(&Sealed::new(unbound()), ());
     assert_eq!(pump(&mut client, &mut server, &mut owner), Ok(Event::Ready));
     client.log_in(&credentials(PASSWORD), nonce()).unwrap();
     assert_eq!(
@@ -179,8 +180,8 @@ fn r5802_2_a_middleman_with_his_own_tls_fails_the_login() {
         parts.binding = Some(pillarbox_policy::ChannelBinding::tls_exporter([9; 32]));
     });
     let mut owner = Owner::new();
-    let mut server = Server::<Sealed>::new(other, Limits::default());
-    let mut client = Client::<Sealed>::new(facts());
+    let mut server = Server::<Sealed>::start(&Sealed::new(other), Limits::default());
+    let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ());
     assert_eq!(pump(&mut client, &mut server, &mut owner), Ok(Event::Ready));
     client.log_in(&credentials(PASSWORD), nonce()).unwrap();
     assert!(matches!(

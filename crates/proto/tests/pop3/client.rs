@@ -7,7 +7,7 @@ use pillarbox_proto::pop3::client::{
 };
 use pillarbox_proto::pop3::response::ResponseCode;
 use pillarbox_proto::sasl::{Mechanism, Nonce, client::Failure};
-use pillarbox_proto::{Machine, Sealed, Step};
+use pillarbox_proto::{Machine, Sealed, Start, Step};
 use proptest::prelude::*;
 
 use crate::both_ends::credentials;
@@ -28,7 +28,7 @@ fn output(client: &mut Client<Sealed>) -> String {
 
 /// A client that was greeted, and answered CAPA with these lines.
 fn ready(capabilities: &str) -> Client<Sealed> {
-    let mut client = Client::<Sealed>::new(facts());
+    let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ());
     client.input(b"+OK hello\r\n");
     assert_eq!(output(&mut client), "CAPA\r\n");
     client.input(capabilities.as_bytes());
@@ -130,7 +130,7 @@ fn user_and_pass_are_sent_one_after_the_other() {
 #[test]
 fn s5_4_a_session_below_the_level_gets_no_password() {
     let anonymous = pillarbox_testkit::facts_with(|parts| parts.peer = PeerProof::Anonymous);
-    let mut client = Client::<Sealed>::new(anonymous);
+    let mut client = Client::<Sealed>::start(&Sealed::new(anonymous), ());
     client.input(b"+OK\r\n");
     output(&mut client);
     client.input(b"+OK\r\nSASL PLAIN\r\n.\r\n");
@@ -263,7 +263,7 @@ fn answers_that_do_not_follow_the_protocol() {
 
 #[test]
 fn a_capability_list_without_end_is_given_up() {
-    let mut client = Client::<Sealed>::new(facts());
+    let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ());
     client.input(b"+OK\r\n");
     output(&mut client);
     client.input(b"+OK\r\n");

@@ -10,6 +10,8 @@
 mod attacks_on_client;
 mod attacks_on_server;
 mod both_ends;
+#[path = "../channels/mod.rs"]
+mod channels;
 mod client;
 mod owner;
 mod server;

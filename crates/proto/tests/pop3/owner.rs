@@ -2,11 +2,18 @@
 
 use pillarbox_policy::{Secret, TlsFacts};
 use pillarbox_proto::pop3::maildrop::{Entry, Maildrop, UniqueId};
-use pillarbox_proto::pop3::server::{CannotOpen, Event, LoginRefusal, Server, Updated, Violation};
+use pillarbox_proto::pop3::server::{
+    CannotOpen, ClearSettings, Event, Limits, LoginRefusal, LoginsInClear, Server, Stls, Updated,
+    Violation,
+};
 use pillarbox_proto::pop3::stuffing::Wanted;
 use pillarbox_proto::sasl::server::{Failure, ScramOutcome};
 use pillarbox_proto::sasl::{Nonce, ScramKeys};
-use pillarbox_proto::{Machine, Step};
+use pillarbox_proto::{
+    AsksForPermit, Clear, Injected, Legacy, LoginChannel, Machine, Sealed, Start, Step,
+};
+
+use crate::channels::{clear, permitted, seal, window};
 
 pub(crate) const LOGIN: &str = "ann@example.org";
 pub(crate) const PASSWORD: &str = "open sesame";
@@ -69,7 +76,7 @@ impl Owner {
     }
 
     /// Runs a machine until it needs input or stops for good; its output goes to `out`.
-    pub(crate) fn run<C>(&mut self, server: &mut Server<C>, out: &mut Vec<u8>) -> Stop {
+    pub(crate) fn run<S: Served>(&mut self, server: &mut S, out: &mut Vec<u8>) -> Stop {
         loop {
             match server.poll() {
                 Step::Output(bytes) => {
@@ -77,7 +84,7 @@ impl Owner {
                     out.extend_from_slice(&bytes);
                 }
                 Step::Event(Event::StartTls) => return Stop::StartTls,
-                Step::Event(event) => self.answer(server, event, out),
+                Step::Event(event) => server.answer(self, event, out),
                 Step::NeedInput => return Stop::NeedInput,
                 Step::NeedReply => panic!("an event was not answered"),
                 Step::Close => return Stop::Closed,
@@ -86,9 +93,10 @@ impl Owner {
         }
     }
 
-    fn answer<C>(&mut self, server: &mut Server<C>, event: Event, out: &mut Vec<u8>) {
+    fn answer<C: LoginChannel>(&mut self, server: &mut Server<C>, event: Event, out: &mut Vec<u8>) {
         match event {
             Event::StartTls => unreachable!("handled by the caller"),
+            Event::NeedPermit => server.permit(Some(window())),
             Event::NeedNonce => {
                 self.credentials_seen += 1;
                 self.attempts += 1;
@@ -128,7 +136,7 @@ impl Owner {
         }
     }
 
-    fn send<C>(&self, server: &mut Server<C>, entry: Entry, out: &mut Vec<u8>) {
+    fn send<C: LoginChannel>(&self, server: &mut Server<C>, entry: Entry, out: &mut Vec<u8>) {
         let (_, message) = self
             .messages
             .iter()
@@ -148,7 +156,7 @@ impl Owner {
     }
 }
 
-fn decide<C>(server: &mut Server<C>, right: bool) {
+fn decide<C: LoginChannel>(server: &mut Server<C>, right: bool) {
     if right {
         server.admit();
     } else {
@@ -156,10 +164,98 @@ fn decide<C>(server: &mut Server<C>, right: bool) {
     }
 }
 
+/// A server in some state of its channel, and how its owner answers it.
+pub(crate) trait Served: Machine<Event = Event, Error = Violation> {
+    fn answer(&mut self, owner: &mut Owner, event: Event, out: &mut Vec<u8>);
+}
+
+impl Served for Server<Sealed> {
+    fn answer(&mut self, owner: &mut Owner, event: Event, out: &mut Vec<u8>) {
+        owner.answer(self, event, out);
+    }
+}
+
+/// There is no window.
+impl Served for Server<Clear> {
+    fn answer(&mut self, _: &mut Owner, event: Event, _: &mut Vec<u8>) {
+        assert_eq!(event, Event::NeedPermit);
+        self.refuse_login();
+    }
+}
+
+/// A server in the clear, for which a window is opened at every login.
+pub(crate) enum InWindow {
+    Clear(Server<Clear>),
+    Legacy(Server<Legacy>),
+    Moved,
+}
+
+impl InWindow {
+    pub(crate) fn new() -> Self {
+        Self::Clear(in_the_clear(Stls::Available, LoginsInClear::Listed))
+    }
+
+    pub(crate) fn upgrade(self) -> Result<Server<Sealed>, Injected> {
+        match self {
+            Self::Clear(server) => seal(server, Limits::default()),
+            Self::Legacy(server) => seal(server, Limits::default()),
+            Self::Moved => unreachable!(),
+        }
+    }
+}
+
+impl Machine for InWindow {
+    type Event = Event;
+    type Error = Violation;
+
+    fn input(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Clear(server) => server.input(bytes),
+            Self::Legacy(server) => server.input(bytes),
+            Self::Moved => unreachable!(),
+        }
+    }
+
+    fn poll(&mut self) -> Step<Event, Violation> {
+        match self {
+            Self::Clear(server) => server.poll(),
+            Self::Legacy(server) => server.poll(),
+            Self::Moved => unreachable!(),
+        }
+    }
+}
+
+impl Served for InWindow {
+    fn answer(&mut self, owner: &mut Owner, event: Event, out: &mut Vec<u8>) {
+        *self = match std::mem::replace(self, Self::Moved) {
+            Self::Clear(server) => {
+                assert_eq!(event, Event::NeedPermit);
+                Self::Legacy(permitted(server))
+            }
+            Self::Legacy(mut server) => {
+                owner.answer(&mut server, event, out);
+                Self::Legacy(server)
+            }
+            Self::Moved => unreachable!(),
+        };
+    }
+}
+
+/// A server in the clear.
+pub(crate) fn in_the_clear(stls: Stls, logins: LoginsInClear) -> Server<Clear> {
+    let limits = Limits::default();
+    let settings = ClearSettings {
+        limits,
+        stls,
+        logins,
+    };
+    Server::<Clear>::start(&clear(), settings)
+}
+
 /// Feeds `input` in pieces of these lengths (then byte by byte), and answers what came out and why it stopped.
-pub(crate) fn feed<C>(
+pub(crate) fn feed<S: Served>(
     owner: &mut Owner,
-    server: &mut Server<C>,
+    server: &mut S,
     input: &[u8],
     pieces: &[usize],
 ) -> (String, Stop) {

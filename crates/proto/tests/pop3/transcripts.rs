@@ -3,33 +3,30 @@
 //! First line: `@ sealed`, `@ clear`, `@ clear without STLS` or `@ clear with window`. Then `C:` and `S:` lines
 //! (CRLF is added), `S/` lines (LF is added), `--TLS--`, and at the end `--CLOSED--` or nothing.
 
-use pillarbox_policy::{LegacyWindow, Timestamp};
-use pillarbox_proto::pop3::server::{Limits, Server, Stls};
-use pillarbox_proto::{Clear, Machine, Sealed};
+use pillarbox_proto::pop3::server::{Limits, LoginsInClear, Server, Stls};
+use pillarbox_proto::{Clear, Machine, Sealed, Start};
 use proptest::prelude::*;
 
-use crate::owner::{Owner, Stop, facts};
+use crate::channels::seal;
+use crate::owner::{InWindow, Owner, Stop, facts, in_the_clear};
 
 enum Either {
     Clear(Server<Clear>),
+    InWindow(InWindow),
     Sealed(Server<Sealed>),
 }
 
 impl Either {
     fn begin(channel: &str) -> Self {
-        let window = LegacyWindow::open(Timestamp(2), Timestamp(1));
-        let limits = Limits::default();
+        let clear = |stls| Self::Clear(in_the_clear(stls, LoginsInClear::NotListed));
         match channel {
-            "sealed" => Self::Sealed(Server::<Sealed>::new(facts(), limits)),
-            "clear" => Self::Clear(Server::<Clear>::new(limits, Stls::Available, None)),
-            "clear without STLS" => {
-                Self::Clear(Server::<Clear>::new(limits, Stls::Unavailable, None))
+            "sealed" => {
+                let channel = Sealed::new(facts());
+                Self::Sealed(Server::<Sealed>::start(&channel, Limits::default()))
             }
-            "clear with window" => Self::Clear(Server::<Clear>::new(
-                limits,
-                Stls::Available,
-                window.as_ref(),
-            )),
+            "clear" => clear(Stls::Available),
+            "clear without STLS" => clear(Stls::Unavailable),
+            "clear with window" => Self::InWindow(InWindow::new()),
             other => panic!("no such channel: {other}"),
         }
     }
@@ -37,6 +34,7 @@ impl Either {
     fn run(&mut self, owner: &mut Owner, out: &mut Vec<u8>) -> Stop {
         match self {
             Self::Clear(server) => owner.run(server, out),
+            Self::InWindow(server) => owner.run(server, out),
             Self::Sealed(server) => owner.run(server, out),
         }
     }
@@ -44,13 +42,15 @@ impl Either {
     fn input(&mut self, bytes: &[u8]) {
         match self {
             Self::Clear(server) => server.input(bytes),
+            Self::InWindow(server) => server.input(bytes),
             Self::Sealed(server) => server.input(bytes),
         }
     }
 
     fn upgrade(self) -> Self {
         match self {
-            Self::Clear(server) => Self::Sealed(server.into_sealed(facts()).unwrap()),
+            Self::Clear(server) => Self::Sealed(seal(server, Limits::default()).unwrap()),
+            Self::InWindow(server) => Self::Sealed(server.upgrade().unwrap()),
             Self::Sealed(_) => panic!("TLS inside TLS"),
         }
     }

@@ -1,3 +1,5 @@
 //! The SASL exchanges, from outside.
 
+#[path = "../channels/mod.rs"]
+mod channels;
 mod server;

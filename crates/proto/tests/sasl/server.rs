@@ -6,36 +6,36 @@
     reason = "a test that meets the unexpected fails"
 )]
 
-use pillarbox_policy::{
-    Channel, LegacyWindow, MayAuthenticate, NoTls, Secret, Timestamp, may_authenticate,
-};
+use pillarbox_policy::{MayAuthenticate, Secret, may_authenticate};
 use pillarbox_proto::sasl::{
     MAX_MESSAGE, Mechanism, Nonce, ScramKeys, coding,
     server::{Decision, Exchange, Failure, Offer, ScramOutcome, ServerStep},
 };
+use pillarbox_proto::{ChannelState, Sealed};
 use pillarbox_testkit::{facts, facts_with};
 
-fn offer(channel: &Channel) -> Offer {
-    let window = LegacyWindow::open(Timestamp(2), Timestamp(1));
-    match may_authenticate(channel, window.as_ref()) {
-        MayAuthenticate::Yes(permit) => Offer::new(channel, permit),
+use crate::channels::{clear, window};
+
+fn offer(channel: &impl ChannelState) -> Offer {
+    match may_authenticate(channel.view(), Some(&window())) {
+        MayAuthenticate::Yes(permit) => Offer::new(&permit),
         MayAuthenticate::NotBeforeTls => panic!("there is a window"),
     }
 }
 
-fn bound() -> Channel {
-    Channel::Sealed(facts())
+fn bound() -> Sealed {
+    Sealed::new(facts())
 }
 
-fn unbound() -> Channel {
-    Channel::Sealed(facts_with(|parts| parts.binding = None))
+fn unbound() -> Sealed {
+    Sealed::new(facts_with(|parts| parts.binding = None))
 }
 
 fn nonce() -> Nonce {
     Nonce::from_random([3; Nonce::RANDOM])
 }
 
-fn start(channel: &Channel, mechanism: Mechanism) -> Exchange {
+fn start(channel: &Sealed, mechanism: Mechanism) -> Exchange {
     offer(channel).start(mechanism, nonce()).unwrap()
 }
 
@@ -44,7 +44,7 @@ fn keys() -> ScramKeys {
 }
 
 /// What the server makes of a client's first SCRAM message.
-fn first(channel: &Channel, mechanism: Mechanism, message: &str) -> ServerStep {
+fn first(channel: &Sealed, mechanism: Mechanism, message: &str) -> ServerStep {
     start(channel, mechanism).begin(Some(message.as_bytes()))
 }
 
@@ -62,7 +62,7 @@ fn r5802_1_plus_is_offered_exactly_where_it_can_be_bound() {
         [ScramSha256Plus, ScramSha256, Plain, Login]
     );
     assert_eq!(offer(&unbound()).mechanisms(), [ScramSha256, Plain, Login]);
-    let clear = Channel::Clear(NoTls::NotOffered);
+    let clear = clear();
     assert_eq!(offer(&clear).mechanisms(), [ScramSha256, Plain]);
     assert!(offer(&unbound()).start(ScramSha256Plus, nonce()).is_none());
     assert!(offer(&clear).start(Login, nonce()).is_none());

@@ -16,12 +16,17 @@ use pillarbox_proto::smtp::submission::client::{
     AuthenticateError, Client, Envelope, Event as Told, Failure, SendError,
 };
 use pillarbox_proto::smtp::submission::server::{
-    Config, Event, Limits, LoginAnswer, Server, Violation,
+    Config, Event, Limits, LoginAnswer, LoginsInClear, Server, Violation,
 };
 use pillarbox_proto::smtp::{Body, ReversePath};
-use pillarbox_proto::{Clear, Machine, Sealed, Step};
-use pillarbox_testkit::{facts, facts_with};
+use pillarbox_proto::{
+    AsksForPermit, ChannelState, Clear, LoginChannel, Machine, OnChannel, Sealed, Start, Step,
+    Upgrade,
+};
+use pillarbox_testkit::{facts, facts_with, starttls_facts};
 use proptest::prelude::*;
+
+use crate::channels::clear;
 
 const LOGIN: &str = "ann@example.org";
 const PASSWORD: &str = "correct horse";
@@ -46,7 +51,7 @@ struct Owner {
 }
 
 impl Owner {
-    fn answer<C>(&mut self, server: &mut Server<C>, event: Event) {
+    fn answer<C: LoginChannel>(&mut self, server: &mut Server<C>, event: Event) {
         match event {
             Event::StartTls => self.starttls += 1,
             Event::NeedNonce => server.nonce(Nonce::from_random([1; 18])),
@@ -98,7 +103,7 @@ impl Owner {
     }
 
     /// Runs the server until it waits; answers what it wrote and how it ended, if it did.
-    fn run<C>(&mut self, server: &mut Server<C>) -> (Vec<u8>, Option<Result<(), Violation>>) {
+    fn run<S: Served>(&mut self, server: &mut S) -> (Vec<u8>, Option<Result<(), Violation>>) {
         let mut out = Vec::new();
         loop {
             match server.poll() {
@@ -106,7 +111,7 @@ impl Owner {
                     assert!(octets.len() <= 17 * 1024);
                     out.extend_from_slice(&octets);
                 }
-                Step::Event(event) => self.answer(server, event),
+                Step::Event(event) => server.answer(self, event),
                 Step::NeedInput | Step::NeedReply => return (out, None),
                 Step::Close => return (out, Some(Ok(()))),
                 Step::Err(violation) => return (out, Some(Err(violation))),
@@ -115,8 +120,39 @@ impl Owner {
     }
 }
 
+/// A server in some state of its channel, and how its owner answers it.
+trait Served: Machine<Event = Event, Error = Violation> {
+    fn answer(&mut self, owner: &mut Owner, event: Event);
+}
+
+impl Served for Server<Sealed> {
+    fn answer(&mut self, owner: &mut Owner, event: Event) {
+        owner.answer(self, event);
+    }
+}
+
+/// There is no window.
+impl Served for Server<Clear> {
+    fn answer(&mut self, owner: &mut Owner, event: Event) {
+        match event {
+            Event::StartTls => owner.starttls += 1,
+            Event::NeedPermit => self.refuse_login(),
+            Event::TransactionAbandoned => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn clear_server(config: Arc<Config>) -> Server<Clear> {
+    Server::<Clear>::start(&clear(), (config, LoginsInClear::NotListed))
+}
+
 /// Carries octets both ways until neither end has anything to say; answers what the client told.
-fn converse<A, B>(client: &mut Client<A>, server: &mut Server<B>, owner: &mut Owner) -> Vec<Told> {
+fn converse<A: ChannelState, S: Served>(
+    client: &mut Client<A>,
+    server: &mut S,
+    owner: &mut Owner,
+) -> Vec<Told> {
     let mut told = Vec::new();
     loop {
         let (out, _) = owner.run(server);
@@ -140,15 +176,17 @@ fn converse<A, B>(client: &mut Client<A>, server: &mut Server<B>, owner: &mut Ow
 }
 
 /// A client that has logged in over STARTTLS with these facts at both ends.
-fn logged_in(facts: &TlsFacts) -> (Client<Sealed>, Server<Sealed>, Owner, Mechanism) {
+fn logged_in(facts: impl Fn() -> TlsFacts) -> (Client<Sealed>, Server<Sealed>, Owner, Mechanism) {
     let mut owner = Owner::default();
-    let mut server = Server::<Clear>::new(server_config(), None);
-    let mut client = Client::<Clear>::new();
+    let mut server = clear_server(server_config());
+    let mut client = Client::<Clear>::start(&clear(), ());
     let told = converse(&mut client, &mut server, &mut owner);
     assert_eq!(told, [Told::StartTls]);
     assert_eq!(owner.starttls, 1);
-    let mut server = server.into_sealed(facts.clone()).unwrap();
-    let mut client = client.into_sealed(facts.clone()).unwrap();
+    server.nothing_left().unwrap();
+    client.nothing_left().unwrap();
+    let mut server = Server::<Sealed>::start(&Sealed::new(facts()), server_config());
+    let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ());
     let told = converse(&mut client, &mut server, &mut owner);
     assert!(matches!(told.as_slice(), [Told::Ready(_)]));
     let credentials = Credentials::new(LOGIN, PASSWORD.into(), &AccountLevel::default());
@@ -174,7 +212,7 @@ fn envelope(recipients: usize, size: usize) -> Envelope {
 
 /// Sends one message in pieces; answers what the server got.
 fn send(recipients: usize, pieces: &[&[u8]], ends: LineEnds) -> Vec<u8> {
-    let (mut client, mut server, mut owner, _) = logged_in(&facts());
+    let (mut client, mut server, mut owner, _) = logged_in(starttls_facts);
     client.send(envelope(recipients, 1)).unwrap();
     let told = converse(&mut client, &mut server, &mut owner);
     assert_eq!(
@@ -210,9 +248,14 @@ fn send(recipients: usize, pieces: &[&[u8]], ends: LineEnds) -> Vec<u8> {
 
 #[test]
 fn the_best_mechanism_of_the_channel_is_used() {
-    assert_eq!(logged_in(&facts()).3, Mechanism::ScramSha256Plus);
-    let unbound = facts_with(|parts| parts.binding = None);
-    let (_, _, owner, mechanism) = logged_in(&unbound);
+    assert_eq!(logged_in(starttls_facts).3, Mechanism::ScramSha256Plus);
+    let unbound = || {
+        facts_with(|parts| {
+            parts.tls_start = TlsStart::StartTls;
+            parts.binding = None;
+        })
+    };
+    let (_, _, owner, mechanism) = logged_in(unbound);
     assert_eq!(mechanism, Mechanism::ScramSha256);
     assert_eq!(owner.logins, [(Mechanism::ScramSha256, true)]);
 }
@@ -220,8 +263,8 @@ fn the_best_mechanism_of_the_channel_is_used() {
 #[test]
 fn a_wrong_password_is_refused_by_every_mechanism() {
     let mut owner = Owner::default();
-    let mut server = Server::<Sealed>::new(server_config(), facts());
-    let mut client = Client::<Sealed>::new(facts());
+    let mut server = Server::<Sealed>::start(&Sealed::new(facts()), server_config());
+    let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ());
     converse(&mut client, &mut server, &mut owner);
     let credentials = Credentials::new(LOGIN, "wrong".into(), &AccountLevel::default());
     client
@@ -244,8 +287,8 @@ fn a_session_below_the_level_gets_no_password() {
             fingerprint: "00".to_owned(),
         };
     });
-    let mut server = Server::<Sealed>::new(server_config(), facts());
-    let mut client = Client::<Sealed>::new(pinned);
+    let mut server = Server::<Sealed>::start(&Sealed::new(facts()), server_config());
+    let mut client = Client::<Sealed>::start(&Sealed::new(pinned), ());
     converse(&mut client, &mut server, &mut owner);
     let credentials = Credentials::new(LOGIN, PASSWORD.into(), &AccountLevel::default());
     let refused = client.authenticate(&credentials, Nonce::from_random([2; 18]));
@@ -259,7 +302,7 @@ fn a_session_below_the_level_gets_no_password() {
 
 #[test]
 fn what_the_server_cannot_take_is_not_begun() {
-    let (mut client, ..) = logged_in(&facts());
+    let (mut client, ..) = logged_in(starttls_facts);
     let limit = Limits::default().message;
     assert_eq!(
         client.send(envelope(1, usize::try_from(limit).unwrap() + 1)),
@@ -285,7 +328,7 @@ fn what_stands_behind_starttls_ends_the_connection() {
     let suffix = b"MAIL FROM:<eve@example.org>\r\n";
     for length in 1..=suffix.len() {
         let mut owner = Owner::default();
-        let mut server = Server::<Clear>::new(server_config(), None);
+        let mut server = clear_server(server_config());
         server.input(b"EHLO x\r\nSTARTTLS\r\n");
         server.input(&suffix[..length]);
         let (out, end) = owner.run(&mut server);
@@ -304,13 +347,13 @@ fn what_stands_behind_starttls_ends_the_connection() {
 #[test]
 fn what_comes_in_the_clear_after_the_go_ahead_ends_the_connection() {
     let mut owner = Owner::default();
-    let mut server = Server::<Clear>::new(server_config(), None);
+    let mut server = clear_server(server_config());
     server.input(b"EHLO x\r\nSTARTTLS\r\n");
     owner.run(&mut server);
     server.input(b"NOOP\r\n");
     let (out, _) = owner.run(&mut server);
     assert_eq!(out, b"", "nothing is read before TLS");
-    let injected = server.into_sealed(facts()).unwrap_err();
+    let injected = server.nothing_left().unwrap_err();
     assert_eq!(
         (injected.bytes, injected.code()),
         (6, Code::CommandInjection)
@@ -321,7 +364,7 @@ fn what_comes_in_the_clear_after_the_go_ahead_ends_the_connection() {
 fn what_stands_behind_the_answer_to_starttls_ends_the_connection() {
     let suffix = b"250 AUTH PLAIN\r\n";
     for length in 1..=suffix.len() {
-        let mut client = Client::<Clear>::new();
+        let mut client = Client::<Clear>::start(&clear(), ());
         for input in [b"220 x\r\n".as_slice(), b"250-x\r\n250 STARTTLS\r\n"] {
             client.input(input);
             while let Step::Output(_) = client.poll() {}
@@ -338,7 +381,7 @@ fn what_stands_behind_the_answer_to_starttls_ends_the_connection() {
 
 #[test]
 fn what_comes_to_the_client_before_the_handshake_ends_the_connection() {
-    let mut client = Client::<Clear>::new();
+    let mut client = Client::<Clear>::start(&clear(), ());
     for input in [
         b"220 x\r\n".as_slice(),
         b"250-x\r\n250 STARTTLS\r\n",
@@ -348,7 +391,7 @@ fn what_comes_to_the_client_before_the_handshake_ends_the_connection() {
         while let Step::Output(_) = client.poll() {}
     }
     client.input(b"2");
-    assert_eq!(client.into_sealed(facts()).unwrap_err().bytes, 1);
+    assert_eq!(client.nothing_left().unwrap_err().bytes, 1);
 }
 
 #[test]
@@ -358,11 +401,11 @@ fn answers_before_their_commands_end_the_connection() {
         b"220 x\r\n250-",
         b"220 x\r\n2",
     ] {
-        let mut client = Client::<Clear>::new();
+        let mut client = Client::<Clear>::start(&clear(), ());
         client.input(early);
         assert_eq!(client.poll(), Step::Err(Failure::EarlyAnswer));
     }
-    let mut client = Client::<Clear>::new();
+    let mut client = Client::<Clear>::start(&clear(), ());
     client.input(b"220 x\r\n");
     assert!(matches!(client.poll(), Step::Output(_)));
     client.input(b"250-x\r\n250 STARTTLS\r\n220 go\r\n");
@@ -440,7 +483,7 @@ proptest! {
         }
         let run = |pieces: &[&[u8]]| {
             let mut owner = Owner::default();
-            let mut server = Server::<Sealed>::new(small(), facts());
+            let mut server = Server::<Sealed>::start(&Sealed::new(facts()), small());
             let (mut out, mut end) = owner.run(&mut server);
             for piece in pieces {
                 server.input(piece);
@@ -465,7 +508,7 @@ proptest! {
     #[test]
     fn a_cleartext_server_takes_no_password_and_no_mail(input in fragments()) {
         let mut owner = Owner::default();
-        let mut server = Server::<Clear>::new(small(), None);
+        let mut server = clear_server(small());
         server.input(&input);
         let (out, _) = owner.run(&mut server);
         prop_assert_eq!(owner, Owner::default());
@@ -474,7 +517,7 @@ proptest! {
 
     #[test]
     fn a_client_in_the_clear_says_three_things_at_most(input in proptest::collection::vec(any::<u8>(), 0..200), known in 0usize..4) {
-        let mut client = Client::<Clear>::new();
+        let mut client = Client::<Clear>::start(&clear(), ());
         let mut out = Vec::new();
         let mut drain = |client: &mut Client<Clear>| while let Step::Output(octets) = client.poll() { out.extend_from_slice(&octets) };
         for reply in [b"220 x\r\n".as_slice(), b"250-x\r\n250 STARTTLS\r\n", b"220 go\r\n"].into_iter().take(known) {
@@ -489,7 +532,6 @@ proptest! {
 
 #[test]
 fn starttls_facts_are_those_of_the_handshake() {
-    let starttls = facts_with(|parts| parts.tls_start = TlsStart::StartTls);
-    let (client, ..) = logged_in(&starttls);
-    assert_eq!(client.facts().tls_start(), TlsStart::StartTls);
+    let (client, ..) = logged_in(starttls_facts);
+    assert_eq!(client.channel().facts().tls_start(), TlsStart::StartTls);
 }

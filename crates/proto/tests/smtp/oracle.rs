@@ -16,7 +16,7 @@ use pillarbox_names::Address;
 use pillarbox_proto::sasl::Nonce;
 use pillarbox_proto::smtp::submission::server::{Config, Event, LoginAnswer, Server};
 use pillarbox_proto::smtp::{Body, ForwardPath, Mail, Rcpt, ReversePath};
-use pillarbox_proto::{Machine, Sealed, Step};
+use pillarbox_proto::{Machine, Sealed, Start, Step};
 use pillarbox_testkit::facts;
 use proptest::prelude::*;
 use smtp_proto::{MAIL_BODY_8BITMIME, MAIL_SMTPUTF8, Request};
@@ -32,7 +32,10 @@ enum Ours {
 
 /// Reads one command in a session that is logged in, and in a transaction where RCPT needs one.
 fn ours(line: &str) -> Ours {
-    let mut server = Server::<Sealed>::new(Arc::new(Config::new("mail.example.org")), facts());
+    let mut server = Server::<Sealed>::start(
+        &Sealed::new(facts()),
+        Arc::new(Config::new("mail.example.org")),
+    );
     server.input(b"EHLO x\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\n");
     run(&mut server);
     if line
@@ -178,7 +181,7 @@ proptest! {
         let line = format!("BDAT {size}{}", if last { " LAST" } else { "" });
         prop_assert_eq!(theirs(&line), Some(Request::Bdat { chunk_size: size, is_last: last }));
         // Ours cannot be told from outside before the chunk has come; that it is waited for can.
-        let mut server = Server::<Sealed>::new(Arc::new(Config::new("mail.example.org")), facts());
+        let mut server = Server::<Sealed>::start(&Sealed::new(facts()), Arc::new(Config::new("mail.example.org")));
         server.input(format!("{line}\r\n").as_bytes());
         let (before, _) = run(&mut server);
         server.input(&vec![b'x'; size.min(5000)]);

@@ -14,17 +14,21 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pillarbox_policy::{AccountLevel, Credentials, LegacyWindow, Timestamp, TlsFacts};
+use pillarbox_policy::{AccountLevel, Credentials, TlsFacts};
 use pillarbox_proto::sasl::Nonce;
 use pillarbox_proto::smtp::LineEnds;
 use pillarbox_proto::smtp::submission::client::{Client, Envelope};
 use pillarbox_proto::smtp::submission::server::{
-    Config, Event, LoginAnswer, Server, StartTlsOffer, Violation,
+    Config, Event, LoginAnswer, LoginsInClear, Server, StartTlsOffer, Violation,
 };
 use pillarbox_proto::smtp::{Body, DeliveryReports, ForwardPath, Mail, Refusal, ReversePath};
-use pillarbox_proto::{Clear, Machine, Sealed, Step};
+use pillarbox_proto::{
+    AsksForPermit, Clear, Legacy, LoginChannel, Machine, Sealed, Start, Step, Upgrade,
+};
 use pillarbox_testkit::facts_with;
 use proptest::prelude::*;
+
+use crate::channels::{clear, permitted, window};
 
 fn transcripts(role: &str) -> Vec<(String, String)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -145,12 +149,15 @@ enum Opening {
 }
 
 enum AnyServer {
-    Clear(Server<Clear>),
+    /// With a window for every login, or none.
+    Clear(Server<Clear>, Opening),
+    Legacy(Server<Legacy>),
     Sealed(Server<Sealed>),
 }
 
 /// A server with a toy owner.
 struct Served {
+    config: Arc<Config>,
     server: Option<AnyServer>,
     out: Vec<u8>,
     content: Vec<u8>,
@@ -162,14 +169,18 @@ struct Served {
 impl Served {
     fn new(config: Config, start: Opening) -> Self {
         let config = Arc::new(config);
-        let window = LegacyWindow::open(Timestamp(2), Timestamp(1)).unwrap();
+        let clear_with = |config, logins| {
+            let server = Server::<Clear>::start(&clear(), (config, logins));
+            AnyServer::Clear(server, start)
+        };
         Self {
+            config: Arc::clone(&config),
             server: Some(match start {
-                Opening::Clear => AnyServer::Clear(Server::<Clear>::new(config, None)),
-                Opening::Window => AnyServer::Clear(Server::<Clear>::new(config, Some(window))),
+                Opening::Clear => clear_with(config, LoginsInClear::NotListed),
+                Opening::Window => clear_with(config, LoginsInClear::Listed),
                 Opening::Sealed => {
                     let facts = facts_with(|parts| parts.binding = None);
-                    AnyServer::Sealed(Server::<Sealed>::new(config, facts))
+                    AnyServer::Sealed(Server::<Sealed>::start(&Sealed::new(facts), config))
                 }
             }),
             out: Vec::new(),
@@ -182,7 +193,8 @@ impl Served {
 
     fn input(&mut self, octets: &[u8]) {
         match self.server.as_mut().unwrap() {
-            AnyServer::Clear(server) => server.input(octets),
+            AnyServer::Clear(server, _) => server.input(octets),
+            AnyServer::Legacy(server) => server.input(octets),
             AnyServer::Sealed(server) => server.input(octets),
         }
         self.pump();
@@ -190,38 +202,60 @@ impl Served {
 
     fn pump(&mut self) {
         let mut server = self.server.take().unwrap();
-        match &mut server {
-            AnyServer::Clear(server) => self.pump_one(server),
-            AnyServer::Sealed(server) => self.pump_one(server),
+        loop {
+            let step = match &mut server {
+                AnyServer::Clear(server, _) => server.poll(),
+                AnyServer::Legacy(server) => server.poll(),
+                AnyServer::Sealed(server) => server.poll(),
+            };
+            match step {
+                Step::Output(octets) => self.out.extend_from_slice(&octets),
+                Step::Event(event) => {
+                    server = match (server, event) {
+                        (AnyServer::Clear(server, Opening::Window), Event::NeedPermit) => {
+                            AnyServer::Legacy(permitted(server))
+                        }
+                        (AnyServer::Clear(mut server, opening), event) => {
+                            match event {
+                                Event::StartTls => self.starttls = true,
+                                Event::NeedPermit => server.refuse_login(),
+                                Event::TransactionAbandoned => {}
+                                other => panic!("{other:?}"),
+                            }
+                            AnyServer::Clear(server, opening)
+                        }
+                        (AnyServer::Legacy(mut server), event) => {
+                            self.answer(&mut server, event);
+                            AnyServer::Legacy(server)
+                        }
+                        (AnyServer::Sealed(mut server), event) => {
+                            self.answer(&mut server, event);
+                            AnyServer::Sealed(server)
+                        }
+                    };
+                }
+                Step::NeedInput => break,
+                Step::NeedReply => {
+                    assert!(self.starttls, "an answer is owed");
+                    break;
+                }
+                Step::Close => {
+                    self.end = Some(Ok(()));
+                    break;
+                }
+                Step::Err(violation) => {
+                    self.end = Some(Err(violation));
+                    break;
+                }
+            }
         }
         self.server = Some(server);
     }
 
-    fn pump_one<C>(&mut self, server: &mut Server<C>) {
-        loop {
-            match server.poll() {
-                Step::Output(octets) => self.out.extend_from_slice(&octets),
-                Step::Event(event) => self.answer(server, event),
-                Step::NeedInput => return,
-                Step::NeedReply => {
-                    assert!(self.starttls, "an answer is owed");
-                    return;
-                }
-                Step::Close => {
-                    self.end = Some(Ok(()));
-                    return;
-                }
-                Step::Err(violation) => {
-                    self.end = Some(Err(violation));
-                    return;
-                }
-            }
-        }
-    }
-
-    fn answer<C>(&mut self, server: &mut Server<C>, event: Event) {
+    fn answer<C: LoginChannel>(&mut self, server: &mut Server<C>, event: Event) {
         match event {
             Event::StartTls => self.starttls = true,
+            Event::NeedPermit => server.permit(Some(window())),
             Event::NeedNonce => server.nonce(Nonce::from_random([1; 18])),
             Event::CheckPassword {
                 login, password, ..
@@ -279,10 +313,13 @@ impl Served {
 
     fn seal(&mut self) {
         assert!(std::mem::take(&mut self.starttls), "no go-ahead for TLS");
-        let Some(AnyServer::Clear(server)) = self.server.take() else {
-            panic!("TLS twice");
-        };
-        let server = server.into_sealed(starttls_facts()).unwrap();
+        match self.server.take() {
+            Some(AnyServer::Clear(server, _)) => server.nothing_left().unwrap(),
+            Some(AnyServer::Legacy(server)) => server.nothing_left().unwrap(),
+            _ => panic!("TLS twice"),
+        }
+        let channel = Sealed::new(starttls_facts());
+        let server = Server::<Sealed>::start(&channel, Arc::clone(&self.config));
         self.server = Some(AnyServer::Sealed(server));
     }
 }
@@ -459,13 +496,13 @@ impl Driven {
 }
 
 fn replay_client(name: &str, text: &str, cuts: &mut Cuts) {
-    let clear = text.lines().any(|line| line == "# config channel clear");
+    let in_the_clear = text.lines().any(|line| line == "# config channel clear");
     let plain = |parts: &mut pillarbox_policy::FactsParts| parts.binding = None;
     let mut served = Driven {
-        client: Some(if clear {
-            AnyClient::Clear(Client::<Clear>::new())
+        client: Some(if in_the_clear {
+            AnyClient::Clear(Client::<Clear>::start(&clear(), ()))
         } else {
-            AnyClient::Sealed(Client::<Sealed>::new(facts_with(plain)))
+            AnyClient::Sealed(Client::<Sealed>::start(&Sealed::new(facts_with(plain)), ()))
         }),
         out: Vec::new(),
         events: Vec::new(),
@@ -493,9 +530,9 @@ fn replay_client(name: &str, text: &str, cuts: &mut Cuts) {
                 let Some(AnyClient::Clear(client)) = served.client.take() else {
                     panic!("{at}: TLS twice");
                 };
-                served.client = Some(AnyClient::Sealed(
-                    client.into_sealed(starttls_facts()).unwrap(),
-                ));
+                client.nothing_left().unwrap();
+                let channel = Sealed::new(starttls_facts());
+                served.client = Some(AnyClient::Sealed(Client::<Sealed>::start(&channel, ())));
                 served.pump();
             }
             Said::Other(line) if line.starts_with("E: ") => {

@@ -34,7 +34,7 @@ pub struct Attempt<'a> {
     /// The client.
     pub remote: SocketAddr,
     /// What the session runs over.
-    pub channel: &'a Channel,
+    pub channel: Channel<'a>,
     /// SASL mechanism or command: `PLAIN`, `SCRAM-SHA-256-PLUS`, `LOGIN`, `USER`.
     pub mechanism: &'a str,
     /// What the client says it is (IMAP ID, EHLO name), where it did.
@@ -284,7 +284,7 @@ impl Authenticator {
     }
 
     /// Notes on the ladder that something weaker than implicit TLS was used, at most once an hour.
-    async fn note_use(&self, account: Account, channel: &Channel, now: Timestamp) {
+    async fn note_use(&self, account: Account, channel: Channel<'_>, now: Timestamp) {
         if !is_worth_noting(&account.ladder, channel, now) {
             return;
         }
@@ -305,7 +305,7 @@ impl Authenticator {
 }
 
 /// Whether [`Ladder::used`] would change what is stored by more than [`WEAKER_USE_GRAIN`].
-fn is_worth_noting(ladder: &Ladder, channel: &Channel, now: Timestamp) -> bool {
+fn is_worth_noting(ladder: &Ladder, channel: Channel<'_>, now: Timestamp) -> bool {
     let mut after = ladder.clone();
     after.used(channel, now);
     match (ladder.weaker_use(), after.weaker_use()) {

@@ -4,14 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_names::TlsStart;
-use pillarbox_policy::{
-    Channel, Grant, Ladder, LadderRefusal, NoTls, Rung, Secret, Timestamp, TlsVersion,
-};
+use pillarbox_policy::{Grant, Ladder, LadderRefusal, Rung, Secret, Timestamp, TlsVersion};
 use pillarbox_proto::sasl::ScramKeys;
 use pillarbox_proto::sasl::server::ScramOutcome;
+use pillarbox_proto::{ChannelState, Clear, Sealed};
 use pillarbox_store::{LoginRecord, Store, StoreError};
-use pillarbox_testkit::{facts, facts_with};
+use pillarbox_testkit::{clear_facts, facts, facts_with, starttls_facts};
 use tokio::time::Instant;
 
 use super::{Attempt, Denied, LoginSecret};
@@ -83,7 +81,7 @@ impl House {
 
     async fn password(
         &self,
-        channel: &Channel,
+        channel: &impl ChannelState,
         login: &str,
         password: &str,
     ) -> Result<String, Denied> {
@@ -107,11 +105,11 @@ impl House {
     }
 }
 
-fn attempt(channel: &Channel) -> Attempt<'_> {
+fn attempt(channel: &impl ChannelState) -> Attempt<'_> {
     Attempt {
         listener: "imaps",
         remote: "192.0.2.7:40000".parse().unwrap(),
-        channel,
+        channel: channel.view(),
         mechanism: "PLAIN",
         client: Some("tests"),
     }
@@ -126,16 +124,16 @@ fn parts(keys: &ScramKeys) -> (&[u8], u32, [u8; 32], [u8; 32]) {
     )
 }
 
-fn sealed() -> Channel {
-    Channel::Sealed(facts())
+fn sealed() -> Sealed {
+    Sealed::new(facts())
 }
 
-fn by_starttls() -> Channel {
-    Channel::Sealed(facts_with(|facts| facts.tls_start = TlsStart::StartTls))
+fn by_starttls() -> Sealed {
+    Sealed::new(starttls_facts())
 }
 
-fn clear() -> Channel {
-    Channel::Clear(NoTls::NotOffered)
+fn clear() -> Clear {
+    Clear::new(clear_facts())
 }
 
 #[tokio::test]
@@ -312,7 +310,7 @@ async fn an_account_that_climbed_is_told_where_to_go_whatever_the_password() {
             ladder.climb(Rung::ImplicitTls, TlsVersion::Tls13, now);
         })
         .await;
-    let old = Channel::Sealed(facts_with(|facts| facts.version = TlsVersion::Tls12));
+    let old = Sealed::new(facts_with(|facts| facts.version = TlsVersion::Tls12));
     assert_eq!(
         house.password(&old, ALICE, PASSWORD).await,
         Err(Denied::Ladder(LadderRefusal::NeedsVersion(
@@ -368,7 +366,7 @@ async fn a_store_that_fails_is_not_a_wrong_password() {
 #[tokio::test]
 async fn a_record_holds_all_tls_facts_and_no_password() {
     let house = House::new().await;
-    let channel = Channel::Sealed(facts_with(|facts| facts.alpn = Some("imap".to_owned())));
+    let channel = Sealed::new(facts_with(|facts| facts.alpn = Some("imap".to_owned())));
     assert!(house.password(&channel, ALICE, PASSWORD).await.is_ok());
     assert_eq!(
         house
@@ -506,7 +504,7 @@ async fn weaker_use_is_noted_once_an_hour_and_implicit_tls_never() {
     assert_eq!(writes(), 1);
     let long_ago = Timestamp(clock::now().0 - 3601);
     house
-        .set_ladder(ALICE, |ladder| ladder.used(&by_starttls(), long_ago))
+        .set_ladder(ALICE, |ladder| ladder.used(by_starttls().view(), long_ago))
         .await;
     let before = house.store.ladder_writes();
     let writes = || house.store.ladder_writes() - before;

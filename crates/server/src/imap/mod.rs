@@ -7,6 +7,7 @@
 //! Handlers are boxed where they run, so that an idle session is not as large as its largest command.
 
 mod commands;
+mod conversation;
 mod encoded_word;
 mod finder;
 mod session;
@@ -15,13 +16,15 @@ mod updates;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::Channel;
-use pillarbox_proto::imap::server::{ClearEvent, Dialogue, Limits, Server, StartTls, Violation};
-use pillarbox_proto::{Clear, Sealed};
-use pillarbox_transport::{Connection, ConnectionError, Driven};
+use pillarbox_proto::imap::server::{
+    ClearEvent, ClearSettings, Limits, LoginsInClear, Server, StartTls, Violation,
+};
+use pillarbox_proto::{Clear, Legacy};
+use pillarbox_transport::{Accepted, Connection, ConnectionError, Driven};
 
 use crate::{Context, ListenerInfo, Shutdown, upgrade};
 
+use conversation::Conversation;
 use session::Session;
 use tokio::time::{Instant, sleep_until};
 
@@ -35,7 +38,7 @@ const AUTOLOGOUT: Duration = Duration::from_secs(30 * 60);
 /// Serves one connection to its end. Inside TLS it greets at once; in the clear it offers STARTTLS and
 /// nothing that is secret.
 pub async fn serve(
-    connection: Connection,
+    connection: Accepted,
     context: Arc<Context>,
     listener: Arc<ListenerInfo>,
     shutdown: Shutdown,
@@ -47,7 +50,7 @@ pub async fn serve(
 
 /// Everything up to the greeting inside TLS, where the client comes so far.
 async fn open(
-    connection: Connection,
+    connection: Accepted,
     context: Arc<Context>,
     listener: Arc<ListenerInfo>,
     shutdown: Shutdown,
@@ -57,80 +60,93 @@ async fn open(
         message: context.settings().limits.message_size,
         ..Limits::default()
     };
-    let (connection, dialogue) = match connection.channel().clone() {
-        Channel::Sealed(facts) => {
-            let server = Server::<Sealed>::new(facts, limits);
-            (connection, server.into_dialogue())
+    let sealed = match connection {
+        Accepted::Sealed(connection) => connection,
+        Accepted::Clear(connection) => {
+            let clear = cleartext(connection, limits, &context, &shutdown, log_in_by).await?;
+            match clear {
+                After::StartTls(clear) => upgrade::start_tls(clear, &listener).await?,
+                After::Permitted(legacy) => {
+                    let conversation = Conversation::Legacy(*legacy);
+                    return Some(Box::new(Session::new(
+                        conversation,
+                        context,
+                        listener,
+                        shutdown,
+                        log_in_by,
+                    )));
+                }
+            }
         }
-        Channel::Clear(_) => cleartext(connection, limits, &listener, &shutdown, log_in_by).await?,
     };
+    let conversation = Conversation::Sealed(sealed.start(limits));
     Some(Box::new(Session::new(
-        connection, dialogue, context, listener, shutdown, log_in_by,
+        conversation,
+        context,
+        listener,
+        shutdown,
+        log_in_by,
     )))
 }
 
-/// The cleartext phase. Answers the connection and the conversation that goes on after it, if one does.
+/// What comes after a cleartext session.
+enum After {
+    StartTls(pillarbox_transport::Conversation<Server<Clear>>),
+    /// A login in the clear, under a window.
+    Permitted(Box<pillarbox_transport::Conversation<Server<Legacy>>>),
+}
+
+/// The cleartext session, to its end or to what comes after it.
 async fn cleartext(
-    mut connection: Connection,
+    mut connection: Connection<Clear>,
     limits: Limits,
-    listener: &ListenerInfo,
+    context: &Context,
     shutdown: &Shutdown,
     log_in_by: Instant,
-) -> Option<(Connection, Dialogue)> {
-    let window = listener.legacy_window.as_ref();
-    let mut server = Server::<Clear>::new(limits, StartTls::Offered, window);
+) -> Option<After> {
     connection.set_idle_timeout(BEFORE_LOGIN);
-    loop {
+    let peer = connection.peer_addr().ip();
+    let mut clear = connection.start::<Server<Clear>>(ClearSettings {
+        limits,
+        starttls: StartTls::Offered,
+        logins: match context.legacy_window(peer).await {
+            Some(_) => LoginsInClear::Listed,
+            None => LoginsInClear::NotListed,
+        },
+    });
+    let goodbye = loop {
         let driven = tokio::select! {
-            driven = connection.drive(&mut server) => driven,
+            driven = clear.drive() => driven,
             () = sleep_until(log_in_by) => {
                 tracing::info!("the client did not log in in time");
-                server.bye(NO_LOGIN);
-                let _ = connection.drive(&mut server).await;
-                connection.close().await;
-                return None;
+                break Some(NO_LOGIN);
             }
-            () = shutdown.requested() => {
-                server.bye("The server is shutting down");
-                let _ = connection.drive(&mut server).await;
-                connection.close().await;
-                return None;
-            }
+            () = shutdown.requested() => break Some("The server is shutting down"),
         };
         match driven {
-            Ok(Driven::Event(ClearEvent::StartTls)) => break,
-            Ok(Driven::Event(ClearEvent::Legacy(permit))) => {
-                return Some((connection, server.into_legacy(permit)));
+            Ok(Driven::Event(ClearEvent::StartTls)) => return Some(After::StartTls(clear)),
+            Ok(Driven::Event(ClearEvent::NeedPermit)) => {
+                match clear.permit_login(context.legacy_window(peer).await) {
+                    Ok(legacy) => return Some(After::Permitted(Box::new(legacy))),
+                    Err(refused) => clear = refused,
+                }
             }
             Ok(Driven::NeedReply) => {}
-            Ok(Driven::Closed) => {
-                connection.close().await;
-                return None;
-            }
+            Ok(Driven::Closed) => break None,
             Ok(Driven::Violation(violation)) => {
                 note(&violation);
-                connection.close().await;
-                return None;
+                break None;
             }
-            Err(error) => {
-                if let ConnectionError::IdleTimedOut(_) = error {
-                    server.bye("Autologout; idle for too long");
-                    let _ = connection.drive(&mut server).await;
-                }
-                connection.close().await;
-                return None;
-            }
+            Err(ConnectionError::IdleTimedOut(_)) => break Some("Autologout; idle for too long"),
+            Err(_) => break None,
         }
+    };
+    if let Some(text) = goodbye {
+        clear.machine().bye(text);
+        let _ = clear.drive().await;
     }
-    let (connection, facts) = upgrade::start_tls(connection, listener).await?;
-    match server.into_sealed(facts) {
-        Ok(server) => Some((connection, server.into_dialogue())),
-        Err(injected) => {
-            note(&Violation::Injected(injected));
-            connection.close().await;
-            None
-        }
-    }
+    clear.close().await;
+    None
 }
 
 /// Logs how a client broke the protocol. Nothing it sent is in it.

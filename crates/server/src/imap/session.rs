@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pillarbox_proto::imap::server::{Access, Code, Completion, Dialogue, Event, View};
+use pillarbox_proto::imap::server::{Access, Code, Completion, Event, View};
 use pillarbox_store::{AccountId, MailboxId, ModSeq, Store, StoreError};
-use pillarbox_transport::{Connection, ConnectionError, Driven};
+use pillarbox_transport::{ConnectionError, Driven};
 use tokio::time::{Instant, sleep_until};
 
 use super::commands::append::Incoming;
+use super::conversation::Conversation;
 use super::{AUTOLOGOUT, BEFORE_LOGIN, NO_LOGIN, note};
 use crate::{AccountHandle, Context, ListenerInfo, Shutdown};
 
@@ -46,8 +47,7 @@ pub(super) type Handled = Result<Completion, Ended>;
 
 /// One IMAP session from the greeting inside TLS to the end.
 pub(super) struct Session {
-    pub(super) connection: Connection,
-    pub(super) dialogue: Dialogue,
+    pub(super) conversation: Conversation,
     pub(super) context: Arc<Context>,
     pub(super) listener: Arc<ListenerInfo>,
     /// When it is ended, unless it has logged in.
@@ -62,17 +62,15 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(
-        mut connection: Connection,
-        dialogue: Dialogue,
+        mut conversation: Conversation,
         context: Arc<Context>,
         listener: Arc<ListenerInfo>,
         shutdown: Shutdown,
         log_in_by: Instant,
     ) -> Self {
-        connection.set_idle_timeout(BEFORE_LOGIN);
+        conversation.set_idle_timeout(BEFORE_LOGIN);
         Self {
-            connection,
-            dialogue,
+            conversation,
             context,
             listener,
             log_in_by,
@@ -103,11 +101,11 @@ impl Session {
     /// Waits for the next event, or the shutdown of the server.
     async fn next(&mut self) -> Result<Event, Ended> {
         let driven = tokio::select! {
-            driven = self.connection.drive(&mut self.dialogue) => driven?,
+            driven = self.conversation.drive() => driven?,
             () = self.shutdown.requested() => return Err(self.shutting_down()),
             () = sleep_until(self.log_in_by), if self.account.is_none() => {
                 tracing::info!("the client did not log in in time");
-                self.dialogue.bye(NO_LOGIN);
+                self.conversation.dialogue().bye(NO_LOGIN);
                 return Err(Ended::Over);
             }
         };
@@ -116,7 +114,9 @@ impl Session {
             // Every event is answered before this is called again.
             Driven::NeedReply => {
                 tracing::error!("a command was left unanswered");
-                self.dialogue.bye("The server made a mistake");
+                self.conversation
+                    .dialogue()
+                    .bye("The server made a mistake");
                 Err(Ended::Over)
             }
             Driven::Closed => Err(Ended::Over),
@@ -128,7 +128,9 @@ impl Session {
     }
 
     pub(super) fn shutting_down(&mut self) -> Ended {
-        self.dialogue.bye("The server is shutting down");
+        self.conversation
+            .dialogue()
+            .bye("The server is shutting down");
         Ended::Over
     }
 
@@ -145,7 +147,9 @@ impl Session {
                 }
             }
             if let ConnectionError::IdleTimedOut(_) = error {
-                self.dialogue.bye("Autologout; idle for too long");
+                self.conversation
+                    .dialogue()
+                    .bye("Autologout; idle for too long");
             }
         }
         if !matches!(
@@ -153,9 +157,9 @@ impl Session {
             Ended::Connection(ConnectionError::Truncated | ConnectionError::Io(_))
         ) {
             // Only what was put out already; an error shows in close as well.
-            let _ = self.connection.drive(&mut self.dialogue).await;
+            let _ = self.conversation.drive().await;
         }
-        self.connection.close().await;
+        self.conversation.close().await;
     }
 
     async fn handle(&mut self, event: Event) -> Result<(), Ended> {
@@ -163,6 +167,12 @@ impl Session {
         let (completion, expunges) = match event {
             Event::Id(fields) => {
                 self.identified(&fields);
+                return Ok(());
+            }
+            Event::NeedPermit => {
+                let peer = self.conversation.peer_addr().ip();
+                let window = self.context.legacy_window(peer).await;
+                self.conversation.permit(window);
                 return Ok(());
             }
             Event::Login(login) => return self.login(login).await,
@@ -180,7 +190,7 @@ impl Session {
             Event::Close => return self.close_mailbox().await,
             Event::Unselect => {
                 self.selected = None;
-                self.dialogue.complete(Completion::DONE);
+                self.conversation.dialogue().complete(Completion::DONE);
                 return Ok(());
             }
             Event::Create(name) => (self.create(&name).await, Announced),
@@ -211,15 +221,17 @@ impl Session {
             Completion::No(..) | Completion::Bad(_) => Withheld,
         };
         self.updates(expunges, &HashMap::new()).await?;
-        self.dialogue.complete(completion);
+        self.conversation.dialogue().complete(completion);
         Ok(())
     }
 
     /// Lets the client take what was put out, while a command is being answered. (In IDLE nothing is awaited
     /// but the client, so what is new waits in the machine.)
     pub(super) async fn flush_when_full(&mut self) -> Result<(), Ended> {
-        if self.dialogue.is_full() && self.dialogue.awaits_completion() {
-            match self.connection.drive(&mut self.dialogue).await? {
+        if self.conversation.dialogue().is_full()
+            && self.conversation.dialogue().awaits_completion()
+        {
+            match self.conversation.drive().await? {
                 Driven::NeedReply => Ok(()),
                 Driven::Event(_) | Driven::Closed | Driven::Violation(_) => Err(Ended::Over),
             }
@@ -229,7 +241,7 @@ impl Session {
     }
 
     pub(super) fn logged_in(&mut self, account: AccountHandle) {
-        self.connection.set_idle_timeout(AUTOLOGOUT);
+        self.conversation.set_idle_timeout(AUTOLOGOUT);
         self.account = Some(account);
     }
 

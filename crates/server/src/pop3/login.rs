@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use pillarbox_policy::Channel;
+use pillarbox_proto::LoginChannel;
 use pillarbox_proto::pop3::server::{Event, LoginRefusal, Server};
 
 use crate::auth::nonce;
@@ -31,11 +32,11 @@ impl<'a> Logins<'a> {
     }
 
     /// Answers the events of a login.
-    pub(super) async fn answer<C>(
+    pub(super) async fn answer<C: LoginChannel>(
         &mut self,
         event: Event,
         remote: SocketAddr,
-        channel: &Channel,
+        channel: Channel<'_>,
         server: &mut Server<C>,
     ) {
         let attempt = |mechanism| Attempt {
@@ -86,7 +87,11 @@ impl<'a> Logins<'a> {
         }
     }
 
-    fn decided<C>(&mut self, decided: Result<AccountHandle, Denied>, server: &mut Server<C>) {
+    fn decided<C: LoginChannel>(
+        &mut self,
+        decided: Result<AccountHandle, Denied>,
+        server: &mut Server<C>,
+    ) {
         match decided {
             Ok(account) => {
                 self.accepted = Some(account);

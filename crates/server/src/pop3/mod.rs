@@ -12,11 +12,13 @@ use std::time::Duration;
 
 use pillarbox_policy::Code;
 use pillarbox_proto::pop3::maildrop::Entry;
-use pillarbox_proto::pop3::server::{Event, Limits, Server, Stls, Updated, Violation};
+use pillarbox_proto::pop3::server::{
+    ClearSettings, Event, Limits, LoginsInClear, Server, Stls, Updated, Violation,
+};
 use pillarbox_proto::pop3::stuffing::Wanted;
-use pillarbox_proto::{Clear, Sealed};
+use pillarbox_proto::{ChannelState, Clear, Legacy, LoginChannel, Sealed};
 use pillarbox_store::Body;
-use pillarbox_transport::{Connection, ConnectionError, Driven};
+use pillarbox_transport::{Accepted, ConnectionError, Conversation, Driven};
 use tokio::time::{Instant, sleep_until};
 
 use self::login::Logins;
@@ -32,59 +34,55 @@ const PIECE: usize = 16 * 1024;
 
 /// Serves one connection to its end. `connection` is inside TLS already where that is how the listener opens.
 pub async fn serve(
-    mut connection: Connection,
+    connection: Accepted,
     cx: Arc<Context>,
     listener: Arc<ListenerInfo>,
     shutdown: Shutdown,
 ) {
-    connection.set_idle_timeout(IDLE);
     let log_in_by = cx.login_deadline();
-    let facts = connection.channel().facts().cloned();
-    let mut server = match facts {
-        Some(facts) => Server::<Sealed>::new(facts, Limits::default()),
-        None => {
-            // To hold a `ListenerInfo` is to hold an acceptor, and to have a certificate.
-            let window = listener.legacy_window.as_ref();
-            let mut clear = Server::<Clear>::new(Limits::default(), Stls::Available, window);
-            match Session::new(&cx, &listener, &shutdown, log_in_by)
-                .run(&mut connection, &mut clear)
-                .await
-            {
-                End::Over => return connection.close().await,
-                End::Lost => return,
-                End::StartTls => {}
-            }
-            let Some((sealed, server)) = seal(connection, clear, &listener).await else {
-                return;
-            };
-            connection = sealed;
+    let session = || Session::new(&cx, &listener, &shutdown, log_in_by);
+    let mut sealed = match connection {
+        Accepted::Sealed(connection) => connection,
+        Accepted::Clear(mut connection) => {
             connection.set_idle_timeout(IDLE);
-            server
+            let settings = ClearSettings {
+                limits: Limits::default(),
+                // To hold a `ListenerInfo` is to hold an acceptor, and to have a certificate.
+                stls: Stls::Available,
+                logins: match cx.legacy_window(connection.peer_addr().ip()).await {
+                    Some(_) => LoginsInClear::Listed,
+                    None => LoginsInClear::NotListed,
+                },
+            };
+            let sealed = match session().run_clear(connection.start(settings)).await {
+                Some(After::StartTls(clear)) => upgrade::start_tls(clear, &listener).await,
+                Some(After::Permitted(legacy)) => {
+                    let mut legacy = *legacy;
+                    match session().run(&mut legacy).await {
+                        End::StartTls => upgrade::start_tls(legacy, &listener).await,
+                        End::Over => return legacy.close().await,
+                        End::Lost => return,
+                    }
+                }
+                None => return,
+            };
+            let Some(sealed) = sealed else { return };
+            sealed
         }
     };
-    match Session::new(&cx, &listener, &shutdown, log_in_by)
-        .run(&mut connection, &mut server)
-        .await
-    {
-        End::Over | End::StartTls => connection.close().await,
+    sealed.set_idle_timeout(IDLE);
+    let mut conversation = sealed.start::<Server<Sealed>>(Limits::default());
+    match session().run(&mut conversation).await {
+        End::Over | End::StartTls => conversation.close().await,
         End::Lost => {}
     }
 }
 
-/// The handshake behind STLS. Nothing of the cleartext session is left after it (S2).
-async fn seal(
-    connection: Connection,
-    clear: Server<Clear>,
-    listener: &ListenerInfo,
-) -> Option<(Connection, Server<Sealed>)> {
-    let (connection, facts) = upgrade::start_tls(connection, listener).await?;
-    match clear.into_sealed(facts) {
-        Ok(server) => Some((connection, server)),
-        Err(injected) => {
-            tracing::warn!(code = %injected.code(), %injected, "connection closed");
-            None
-        }
-    }
+/// What comes after a cleartext session.
+enum After {
+    StartTls(Conversation<Server<Clear>>),
+    /// A login in the clear, under a window.
+    Permitted(Box<Conversation<Server<Legacy>>>),
 }
 
 /// How the conversation with a machine ended.
@@ -132,43 +130,98 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn run<C>(&mut self, connection: &mut Connection, server: &mut Server<C>) -> End {
+    /// The session in the clear, to its end or to what comes after it.
+    async fn run_clear(&mut self, mut clear: Conversation<Server<Clear>>) -> Option<After> {
+        let mut told = Told::NotYet;
+        let end = loop {
+            match self.next(&mut clear, &mut told).await {
+                Ok(Some(Event::StartTls)) => return Some(After::StartTls(clear)),
+                Ok(Some(Event::NeedPermit)) => {
+                    let window = self
+                        .cx
+                        .legacy_window(clear.connection().peer_addr().ip())
+                        .await;
+                    match clear.permit_login(window) {
+                        Ok(legacy) => return Some(After::Permitted(Box::new(legacy))),
+                        Err(refused) => clear = refused,
+                    }
+                }
+                Ok(_) => {
+                    tracing::error!("a cleartext POP3 session came to a login");
+                    break End::Over;
+                }
+                Err(end) => break end,
+            }
+        };
+        if end == End::Over {
+            clear.close().await;
+        }
+        None
+    }
+
+    async fn run<C: LoginChannel>(&mut self, conversation: &mut Conversation<Server<C>>) -> End {
         let mut told = Told::NotYet;
         loop {
-            let driven = tokio::select! {
-                biased;
-                () = self.shutdown.requested(), if told == Told::NotYet => {
-                    server.shut_down();
-                    told = Told::GoingDown;
-                    continue;
+            match self.next(conversation, &mut told).await {
+                Ok(Some(Event::StartTls)) => return End::StartTls,
+                Ok(Some(Event::NeedPermit)) => {
+                    let peer = conversation.connection().peer_addr().ip();
+                    let window = self.cx.legacy_window(peer).await;
+                    conversation.machine().permit(window);
                 }
-                () = overdue(self.log_in_by) => {
-                    tracing::info!("the client did not log in in time");
-                    return End::Over;
-                }
-                driven = connection.drive(server) => driven,
-            };
-            match driven {
-                Ok(Driven::Event(Event::StartTls)) => return End::StartTls,
-                Ok(Driven::Event(event)) => self.answer(event, connection, server).await,
-                Ok(Driven::NeedReply) => match self.sending.take() {
-                    Some(sending) => self.send_on(sending, server).await,
+                Ok(Some(event)) => self.answer(event, conversation).await,
+                Ok(None) => match self.sending.take() {
+                    Some(sending) => self.send_on(sending, conversation.machine()).await,
                     None => {
                         tracing::error!("a POP3 session was left without an answer");
                         return End::Over;
                     }
                 },
-                Ok(Driven::Closed) => return End::Over,
-                Ok(Driven::Violation(violation)) => {
-                    note(violation);
-                    return End::Over;
-                }
-                Err(error) => return lost(&error),
+                Err(end) => return end,
             }
         }
     }
 
-    async fn answer<C>(&mut self, event: Event, connection: &Connection, server: &mut Server<C>) {
+    /// The next event, `None` where the machine waits for us, or the end of the session.
+    async fn next<C: ChannelState>(
+        &mut self,
+        conversation: &mut Conversation<Server<C>>,
+        told: &mut Told,
+    ) -> Result<Option<Event>, End> {
+        loop {
+            let driven = tokio::select! {
+                biased;
+                () = self.shutdown.requested(), if *told == Told::NotYet => {
+                    conversation.machine().shut_down();
+                    *told = Told::GoingDown;
+                    continue;
+                }
+                () = overdue(self.log_in_by) => {
+                    tracing::info!("the client did not log in in time");
+                    return Err(End::Over);
+                }
+                driven = conversation.drive() => driven,
+            };
+            return match driven {
+                Ok(Driven::Event(event)) => Ok(Some(event)),
+                Ok(Driven::NeedReply) => Ok(None),
+                Ok(Driven::Closed) => Err(End::Over),
+                Ok(Driven::Violation(violation)) => {
+                    note(violation);
+                    Err(End::Over)
+                }
+                Err(error) => Err(lost(&error)),
+            };
+        }
+    }
+
+    async fn answer<C: LoginChannel>(
+        &mut self,
+        event: Event,
+        conversation: &mut Conversation<Server<C>>,
+    ) {
+        let address = conversation.connection().peer_addr();
+        let (server, channel) = conversation.split();
         match event {
             Event::OpenMaildrop { .. } => {
                 let Some(account) = self.logins.take_accepted() else {
@@ -199,15 +252,12 @@ impl<'a> Session<'a> {
                 server.updated(updated);
             }
             login => {
-                let address = connection.peer_addr();
-                self.logins
-                    .answer(login, address, connection.channel(), server)
-                    .await;
+                self.logins.answer(login, address, channel, server).await;
             }
         }
     }
 
-    async fn begin_sending<C>(&mut self, entry: Entry, server: &mut Server<C>) {
+    async fn begin_sending<C: LoginChannel>(&mut self, entry: Entry, server: &mut Server<C>) {
         let body = match &self.maildrop {
             Some(maildrop) => maildrop.body(self.cx, entry).await,
             None => None,
@@ -222,7 +272,7 @@ impl<'a> Session<'a> {
     }
 
     /// Gives the machine one more piece. It is asked for the next when the client has taken this one.
-    async fn send_on<C>(&mut self, mut sending: Sending, server: &mut Server<C>) {
+    async fn send_on<C: LoginChannel>(&mut self, mut sending: Sending, server: &mut Server<C>) {
         match sending.body.read_at(sending.sent, PIECE).await {
             Ok(piece) if piece.is_empty() => server.message_ends(),
             Ok(piece) => {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use pillarbox_policy::Channel;
+use pillarbox_proto::LoginChannel;
 use pillarbox_proto::sasl::Mechanism;
 use pillarbox_proto::smtp::submission::server::{Event, LoginAnswer, Server};
 
@@ -34,11 +35,11 @@ impl<'a> Logins<'a> {
     }
 
     /// Answers the events of AUTH.
-    pub(super) async fn answer<C>(
+    pub(super) async fn answer<C: LoginChannel>(
         &mut self,
         event: Event,
         remote: SocketAddr,
-        channel: &Channel,
+        channel: Channel<'_>,
         server: &mut Server<C>,
     ) {
         let client = server.client_name().map(ToString::to_string);
@@ -92,7 +93,11 @@ impl<'a> Logins<'a> {
         }
     }
 
-    fn decided<C>(&mut self, decided: Result<AccountHandle, Denied>, server: &mut Server<C>) {
+    fn decided<C: LoginChannel>(
+        &mut self,
+        decided: Result<AccountHandle, Denied>,
+        server: &mut Server<C>,
+    ) {
         let answer = match &decided {
             Ok(_) => LoginAnswer::Accept,
             Err(denied) => refusal(*denied),

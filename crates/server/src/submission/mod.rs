@@ -12,11 +12,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pillarbox_policy::{Channel, Code};
-use pillarbox_proto::Sealed;
-use pillarbox_proto::smtp::submission::server::{Config, Event, Limits, Server, StartTlsOffer};
+use pillarbox_proto::smtp::submission::server::{
+    Config, Event, Limits, LoginsInClear, Server, StartTlsOffer, Violation,
+};
 use pillarbox_proto::smtp::{DeliveryReports, Refusal};
-use pillarbox_proto::{Clear, smtp::submission::server::Violation};
-use pillarbox_transport::{Connection, ConnectionError, Driven};
+use pillarbox_proto::{ChannelState, Clear, Legacy, LoginChannel, Sealed};
+use pillarbox_transport::{Accepted, ConnectionError, Conversation, Driven};
 use tokio::time::{Instant, sleep_until};
 
 use self::login::Logins;
@@ -28,54 +29,52 @@ const IDLE: Duration = Duration::from_secs(5 * 60);
 
 /// Serves one connection to its end. `connection` is inside TLS already where that is how the listener opens.
 pub async fn serve(
-    mut connection: Connection,
+    connection: Accepted,
     cx: Arc<Context>,
     listener: Arc<ListenerInfo>,
     shutdown: Shutdown,
 ) {
-    connection.set_idle_timeout(IDLE);
     let log_in_by = cx.login_deadline();
     let config = Arc::new(config(&cx));
-    let facts = connection.channel().facts().cloned();
-    let mut server = match facts {
-        Some(facts) => Server::<Sealed>::new(config, facts),
-        None => {
-            let mut clear = Server::<Clear>::new(config, listener.legacy_window.clone());
-            let mut session = Session::new(&cx, &listener, &shutdown, log_in_by);
-            match session.run(&mut connection, &mut clear).await {
-                End::Over => return connection.close().await,
-                End::Lost => return,
-                End::StartTls => {}
-            }
-            let Some((sealed, server)) = seal(connection, clear, &listener).await else {
-                return;
-            };
-            connection = sealed;
+    let session = || Session::new(&cx, &listener, &shutdown, log_in_by);
+    let mut sealed = match connection {
+        Accepted::Sealed(connection) => connection,
+        Accepted::Clear(mut connection) => {
             connection.set_idle_timeout(IDLE);
-            server
+            let logins = match cx.legacy_window(connection.peer_addr().ip()).await {
+                Some(_) => LoginsInClear::Listed,
+                None => LoginsInClear::NotListed,
+            };
+            let clear = connection.start((Arc::clone(&config), logins));
+            let sealed = match session().run_clear(clear).await {
+                Some(After::StartTls(clear)) => upgrade::start_tls(clear, &listener).await,
+                Some(After::Permitted(legacy)) => {
+                    let mut legacy = *legacy;
+                    match session().run(&mut legacy).await {
+                        End::StartTls => upgrade::start_tls(legacy, &listener).await,
+                        End::Over => return legacy.close().await,
+                        End::Lost => return,
+                    }
+                }
+                None => return,
+            };
+            let Some(sealed) = sealed else { return };
+            sealed
         }
     };
-    let mut session = Session::new(&cx, &listener, &shutdown, log_in_by);
-    match session.run(&mut connection, &mut server).await {
-        End::Over | End::StartTls => connection.close().await,
+    sealed.set_idle_timeout(IDLE);
+    let mut conversation = sealed.start::<Server<Sealed>>(config);
+    match session().run(&mut conversation).await {
+        End::Over | End::StartTls => conversation.close().await,
         End::Lost => {}
     }
 }
 
-/// The handshake behind STARTTLS. Nothing of the cleartext session is left after it (S2, R3207-1).
-async fn seal(
-    connection: Connection,
-    clear: Server<Clear>,
-    listener: &ListenerInfo,
-) -> Option<(Connection, Server<Sealed>)> {
-    let (connection, facts) = upgrade::start_tls(connection, listener).await?;
-    match clear.into_sealed(facts) {
-        Ok(server) => Some((connection, server)),
-        Err(injected) => {
-            tracing::warn!(code = %injected.code(), %injected, "connection closed");
-            None
-        }
-    }
+/// What comes after a cleartext session.
+enum After {
+    StartTls(Conversation<Server<Clear>>),
+    /// A login in the clear, under a window.
+    Permitted(Box<Conversation<Server<Legacy>>>),
 }
 
 fn config(cx: &Context) -> Config {
@@ -128,44 +127,91 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn run<C>(&mut self, connection: &mut Connection, server: &mut Server<C>) -> End {
+    /// The session in the clear, to its end or to what comes after it.
+    async fn run_clear(&mut self, mut clear: Conversation<Server<Clear>>) -> Option<After> {
         let mut goodbye = Goodbye::NotSaid;
+        let end = loop {
+            match self.next(&mut clear, &mut goodbye).await {
+                Ok(Event::StartTls) => return Some(After::StartTls(clear)),
+                Ok(Event::NeedPermit) => {
+                    let peer = clear.connection().peer_addr().ip();
+                    let window = self.cx.legacy_window(peer).await;
+                    match clear.permit_login(window) {
+                        Ok(legacy) => return Some(After::Permitted(Box::new(legacy))),
+                        Err(refused) => clear = refused,
+                    }
+                }
+                Ok(Event::TransactionAbandoned) => {}
+                Ok(_) => {
+                    tracing::error!("a cleartext submission session came to a login");
+                    break End::Over;
+                }
+                Err(end) => break end,
+            }
+        };
+        if end == End::Over {
+            clear.close().await;
+        }
+        None
+    }
+
+    async fn run<C: LoginChannel>(&mut self, conversation: &mut Conversation<Server<C>>) -> End {
+        let mut goodbye = Goodbye::NotSaid;
+        loop {
+            match self.next(conversation, &mut goodbye).await {
+                Ok(Event::StartTls) => return End::StartTls,
+                Ok(Event::NeedPermit) => {
+                    let peer = conversation.connection().peer_addr().ip();
+                    let window = self.cx.legacy_window(peer).await;
+                    conversation.machine().permit(window);
+                }
+                Ok(event) => self.answer(event, conversation).await,
+                Err(end) => return end,
+            }
+        }
+    }
+
+    /// The next event, or the end of the session.
+    async fn next<C: ChannelState>(
+        &mut self,
+        conversation: &mut Conversation<Server<C>>,
+        goodbye: &mut Goodbye,
+    ) -> Result<Event, End> {
         loop {
             let driven = tokio::select! {
                 biased;
-                () = self.shutdown.requested(), if goodbye == Goodbye::NotSaid => {
-                    server.shut_down();
-                    goodbye = Goodbye::Said;
+                () = self.shutdown.requested(), if *goodbye == Goodbye::NotSaid => {
+                    conversation.machine().shut_down();
+                    *goodbye = Goodbye::Said;
                     continue;
                 }
-                () = sleep_until(self.log_in_by), if self.may_be_overdue(goodbye) => {
+                () = sleep_until(self.log_in_by), if self.may_be_overdue(*goodbye) => {
                     tracing::info!("the client did not log in in time");
-                    server.idle_too_long();
-                    goodbye = Goodbye::Said;
+                    conversation.machine().idle_too_long();
+                    *goodbye = Goodbye::Said;
                     continue;
                 }
-                driven = connection.drive(server) => driven,
+                driven = conversation.drive() => driven,
             };
             match driven {
-                Ok(Driven::Event(Event::StartTls)) => return End::StartTls,
-                Ok(Driven::Event(event)) => self.answer(event, connection, server).await,
+                Ok(Driven::Event(event)) => return Ok(event),
                 // Every event is answered before the machine is driven again.
                 Ok(Driven::NeedReply) => {
                     tracing::error!("a submission session was left without an answer");
-                    return End::Over;
+                    return Err(End::Over);
                 }
-                Ok(Driven::Closed) => return End::Over,
+                Ok(Driven::Closed) => return Err(End::Over),
                 Ok(Driven::Violation(violation)) => {
                     note(violation);
-                    return End::Over;
+                    return Err(End::Over);
                 }
-                Err(ConnectionError::IdleTimedOut(_)) if goodbye == Goodbye::NotSaid => {
-                    server.idle_too_long();
-                    goodbye = Goodbye::Said;
+                Err(ConnectionError::IdleTimedOut(_)) if *goodbye == Goodbye::NotSaid => {
+                    conversation.machine().idle_too_long();
+                    *goodbye = Goodbye::Said;
                 }
                 Err(error) => {
                     self.lost(&error);
-                    return End::Lost;
+                    return Err(End::Lost);
                 }
             }
         }
@@ -188,7 +234,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn answer<C>(&mut self, event: Event, connection: &Connection, server: &mut Server<C>) {
+    async fn answer<C: LoginChannel>(
+        &mut self,
+        event: Event,
+        conversation: &mut Conversation<Server<C>>,
+    ) {
+        let remote = conversation.connection().peer_addr();
+        let (server, channel) = conversation.split();
         match event {
             Event::Sender(mail) => {
                 let verdict = match self.logins.account() {
@@ -209,8 +261,8 @@ impl<'a> Session<'a> {
                 let client = server.client_name().map(ToString::to_string);
                 let arrival = Arrival {
                     client: client.unwrap_or_default(),
-                    remote: connection.peer_addr(),
-                    channel: connection.channel(),
+                    remote,
+                    channel,
                 };
                 let verdict = match &mut self.transaction {
                     Some(transaction) => transaction.begin_content(self.cx, &arrival).await,
@@ -237,10 +289,7 @@ impl<'a> Session<'a> {
             }
             Event::TransactionAbandoned => self.transaction = None,
             login => {
-                let address = connection.peer_addr();
-                self.logins
-                    .answer(login, address, connection.channel(), server)
-                    .await;
+                self.logins.answer(login, remote, channel, server).await;
             }
         }
     }
@@ -257,10 +306,10 @@ struct Arrival<'a> {
     /// The name given with EHLO.
     client: String,
     remote: SocketAddr,
-    channel: &'a Channel,
+    channel: Channel<'a>,
 }
 
-fn settle<C>(server: &mut Server<C>, verdict: Result<(), Refusal>) {
+fn settle<C: LoginChannel>(server: &mut Server<C>, verdict: Result<(), Refusal>) {
     match verdict {
         Ok(()) => server.accept(),
         Err(refusal) => server.refuse(refusal),

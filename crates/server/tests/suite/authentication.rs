@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use pillarbox_names::TlsStart;
-use pillarbox_policy::{Channel, NoTls, Secret};
+use pillarbox_policy::Secret;
+use pillarbox_proto::{ChannelState, Clear, Sealed};
 use pillarbox_server::accounts::{NewPassword, new_account};
 use pillarbox_server::auth::LoginSecret;
 use pillarbox_server::{Attempt, Context, Denied, clock, config, storage};
-use pillarbox_testkit::{facts, facts_with};
+use pillarbox_testkit::{clear_facts, facts, starttls_facts};
 
 const ALICE: &str = "alice@example.org";
 
@@ -30,11 +30,15 @@ fn verifiers(password: &str) -> pillarbox_store::Verifiers {
         .unwrap()
 }
 
-async fn log_in(cx: &Context, channel: &Channel, password: &str) -> Result<String, Denied> {
+async fn log_in(
+    cx: &Context,
+    channel: &impl ChannelState,
+    password: &str,
+) -> Result<String, Denied> {
     let attempt = Attempt {
         listener: "imap",
         remote: "192.0.2.7:40000".parse().unwrap(),
-        channel,
+        channel: channel.view(),
         mechanism: "PLAIN",
         client: None,
     };
@@ -47,9 +51,9 @@ async fn log_in(cx: &Context, channel: &Channel, password: &str) -> Result<Strin
 #[tokio::test]
 async fn accounts_passwords_ladders_and_records_outlive_the_process() {
     let folder = tempfile::tempdir().unwrap();
-    let sealed = Channel::Sealed(facts());
-    let by_starttls = Channel::Sealed(facts_with(|facts| facts.tls_start = TlsStart::StartTls));
-    let clear = Channel::Clear(NoTls::NotOffered);
+    let sealed = Sealed::new(facts());
+    let by_starttls = Sealed::new(starttls_facts());
+    let clear = Clear::new(clear_facts());
 
     let cx = context(folder.path()).await;
     let account = new_account(ALICE.to_owned(), verifiers("correct horse"), clock::now());

@@ -15,7 +15,7 @@ use crate::house::{ANN, HOSTNAME, House};
 use pillarbox_names::{Service, TlsStart};
 use pillarbox_proto::{Machine, Step};
 use pillarbox_transport::{
-    Connection, ConnectionError, Dialer, Driven, Roots, ServerIdentity, Target,
+    ConnectionError, Dialer, Driven, HandDriven, Roots, ServerIdentity, Target,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
@@ -55,12 +55,12 @@ impl Machine for Wire {
 
 /// A client inside TLS, by hand.
 struct Peer {
-    connection: Connection,
+    connection: HandDriven,
     wire: Wire,
 }
 
 impl Peer {
-    fn new(mut connection: Connection) -> Self {
+    fn new(mut connection: HandDriven) -> Self {
         // it outlasts the server
         connection.set_idle_timeout(Duration::from_secs(24 * 60 * 60));
         Self {
@@ -122,7 +122,7 @@ impl Peer {
 /// A client past the greeting.
 async fn greeted(house: &mut House, service: Service) -> Peer {
     let door = house.open(service, TlsStart::Implicit);
-    let mut peer = Peer::new(door.connect_implicit().await);
+    let mut peer = Peer::new(door.connect_implicit().await.by_hand());
     peer.line().await.unwrap();
     peer
 }
@@ -332,7 +332,7 @@ async fn what_is_cut_off_is_not_stored_and_on_record_as_truncation() {
                 let (address, order) = wire_cutter(door.address).await;
                 let target = Target::Addresses(vec![address]);
                 let connection = dialer.connect_implicit(&target, &name).await.unwrap();
-                let mut peer = Peer::new(connection);
+                let mut peer = Peer::new(connection.by_hand());
                 peer.line().await.unwrap();
                 peer.log_in(service).await;
                 if service == Service::Imap {

@@ -17,7 +17,7 @@ use pillarbox_proto::pop3::client::{Client, Event, LoggedInBy, Violation};
 use pillarbox_proto::pop3::response::ResponseCode;
 use pillarbox_proto::sasl::{Mechanism, Nonce};
 use pillarbox_proto::{Clear, Sealed};
-use pillarbox_transport::{Connection, ConnectionError, Driven};
+use pillarbox_transport::{Connection, ConnectionError, Conversation, Driven};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// A message larger than any buffer on its way, with dots where they hurt.
@@ -59,22 +59,12 @@ impl Running {
     }
 
     async fn by_stls(&self) -> Session {
-        let mut connection = self.clear.connect_clear().await;
-        let mut client = Client::<Clear>::new();
-        assert_eq!(
-            connection.drive(&mut client).await.unwrap(),
-            Driven::Event(Event::Greeted)
-        );
-        client.start_tls().unwrap();
-        assert_eq!(
-            connection.drive(&mut client).await.unwrap(),
-            Driven::Event(Event::StartTls)
-        );
-        let connection = self.clear.start_tls(connection).await;
-        let client = client
-            .into_sealed(connection.channel().facts().unwrap().clone())
-            .unwrap();
-        Session { connection, client }
+        let connection = self.clear.connect_clear().await;
+        let mut clear = connection.start::<Client<Clear>>(());
+        assert_eq!(clear.drive().await.unwrap(), Driven::Event(Event::Greeted));
+        clear.machine().start_tls().unwrap();
+        assert_eq!(clear.drive().await.unwrap(), Driven::Event(Event::StartTls));
+        Session::new(self.clear.upgrade(clear).await)
     }
 
     async fn uids(&self) -> Vec<u32> {
@@ -95,19 +85,15 @@ impl Running {
 }
 
 /// Our client.
-struct Session {
-    connection: Connection,
-    client: Client<Sealed>,
-}
+struct Session(Conversation<Client<Sealed>>);
 
 impl Session {
-    fn new(connection: Connection) -> Self {
-        let client = Client::<Sealed>::new(connection.channel().facts().unwrap().clone());
-        Self { connection, client }
+    fn new(connection: Connection<Sealed>) -> Self {
+        Self(connection.start(()))
     }
 
     async fn drive(&mut self) -> Result<Driven<Event, Violation>, ConnectionError> {
-        self.connection.drive(&mut self.client).await
+        self.0.drive().await
     }
 
     async fn event(&mut self) -> Event {
@@ -120,14 +106,15 @@ impl Session {
     async fn log_in(&mut self, password: &str) -> Event {
         assert_eq!(self.event().await, Event::Ready);
         let credentials = Credentials::new(ANN, password.into(), &AccountLevel::default());
-        self.client
+        self.0
+            .machine()
             .log_in(&credentials, Nonce::from_random([6; 18]))
             .unwrap();
         self.event().await
     }
 
     async fn retrieve(&mut self, message: u32) -> Vec<u8> {
-        self.client.retrieve(message).unwrap();
+        self.0.machine().retrieve(message).unwrap();
         assert_eq!(self.event().await, Event::MessageBegins);
         let mut octets = Vec::new();
         loop {
@@ -153,15 +140,15 @@ async fn r5802_1_scram_plus_over_both_openings_then_mail_byte_for_byte() {
             session.retrieve(2).await == large,
             "the large message came back changed"
         );
-        session.client.unique_ids().unwrap();
+        session.0.machine().unique_ids().unwrap();
         for (message, uid) in [(1, 2), (2, 5)] {
             let id = server.unique_id(uid).await;
             assert_eq!(session.event().await, Event::UniqueId { message, id });
         }
         assert_eq!(session.event().await, Event::ListEnds);
-        session.client.quit().unwrap();
+        session.0.machine().quit().unwrap();
         assert_eq!(session.event().await, Event::Goodbye);
-        session.connection.close().await;
+        session.0.close().await;
     }
     let logins = server.house.logins().await;
     let told: Vec<_> = logins
@@ -203,16 +190,16 @@ async fn deletion_waits_for_quit() {
     let server = start(&[(1, b"a\r\n"), (2, b"b\r\n"), (3, b"c\r\n")]).await;
     let mut session = server.implicit().await;
     assert_eq!(session.log_in(PASSWORD).await, IN);
-    session.client.delete(1).unwrap();
+    session.0.machine().delete(1).unwrap();
     assert_eq!(session.event().await, Event::Done);
     // Cut off without QUIT: nothing is removed.
     drop(session);
     assert_eq!(server.uids().await, [1, 2, 3]);
 
     let mut session = reconnect(&server).await;
-    session.client.delete(2).unwrap();
+    session.0.machine().delete(2).unwrap();
     assert_eq!(session.event().await, Event::Done);
-    session.client.quit().unwrap();
+    session.0.machine().quit().unwrap();
     assert_eq!(session.event().await, Event::Goodbye);
     assert_eq!(server.uids().await, [1, 3]);
     server.stop().await;
@@ -243,7 +230,7 @@ async fn one_session_has_the_maildrop_and_mail_can_go_meanwhile() {
     assert_eq!(refused.code, Some(ResponseCode::InUse));
     // Another client, over IMAP say, removes a message: nothing holds it back.
     server.house.expunge(ANN, &[1]).await;
-    first.client.retrieve(1).unwrap();
+    first.0.machine().retrieve(1).unwrap();
     let Event::Refused(refused) = first.event().await else {
         panic!("a message that is gone was retrieved");
     };

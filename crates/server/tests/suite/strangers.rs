@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::house::House;
 use pillarbox_names::{Service, TlsStart};
 use pillarbox_proto::{Machine, Step};
-use pillarbox_transport::{Connection, ConnectionError, Driven};
+use pillarbox_transport::{ConnectionError, Driven, HandDriven};
 
 const LOGIN_WITHIN: Duration = Duration::from_secs(2);
 
@@ -38,7 +38,7 @@ impl Machine for Wire {
 }
 
 /// Says `line` again and again until the server ends it; answers what came, and how it ended.
-async fn chatter(connection: &mut Connection, line: &str) -> (String, ConnectionError) {
+async fn chatter(connection: &mut HandDriven, line: &str) -> (String, ConnectionError) {
     let mut wire = Wire {
         out: Vec::new(),
         got: Vec::new(),
@@ -73,8 +73,8 @@ async fn a_lively_client_without_login_is_ended_in_time() {
             let door = house.open(service, tls_start);
             let begun = Instant::now();
             let mut connection = match tls_start {
-                TlsStart::Implicit => door.connect_implicit().await,
-                TlsStart::StartTls => door.connect_clear().await,
+                TlsStart::Implicit => door.connect_implicit().await.by_hand(),
+                TlsStart::StartTls => door.connect_clear().await.by_hand(),
             };
             let (got, end) = chatter(&mut connection, line).await;
             assert!(got.ends_with(last), "{service:?} {tls_start:?}: {got}");
@@ -120,7 +120,7 @@ async fn who_has_logged_in_may_stay() {
         ),
     ] {
         let door = house.open(service, TlsStart::Implicit);
-        let mut connection = door.connect_implicit().await;
+        let mut connection = door.connect_implicit().await.by_hand();
         let mut wire = Wire {
             out: login.as_bytes().to_vec(),
             got: Vec::new(),

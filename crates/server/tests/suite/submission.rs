@@ -10,9 +10,7 @@ use std::time::Duration;
 
 use crate::house::{ANN, BOB, Door, House, PASSWORD};
 use pillarbox_names::{Service, TlsStart};
-use pillarbox_policy::{
-    AccountLevel, Credentials, Ladder, LegacyWindow, Rung, Timestamp, TlsVersion,
-};
+use pillarbox_policy::{AccountLevel, Credentials, Ladder, Rung, Timestamp, TlsVersion};
 use pillarbox_proto::Sealed;
 use pillarbox_proto::message::Index;
 use pillarbox_proto::sasl::{Mechanism, Nonce};
@@ -22,7 +20,7 @@ use pillarbox_proto::smtp::{Body, ReversePath};
 use pillarbox_proto::{Machine, Step};
 use pillarbox_server::received::{self, Received};
 use pillarbox_store::Store;
-use pillarbox_transport::{Connection, ConnectionError, Driven};
+use pillarbox_transport::{ConnectionError, Driven, HandDriven};
 
 /// `PLAIN` of ann@example.org.
 const LOGIN: &str = "AUTH PLAIN AGFubkBleGFtcGxlLm9yZwBjb3JyZWN0IGhvcnNl\r\n";
@@ -34,12 +32,8 @@ struct Server {
 }
 
 async fn server(tls_start: TlsStart) -> Server {
-    server_with(tls_start, None).await
-}
-
-async fn server_with(tls_start: TlsStart, legacy_window: Option<LegacyWindow>) -> Server {
     let mut house = House::new().await;
-    let door = house.open_in_window(Service::Submission, tls_start, legacy_window);
+    let door = house.open(Service::Submission, tls_start);
     Server { house, door }
 }
 
@@ -82,11 +76,11 @@ impl Machine for Wire {
 
 /// A client on a connection, by hand.
 struct Peer {
-    connection: Connection,
+    connection: HandDriven,
 }
 
 impl Peer {
-    async fn greeted(connection: Connection) -> Self {
+    async fn greeted(connection: HandDriven) -> Self {
         let mut peer = Self { connection };
         assert_eq!(
             peer.say("", 1).await,
@@ -146,16 +140,16 @@ impl Peer {
 
 impl Server {
     async fn connect(&self) -> Peer {
-        Peer::greeted(self.door.connect_implicit().await).await
+        Peer::greeted(self.door.connect_implicit().await.by_hand()).await
     }
 
     async fn connect_clear(&self) -> Peer {
-        Peer::greeted(self.door.connect_clear().await).await
+        Peer::greeted(self.door.connect_clear().await.by_hand()).await
     }
 
     async fn start_tls(&self, peer: Peer) -> Peer {
         Peer {
-            connection: self.door.start_tls(peer.connection).await,
+            connection: self.door.start_tls(peer.connection).await.by_hand(),
         }
     }
 
@@ -529,18 +523,18 @@ async fn every_message_of_the_corpus_arrives_unchanged_or_is_refused() {
 #[tokio::test]
 async fn our_client_logs_in_bound_to_the_connection_and_sends() {
     let server = server(TlsStart::Implicit).await;
-    let mut connection = server.door.connect_implicit().await;
-    let facts = connection.channel().facts().unwrap().clone();
-    let mut client = Client::<Sealed>::new(facts);
+    let connection = server.door.connect_implicit().await;
+    let mut conversation = connection.start::<Client<Sealed>>(());
     let credentials = Credentials::new(ANN, PASSWORD.into(), &AccountLevel::default());
     let mut pieces = ["Subject: x\n\n", ".\nend"].into_iter();
     let mut told = Vec::new();
     loop {
-        let event = match connection.drive(&mut client).await.unwrap() {
+        let event = match conversation.drive().await.unwrap() {
             Driven::Event(event) => event,
             Driven::Closed => break,
             other => panic!("{other:?}"),
         };
+        let client = conversation.machine();
         match &event {
             Event::Ready(_) => {
                 let mechanism = client.authenticate(&credentials, Nonce::from_random([3; 18]));
@@ -589,8 +583,8 @@ async fn our_client_logs_in_bound_to_the_connection_and_sends() {
 #[tokio::test]
 async fn in_a_window_only_named_accounts_log_in_and_all_others_hear_the_same() {
     let far = Timestamp(i64::MAX / 2);
-    let window = LegacyWindow::open(far, Timestamp(0));
-    let server = server_with(TlsStart::StartTls, window).await;
+    let server = server(TlsStart::StartTls).await;
+    server.house.grant(ANN).await;
     let rung = Rung::Cleartext { until: far };
     let ladder = Ladder::restore(rung, TlsVersion::Tls12, None, Timestamp(0));
     let ann = server.house.account(ANN).await;

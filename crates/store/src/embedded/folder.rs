@@ -103,6 +103,11 @@ impl Folder {
         self.path.join("logins.sqlite")
     }
 
+    /// The operator's exceptions for passwords in the clear.
+    pub(super) fn grants(&self) -> PathBuf {
+        self.path.join("grants.sqlite")
+    }
+
     /// Where content waits that is too large for memory.
     pub(super) fn spools(&self) -> PathBuf {
         self.path.join("spool")

@@ -103,6 +103,7 @@ mod codec;
 mod directory;
 mod entry;
 mod folder;
+mod grants;
 mod index;
 mod log;
 mod logins;
@@ -128,6 +129,7 @@ use tokio::sync::mpsc;
 
 use self::directory::Directory;
 use self::folder::Folder;
+use self::grants::GrantBook;
 use self::index::IndexSync;
 use self::log::Log;
 use self::logins::Logins;
@@ -173,6 +175,7 @@ pub struct EmbeddedStore {
     directory: Arc<Directory>,
     watchers: Arc<Watchers>,
     logins: Arc<Logins>,
+    grants: Arc<GrantBook>,
     spools: Arc<Path>,
     closed: AtomicBool,
     closing: tokio::sync::Mutex<()>,
@@ -211,6 +214,7 @@ impl EmbeddedStore {
             recovered.push((number, index, applied));
         }
         let logins = Arc::new(Logins::open(&folder.logins())?);
+        let grants = Arc::new(GrantBook::open(&folder.grants())?);
         let mut shards = Vec::new();
         for (number, index, applied) in recovered {
             let shard = folder.shard(number);
@@ -241,6 +245,7 @@ impl EmbeddedStore {
             directory,
             watchers,
             logins,
+            grants,
             spools: folder.spools().into(),
             closed: AtomicBool::new(false),
             closing: tokio::sync::Mutex::default(),

@@ -12,6 +12,7 @@ mod accounts;
 mod appending;
 mod changes;
 mod flags;
+mod grants;
 mod life;
 mod logins;
 mod mailboxes;
@@ -160,6 +161,9 @@ macro_rules! engines {
                     other_accounts_do_not_wake
                     who_does_not_look_is_told_that_it_lags
                     a_watch_ends_with_the_store;
+                grants:
+                    a_grant_is_kept_until_it_is_replaced_or_revoked
+                    a_grant_ends_by_itself;
                 life:
                     a_store_opened_again_has_everything
                     a_store_dropped_without_close_has_everything

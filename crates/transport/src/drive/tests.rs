@@ -7,6 +7,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::*;
+use crate::Connection;
 use crate::Timeouts;
 
 /// Puts out pieces of 8 KiB, as many as there are, and counts them.
@@ -31,12 +32,12 @@ impl Machine for Flood {
     }
 }
 
-async fn connected(timeouts: Timeouts) -> (Connection, TcpStream) {
+async fn connected(timeouts: Timeouts) -> (Io, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap());
     let (accepted, peer) = tokio::join!(listener.accept(), peer);
     let connection = Connection::new(accepted.unwrap().0, "test", timeouts, None).unwrap();
-    (connection, peer.unwrap())
+    (connection.io, peer.unwrap())
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use crate::support::{FLOOD_LINES, Over, Talker, Toy, ToyEvent, pair};
-use pillarbox_transport::{Connection, ConnectionError, Driven};
+use pillarbox_transport::{ConnectionError, Driven, HandDriven};
 use proptest::prelude::*;
 
 /// Polls `future` until it was pending `patience` times, then drops it.
@@ -30,7 +30,7 @@ async fn cancelled<F: Future>(future: F, mut patience: u8) -> Option<F::Output> 
 }
 
 /// Drives the server's end until the client leaves, cancelling as told, and answers the lines it got.
-async fn serve(mut connection: Connection, cuts: Vec<u8>) -> Vec<String> {
+async fn serve(mut connection: HandDriven, cuts: Vec<u8>) -> Vec<String> {
     let mut cuts = cuts.into_iter().cycle();
     let mut toy = Toy::silent();
     let mut lines = Vec::new();
@@ -46,7 +46,7 @@ async fn serve(mut connection: Connection, cuts: Vec<u8>) -> Vec<String> {
 
 /// Says all lines at once and answers every line that comes back, cancelling as told.
 async fn talk(
-    mut connection: Connection,
+    mut connection: HandDriven,
     lines: &[String],
     expected: usize,
     cuts: Vec<u8>,

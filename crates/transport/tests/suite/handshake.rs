@@ -13,10 +13,12 @@ use crate::support::{
     Begin, Talker, ask, certificates, dial, dialer, hand_over, host, limits, serve,
 };
 use pillarbox_names::{Service, TlsStart};
-use pillarbox_policy::{CipherSuite, Group, HandshakeFailure, PeerProof, TlsFacts, TlsVersion};
+use pillarbox_policy::{
+    CipherSuite, Group, HandshakeFailure, PeerProof, TlsEnd, TlsFacts, TlsVersion,
+};
 use pillarbox_testkit::{Leaf, TestCa};
 use pillarbox_transport::{
-    Acceptor, CertificateStore, Certificates, Connection, NoUsableCertificate, Start, Target,
+    Acceptor, CertificateStore, Certificates, HandDriven, NoUsableCertificate, Start, Target,
     Unserved,
 };
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
@@ -27,7 +29,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-fn facts(connection: &Connection) -> &TlsFacts {
+fn facts(connection: &HandDriven) -> &TlsFacts {
     connection.channel().facts().expect("TLS")
 }
 
@@ -93,7 +95,7 @@ fn alert(error: std::io::Error) -> AlertDescription {
     }
 }
 
-fn listener(acceptor: &Acceptor) -> (std::net::SocketAddr, mpsc::UnboundedReceiver<Connection>) {
+fn listener(acceptor: &Acceptor) -> (std::net::SocketAddr, mpsc::UnboundedReceiver<HandDriven>) {
     hand_over(Start::Implicit(acceptor.clone()))
 }
 
@@ -119,14 +121,15 @@ async fn both_ends_agree_on_the_facts() {
         .unwrap();
     let server = taken.recv().await.unwrap();
 
-    let (client, server) = (facts(&client), facts(&server));
+    let (client, server) = (client.facts(), facts(&server));
     assert_eq!(client.version(), TlsVersion::Tls13);
     assert_eq!(client.suite(), CipherSuite::Named("TLS_AES_256_GCM_SHA384"));
     assert_eq!(client.group(), Some(Group("X25519MLKEM768")));
-    assert_eq!(client.sni(), Some("mail.example.org"));
-    assert_eq!(client.alpn(), Some("imap"));
+    assert_eq!(client.record().sni.as_deref(), Some("mail.example.org"));
+    assert_eq!(client.record().alpn.as_deref(), Some("imap"));
     assert_eq!(client.tls_start(), TlsStart::Implicit);
-    assert!(!client.resumed());
+    assert_eq!(client.tls_end(), TlsEnd::Here);
+    assert!(!client.record().resumed);
     assert_eq!(
         client.peer(),
         &PeerProof::Pkix {
@@ -139,11 +142,17 @@ async fn both_ends_agree_on_the_facts() {
     assert_eq!(server.version(), client.version());
     assert_eq!(server.suite(), client.suite());
     assert_eq!(server.group(), client.group());
-    assert_eq!(server.sni(), client.sni());
-    assert_eq!(server.alpn(), client.alpn());
+    assert_eq!(
+        server.record().sni.as_deref(),
+        client.record().sni.as_deref()
+    );
+    assert_eq!(
+        server.record().alpn.as_deref(),
+        client.record().alpn.as_deref()
+    );
     assert_eq!(server.binding(), client.binding());
     assert_eq!(
-        server.to_string(),
+        server.record().to_string(),
         "TLSv1.3 TLS_AES_256_GCM_SHA384 X25519MLKEM768"
     );
 }
@@ -234,7 +243,7 @@ async fn resumption_is_recorded_and_stays_on_its_listener() {
         for expected in [false, true] {
             let mut client = connect(&config, address, "mail.example.org").await.unwrap();
             let server = taken.recv().await.unwrap();
-            assert_eq!(facts(&server).resumed(), expected);
+            assert_eq!(facts(&server).record().resumed, expected);
             if expected {
                 assert_eq!(facts(&server).group(), group);
             }
@@ -247,7 +256,11 @@ async fn resumption_is_recorded_and_stays_on_its_listener() {
         connect(&config, elsewhere, "mail.example.org")
             .await
             .unwrap();
-        assert!(!facts(&taken_elsewhere.recv().await.unwrap()).resumed());
+        assert!(
+            !facts(&taken_elsewhere.recv().await.unwrap())
+                .record()
+                .resumed
+        );
     }
 }
 
@@ -538,8 +551,8 @@ async fn our_client_never_resumes_and_sends_no_address_as_a_name() {
             .await
             .unwrap();
         let server = taken.recv().await.unwrap();
-        assert!(!facts(&server).resumed());
-        assert_eq!(facts(&server).sni(), sni);
+        assert!(!facts(&server).record().resumed);
+        assert_eq!(facts(&server).record().sni.as_deref(), sni);
         server.close().await;
         client.close().await;
     }

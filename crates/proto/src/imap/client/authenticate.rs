@@ -55,9 +55,9 @@ impl Client<Sealed> {
         if state.session != Session::NotAuthenticated {
             return Err(NotNow::Authenticated.into());
         }
-        let released = credentials.release(&state.facts)?;
+        let released = credentials.release(state.channel.facts())?;
         let listed = state.capabilities.mechanisms().map(str::as_bytes);
-        if let Some(choice) = choose(listed, &state.facts) {
+        if let Some(choice) = choose(listed, state.channel.facts()) {
             let mechanism = choice.mechanism();
             let (exchange, initial) = Exchange::new(choice, released, nonce)?;
             let mut command = CommandText::new(&format!("AUTHENTICATE {mechanism}"));

@@ -2,16 +2,14 @@
 
 use std::fmt;
 
-use pillarbox_policy::TlsFacts;
-
+use super::Client;
 use super::capability::Capabilities;
 use super::command::NotNow;
 use super::violation::{StripSign, Violation};
-use super::{Client, sealed};
-use crate::channel::{Clear, End, Injected, Sealed};
+use crate::channel::{Clear, End, Injected};
 use crate::imap::framing::FrameError;
 use crate::line::{LineBuffer, LineLimits};
-use crate::machine::{Machine, Step};
+use crate::machine::{Machine, OnChannel, Start, Step, Upgrade};
 
 /// How many untagged CAPABILITY responses are put up with in the clear.
 const PATIENCE: u8 = 4;
@@ -49,7 +47,7 @@ pub enum ClearEvent {
     Greeted,
     /// The answer to [`Client::ask_capabilities`]. Advice and no more: STARTTLS is sent whatever it says.
     Capabilities(Capabilities),
-    /// STARTTLS succeeded and not one byte followed: do the handshake, then call [`Client::into_sealed`].
+    /// STARTTLS succeeded and not one byte followed: do the handshake.
     ReadyForTls,
 }
 
@@ -64,6 +62,7 @@ enum Stage {
 
 /// What the machine keeps in the clear.
 pub struct State {
+    channel: Clear,
     stage: Stage,
     lines: LineBuffer,
     tags: [String; 2],
@@ -72,12 +71,22 @@ pub struct State {
     broken: Option<Violation>,
 }
 
-impl Client<Clear> {
+impl OnChannel for Client<Clear> {
+    type Channel = Clear;
+
+    fn channel(&self) -> &Clear {
+        &self.state.channel
+    }
+}
+
+impl Start for Client<Clear> {
+    type Settings = TagSeed;
+
     /// Waits for the greeting.
-    #[must_use]
-    pub fn new(seed: TagSeed) -> Self {
+    fn start(channel: &Clear, seed: TagSeed) -> Self {
         Self {
             state: State {
+                channel: channel.share(),
                 stage: Stage::Greeting,
                 lines: LineBuffer::new(LineLimits::default()),
                 tags: seed.tags(),
@@ -87,7 +96,15 @@ impl Client<Clear> {
             },
         }
     }
+}
 
+impl Upgrade for Client<Clear> {
+    fn nothing_left(&self) -> Result<(), Injected> {
+        End::Client.found(self.state.lines.len())
+    }
+}
+
+impl Client<Clear> {
     /// Asks what the server can do, if only for the record (S4-17): nothing depends on the answer. At most
     /// once.
     ///
@@ -116,22 +133,6 @@ impl Client<Clear> {
         state.out = format!("{tag} {command}\r\n").into_bytes();
         state.stage = stage;
         Ok(())
-    }
-
-    /// Goes on inside TLS, with nothing of what was said in the clear. No greeting is read again.
-    ///
-    /// # Errors
-    /// Bytes were read in the clear after the answer to STARTTLS (C1).
-    pub fn into_sealed(self, facts: TlsFacts) -> Result<Client<Sealed>, Injected> {
-        match self.state.lines.len() {
-            0 => Ok(Client {
-                state: sealed::State::after_start_tls(facts),
-            }),
-            bytes => Err(Injected {
-                found_by: End::Client,
-                bytes,
-            }),
-        }
     }
 }
 

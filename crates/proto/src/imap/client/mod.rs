@@ -103,6 +103,8 @@ pub trait Phase: phase::OnlyHere {
     type State;
 }
 
+impl<P: Phase> crate::channel::private::Ours for Client<P> {}
+
 impl Phase for Clear {
     type State = clear::State;
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
-use pillarbox_policy::{SecretBytes, TlsFacts};
+use pillarbox_policy::SecretBytes;
 
 use super::Client;
 use super::authenticate::Authentication;
@@ -19,7 +19,7 @@ use super::violation::Violation;
 use crate::channel::Sealed;
 use crate::imap::framing::{Frame, FrameLimits, Framer};
 use crate::imap::grammar::Cursor;
-use crate::machine::{MAX_OUTPUT, Machine, Step};
+use crate::machine::{MAX_OUTPUT, Machine, OnChannel, Start, Step};
 use crate::sasl::Mechanism;
 
 /// What is read of one response at most, bodies aside: a SEARCH of 100,000 messages fits.
@@ -134,7 +134,7 @@ enum Reading {
 
 /// What the machine keeps inside TLS.
 pub struct State {
-    pub(super) facts: TlsFacts,
+    pub(super) channel: Sealed,
     framer: Framer,
     pub(super) out: SecretBytes,
     events: VecDeque<Event>,
@@ -150,31 +150,38 @@ pub struct State {
     broken: Option<Violation>,
 }
 
-impl Client<Sealed> {
-    /// Begins on a connection that was TLS from its first byte: waits for the greeting, then asks for
-    /// CAPABILITY.
-    #[must_use]
-    pub fn new(facts: TlsFacts, certificate: ClientCertificate) -> Self {
+impl OnChannel for Client<Sealed> {
+    type Channel = Sealed;
+
+    fn channel(&self) -> &Sealed {
+        &self.state.channel
+    }
+}
+
+impl Start for Client<Sealed> {
+    type Settings = ClientCertificate;
+
+    /// Waits for the greeting where one is due, then asks for CAPABILITY, whatever was listed in the clear (C1).
+    fn start(channel: &Sealed, certificate: ClientCertificate) -> Self {
         let greeter = match certificate {
             ClientCertificate::NotSent => Greeter::MayNotPreauth,
             ClientCertificate::Sent => Greeter::MayPreauth,
         };
-        Self {
-            state: State::new(facts, Session::Greeting(greeter)),
-        }
-    }
-
-    /// The facts of the handshake.
-    #[must_use]
-    pub fn facts(&self) -> &TlsFacts {
-        &self.state.facts
+        let state = if channel.greeting_is_due() {
+            State::new(channel, Session::Greeting(greeter))
+        } else {
+            let mut state = State::new(channel, Session::NotAuthenticated);
+            state.ask_capabilities(Event::Ready);
+            state
+        };
+        Self { state }
     }
 }
 
 impl State {
-    fn new(facts: TlsFacts, session: Session) -> Self {
+    fn new(channel: &Sealed, session: Session) -> Self {
         Self {
-            facts,
+            channel: channel.share(),
             framer: Framer::new(LIMITS),
             out: SecretBytes::new(),
             events: VecDeque::new(),
@@ -188,13 +195,6 @@ impl State {
             closing: false,
             broken: None,
         }
-    }
-
-    /// After STARTTLS: no greeting; CAPABILITY is asked at once (C1).
-    pub(super) fn after_start_tls(facts: TlsFacts) -> Self {
-        let mut state = Self::new(facts, Session::NotAuthenticated);
-        state.ask_capabilities(Event::Ready);
-        state
     }
 
     fn ask_capabilities(&mut self, then: Event) {

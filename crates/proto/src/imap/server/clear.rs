@@ -3,18 +3,16 @@
 //! LOGIN and AUTHENTICATE are refused with the same bytes whatever follows them, which is not looked at.
 //! A literal in them is not invited, or read past unseen.
 
-use pillarbox_policy::{
-    AuthPermit, Channel, LegacyWindow, MayAuthenticate, NoTls, TlsFacts, may_authenticate,
-};
+use pillarbox_policy::LegacyWindow;
 
 use crate::channel::End;
 use crate::imap::framing::{Frame, FrameError, Framer, LiteralHeader, LiteralKind};
 use crate::imap::grammar::Cursor;
-use crate::{Clear, Injected, Machine, Sealed, Step};
+use crate::{AsksForPermit, Clear, Injected, Legacy, Machine, OnChannel, Start, Step, Upgrade};
 
 use super::commands::login::PRIVACY_REQUIRED;
 use super::output::Output;
-use super::{Dialogue, Limits, Server, Violation, command};
+use super::{Dialogue, Limits, OnLoginChannel, Server, Violation, command};
 
 /// The longest tag that is read and echoed.
 const LONGEST_TAG: usize = 64;
@@ -28,14 +26,35 @@ pub enum StartTls {
     NoCertificate,
 }
 
-/// What a cleartext session has to tell its owner.
+/// Whether a cleartext session says that logins are possible: where a grant is open to its peer. Only a hint to the
+/// client; each login is asked about when it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginsInClear {
+    /// `LOGINDISABLED` is not listed.
+    Listed,
+    /// It is.
+    NotListed,
+}
+
+/// What a cleartext machine is started with.
+#[derive(Debug, Clone, Copy)]
+pub struct ClearSettings {
+    /// Its limits, which a session under a window keeps.
+    pub limits: Limits,
+    /// Whether STARTTLS can succeed.
+    pub starttls: StartTls,
+    /// Whether logins are said to be possible.
+    pub logins: LoginsInClear,
+}
+
+/// What a cleartext machine has to tell its session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClearEvent {
-    /// STARTTLS was granted and nothing followed it: flush, do the handshake, then
-    /// [`Server::into_sealed`].
+    /// STARTTLS was granted and nothing followed it: do the handshake.
     StartTls,
-    /// LOGIN or AUTHENTICATE came, and the operator's window permits it: [`Server::into_legacy`].
-    Legacy(AuthPermit),
+    /// LOGIN or AUTHENTICATE came, and nothing of it was looked at. Read the grants now, and answer with the window
+    /// that is open, or [`AsksForPermit::refuse_login`].
+    NeedPermit,
 }
 
 #[derive(Debug)]
@@ -45,10 +64,10 @@ enum Turn {
     Refusing {
         reply: String,
     },
-    /// The owner does the handshake.
+    /// The handshake is next.
     Handshake,
-    /// The owner goes on with a dialogue; this frame has been seen and not answered.
-    Legacy(Frame),
+    /// The session decides about a login; this frame of it has been seen and not answered.
+    Permit(Frame),
     Over(Option<Violation>),
 }
 
@@ -61,9 +80,8 @@ enum Served {
 
 /// The conversation of [`Server<Clear>`].
 pub struct Cleartext {
-    limits: Limits,
-    starttls: StartTls,
-    permit: Option<AuthPermit>,
+    channel: Clear,
+    settings: ClearSettings,
     framer: Framer,
     out: Output,
     turn: Turn,
@@ -71,20 +89,23 @@ pub struct Cleartext {
     bad: u32,
 }
 
-impl Server<Clear> {
+impl OnChannel for Server<Clear> {
+    type Channel = Clear;
+
+    fn channel(&self) -> &Clear {
+        &self.0.channel
+    }
+}
+
+impl Start for Server<Clear> {
+    type Settings = ClearSettings;
+
     /// Starts on a cleartext port: greets.
-    #[must_use]
-    pub fn new(limits: Limits, starttls: StartTls, window: Option<&LegacyWindow>) -> Self {
-        let channel = Channel::Clear(NoTls::NotOffered);
-        let permit = match may_authenticate(&channel, window) {
-            MayAuthenticate::Yes(permit) => Some(permit),
-            MayAuthenticate::NotBeforeTls => None,
-        };
+    fn start(channel: &Clear, settings: ClearSettings) -> Self {
         let mut cleartext = Cleartext {
-            limits,
-            starttls,
-            permit,
-            framer: Framer::new(limits.before_login),
+            channel: channel.share(),
+            settings,
+            framer: Framer::new(settings.limits.before_login),
             out: Output::default(),
             turn: Turn::Client,
             event: None,
@@ -94,32 +115,42 @@ impl Server<Clear> {
         cleartext.out.line(&greeting);
         Self(cleartext)
     }
+}
 
-    /// The handshake that [`ClearEvent::StartTls`] asked for has these facts: starts from nothing inside TLS.
-    /// No greeting is put out again (RFC 3501 §6.2.1).
-    ///
-    /// # Errors
-    /// Bytes were given to this machine after STARTTLS (S1).
-    pub fn into_sealed(self, facts: TlsFacts) -> Result<Server<Sealed>, Injected> {
-        match self.0.framer.pending() {
-            0 => Ok(Server(Dialogue::sealed(facts, self.0.limits))),
-            bytes => Err(Injected {
-                found_by: End::Server,
-                bytes,
-            }),
-        }
+impl Upgrade for Server<Clear> {
+    fn nothing_left(&self) -> Result<(), Injected> {
+        End::Server.found(self.0.framer.pending())
     }
+}
 
-    /// Goes on in the clear, as the operator has granted. STARTTLS is not to be had any more (S2).
-    #[must_use]
-    pub fn into_legacy(self, permit: AuthPermit) -> Dialogue {
+impl AsksForPermit for Server<Clear> {
+    type Permitted = Server<Legacy>;
+
+    /// STARTTLS is not to be had any more (S2).
+    fn permitted(self, channel: Legacy, window: LegacyWindow) -> Server<Legacy> {
         let waiting = match self.0.turn {
-            Turn::Legacy(frame) => Some(frame),
+            Turn::Permit(frame) => Some(frame),
             _ => None,
         };
-        Dialogue::legacy(permit, self.0.limits, self.0.framer, waiting)
+        let limits = self.0.settings.limits;
+        let (framer, shared) = (self.0.framer, channel.share());
+        Server(OnLoginChannel {
+            channel,
+            dialogue: Dialogue::legacy(shared, window, limits, framer, waiting),
+        })
     }
 
+    fn refuse_login(&mut self) {
+        let cleartext = &mut self.0;
+        if let Turn::Permit(frame) = std::mem::replace(&mut cleartext.turn, Turn::Client) {
+            let text = cleartext.framer.text().to_vec();
+            let tag = Cursor::new(&text).tag().unwrap_or("*").to_owned();
+            cleartext.settle(frame, format!("{tag} {PRIVACY_REQUIRED}"), Served::No);
+        }
+    }
+}
+
+impl Server<Clear> {
     /// Ends the session: `* BYE`, then close.
     pub fn bye(&mut self, text: &'static str) {
         self.0.out.line(&format!("* BYE {text}"));
@@ -130,10 +161,10 @@ impl Server<Clear> {
 impl Cleartext {
     fn capabilities(&self) -> String {
         let mut list = "IMAP4rev1".to_owned();
-        if self.starttls == StartTls::Offered {
+        if self.settings.starttls == StartTls::Offered {
             list.push_str(" STARTTLS");
         }
-        if self.permit.is_none() {
+        if self.settings.logins == LoginsInClear::NotListed {
             list.push_str(" LOGINDISABLED");
         }
         list
@@ -167,16 +198,14 @@ impl Cleartext {
             (Ok(tag), _, _) if tag.len() <= LONGEST_TAG => (tag, String::new()),
             _ => ("*", String::new()),
         };
-        let login = matches!(word.as_str(), "LOGIN" | "AUTHENTICATE");
-        if login && let Some(permit) = self.permit {
-            self.turn = Turn::Legacy(frame);
-            self.event = Some(ClearEvent::Legacy(permit));
+        if matches!(word.as_str(), "LOGIN" | "AUTHENTICATE") {
+            self.turn = Turn::Permit(frame);
+            self.event = Some(ClearEvent::NeedPermit);
             return;
         }
         let whole = cursor.is_empty() && frame == Frame::End;
         let served = |reply: String| (reply, Served::Yes);
         let (reply, outcome) = match word.as_str() {
-            "LOGIN" | "AUTHENTICATE" => (format!("{tag} {PRIVACY_REQUIRED}"), Served::No),
             "CAPABILITY" if whole => served(format!(
                 "* CAPABILITY {}\r\n{tag} OK CAPABILITY completed",
                 self.capabilities()
@@ -196,6 +225,11 @@ impl Cleartext {
                 Served::No,
             ),
         };
+        self.settle(frame, reply, outcome);
+    }
+
+    /// Answers the command that this frame is of.
+    fn settle(&mut self, frame: Frame, reply: String, outcome: Served) {
         match frame {
             Frame::Literal(header) => self.refuse_literal(header, reply),
             _ => {
@@ -208,7 +242,7 @@ impl Cleartext {
     fn starttls(&mut self, tag: &str) {
         self.framer.take_text();
         let bytes = self.framer.pending();
-        match self.starttls {
+        match self.settings.starttls {
             StartTls::NoCertificate => {
                 self.out.line(&format!(
                     "{tag} NO There is no certificate; tell the operator"
@@ -238,7 +272,7 @@ impl Cleartext {
             }
             // What is read past counts as a line does.
             LiteralKind::NonSynchronizing
-                if header.size <= self.limits.before_login.line as u64 =>
+                if header.size <= self.settings.limits.before_login.line as u64 =>
             {
                 self.framer.skip();
                 self.turn = Turn::Refusing { reply };
@@ -257,7 +291,7 @@ impl Cleartext {
             Served::Yes => self.bad = 0,
             Served::No => self.bad += 1,
         }
-        if self.bad >= self.limits.bad_before_login {
+        if self.bad >= self.settings.limits.bad_before_login {
             self.end(Violation::TooManyBad, "Too many bad commands");
         }
     }
@@ -300,7 +334,7 @@ impl Machine for Server<Clear> {
             match &self.0.turn {
                 Turn::Over(None) => return Step::Close,
                 Turn::Over(Some(violation)) => return Step::Err(*violation),
-                Turn::Handshake | Turn::Legacy(_) => return Step::NeedReply,
+                Turn::Handshake | Turn::Permit(_) => return Step::NeedReply,
                 Turn::Client | Turn::Refusing { .. } => {}
             }
             match self.0.framer.next_frame() {

@@ -32,6 +32,9 @@ pub enum Naming {
 pub enum Event {
     /// ID (RFC 2971): what the client says it is, as `name` and `version` and so on. Needs no answer.
     Id(Vec<(String, Option<String>)>),
+    /// LOGIN or AUTHENTICATE came in the clear, and nothing of it was looked at. Read the grants now, and answer with
+    /// [`super::Server::permit`].
+    NeedPermit,
     /// Authentication. See [`Login`] for the answers.
     Login(Login),
     /// NOOP or CHECK: answer with what is new, then complete.
@@ -222,7 +225,7 @@ pub(super) fn arguments(
     name: &'static str,
     naming: Naming,
     cursor: &mut Cursor<'_>,
-    permit: Option<AuthPermit>,
+    permit: Option<&AuthPermit<'_>>,
     access: Option<Access>,
 ) -> Result<Parsed, Bad> {
     if access == Some(Access::ReadOnly) && matches!(name, "EXPUNGE" | "STORE" | "MOVE") {

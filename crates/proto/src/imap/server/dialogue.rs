@@ -1,14 +1,13 @@
 //! [`Dialogue`]: everything that may be said once policy permits authentication.
 
-use pillarbox_policy::{
-    AuthPermit, Channel, MayAuthenticate, NoTls, SecretBytes, TlsFacts, may_authenticate,
-};
+use pillarbox_policy::{AuthPermit, LegacyWindow, SecretBytes};
 
+use crate::channel::permit;
 use crate::imap::framing::{Frame, FrameError, Framer, LiteralHeader, LiteralKind};
 use crate::imap::grammar::Cursor;
 use crate::sasl::Mechanism;
 use crate::sasl::server::Offer;
-use crate::{Machine, Step};
+use crate::{Legacy, Sealed, Step};
 
 use super::command::{self, Bad, Event, Naming, Parsed, When};
 use super::commands::append::{self, Announced};
@@ -44,6 +43,8 @@ pub(super) enum Turn {
     Client,
     /// The owner's: it completes this command.
     Owner(Pending),
+    /// The session's: it decides whether a login in the clear, of which this frame has been seen, may be read.
+    Permit(Frame),
     /// The owner's: it answers for an authentication.
     LoginOwner(Box<Attempt>),
     /// The client's: its next line of an exchange.
@@ -73,12 +74,20 @@ pub(super) struct Pending {
     selecting: Option<Access>,
 }
 
+/// What the conversation runs over, and so how logins are taken.
+#[derive(Debug)]
+pub(super) enum Over {
+    Tls(Sealed),
+    /// Each login needs a window; this is the one for the login being read.
+    Clear(Legacy, Option<LegacyWindow>),
+}
+
 /// See the [module above](super). Waits for its owner after every event that wants an answer.
 pub struct Dialogue {
     limits: Limits,
-    channel: Channel,
+    over: Over,
     /// How to log in, where policy permits it.
-    login: Option<(AuthPermit, Offer)>,
+    offer: Option<Offer>,
     framer: Framer,
     /// A frame that was read before this dialogue began.
     waiting: Option<Frame>,
@@ -102,11 +111,12 @@ impl std::fmt::Debug for Dialogue {
 }
 
 impl Dialogue {
-    fn new(limits: Limits, channel: Channel, permit: Option<AuthPermit>, framer: Framer) -> Self {
+    fn new(limits: Limits, over: Over, framer: Framer) -> Self {
+        let offer = over.permit().map(|permit| Offer::new(&permit));
         Self {
             limits,
-            login: permit.map(|permit| (permit, Offer::new(&channel, permit))),
-            channel,
+            over,
+            offer,
             framer,
             waiting: None,
             out: Output::default(),
@@ -121,26 +131,65 @@ impl Dialogue {
     }
 
     /// Starts from nothing inside TLS.
-    pub(super) fn sealed(facts: TlsFacts, limits: Limits) -> Self {
-        let channel = Channel::Sealed(facts);
-        let permit = match may_authenticate(&channel, None) {
-            MayAuthenticate::Yes(permit) => Some(permit),
-            MayAuthenticate::NotBeforeTls => None,
-        };
-        Self::new(limits, channel, permit, Framer::new(limits.before_login))
+    pub(super) fn sealed(channel: Sealed, limits: Limits) -> Self {
+        let framer = Framer::new(limits.before_login);
+        Self::new(limits, Over::Tls(channel), framer)
     }
 
     /// Goes on in the clear with what a cleartext machine has read.
     pub(super) fn legacy(
-        permit: AuthPermit,
+        channel: Legacy,
+        window: LegacyWindow,
         limits: Limits,
         framer: Framer,
         waiting: Option<Frame>,
     ) -> Self {
-        let channel = Channel::Clear(NoTls::NotOffered);
-        let mut dialogue = Self::new(limits, channel, Some(permit), framer);
+        let mut dialogue = Self::new(limits, Over::Clear(channel, Some(window)), framer);
         dialogue.waiting = waiting;
         dialogue
+    }
+
+    /// Goes on with the login that waits for a permit, or refuses it (S4.1-5).
+    pub(super) fn permit(&mut self, window: Option<LegacyWindow>) {
+        let frame = match self.take_turn() {
+            Turn::Permit(frame) => frame,
+            other => {
+                self.turn = other;
+                return;
+            }
+        };
+        if let Over::Clear(_, slot) = &mut self.over {
+            *slot = window;
+        }
+        if self.over.permit().is_some() {
+            self.waiting = Some(frame);
+            return;
+        }
+        let text = self.framer.text().to_vec();
+        let tag = Cursor::new(&text).tag().unwrap_or("*").to_owned();
+        let reply = format!("{tag} {}", super::commands::login::PRIVACY_REQUIRED);
+        match frame {
+            Frame::Literal(header) => self.refuse_literal(header, reply),
+            _ => {
+                self.framer.take_text();
+                self.out.line(&reply);
+                self.count_bad();
+            }
+        }
+    }
+
+    /// Whether the command being read is a login that has to be asked about first.
+    fn needs_permit(&self) -> bool {
+        let mut cursor = Cursor::new(self.framer.text());
+        self.phase == Phase::BeforeLogin
+            && self.over.permit().is_none()
+            && cursor.tag().is_ok()
+            && cursor.space().is_ok()
+            && cursor.word().is_ok_and(|word| {
+                ["LOGIN", "AUTHENTICATE"]
+                    .iter()
+                    .any(|name| name.eq_ignore_ascii_case(word))
+            })
     }
 
     pub(super) fn greet(&mut self) {
@@ -240,6 +289,10 @@ impl Dialogue {
 
     fn frame(&mut self, frame: Frame) {
         match (self.take_turn(), frame) {
+            (Turn::Client, frame @ (Frame::Literal(_) | Frame::End)) if self.needs_permit() => {
+                self.turn = Turn::Permit(frame);
+                self.event = Some(Event::NeedPermit);
+            }
             (Turn::Client, Frame::Literal(header)) => self.literal(header),
             (Turn::Client, Frame::End) => self.command(),
             (Turn::LoginClient(attempt), Frame::End) => {
@@ -404,12 +457,16 @@ impl Dialogue {
                 return self.count_bad();
             }
         };
-        let permit = self.login.as_ref().map(|(permit, _)| *permit);
         let access = match self.phase {
             Phase::Selected(access) => Some(access),
             Phase::BeforeLogin | Phase::Authenticated => None,
         };
-        match command::arguments(name, naming, &mut cursor, permit, access) {
+        let permit = self.over.permit();
+        let parsed = command::arguments(name, naming, &mut cursor, permit.as_ref(), access);
+        if let Over::Clear(_, window) = &mut self.over {
+            *window = None;
+        }
+        match parsed {
             Ok(parsed) => self.run(tag, name, parsed),
             Err(Bad::ReadOnly) => {
                 let line = "NO [READ-ONLY] The mailbox was opened for reading only";
@@ -551,13 +608,11 @@ impl Dialogue {
     }
 
     pub(super) fn mechanisms(&self) -> &'static [Mechanism] {
-        self.login
-            .as_ref()
-            .map_or(&[], |(_, offer)| offer.mechanisms())
+        self.offer.as_ref().map_or(&[], Offer::mechanisms)
     }
 
     pub(super) fn offer(&mut self) -> Option<&mut Offer> {
-        self.login.as_mut().map(|(_, offer)| offer)
+        self.offer.as_mut()
     }
 
     pub(super) fn output(&mut self) -> &mut Output {
@@ -565,7 +620,7 @@ impl Dialogue {
     }
 
     pub(super) fn is_clear(&self) -> bool {
-        matches!(self.channel, Channel::Clear(_))
+        matches!(self.over, Over::Clear(..))
     }
 
     /// The tag of the command under way.
@@ -686,6 +741,15 @@ impl Dialogue {
     }
 }
 
+impl Over {
+    fn permit(&self) -> Option<AuthPermit<'_>> {
+        match self {
+            Self::Tls(channel) => permit(channel, None),
+            Self::Clear(channel, window) => permit(channel, window.as_ref()),
+        }
+    }
+}
+
 fn bad_reply(tag: Option<&str>, bad: Bad) -> String {
     let tag = tag.unwrap_or("*");
     match bad {
@@ -696,15 +760,13 @@ fn bad_reply(tag: Option<&str>, bad: Bad) -> String {
     }
 }
 
-impl Machine for Dialogue {
-    type Event = Event;
-    type Error = Violation;
-
-    fn input(&mut self, bytes: &[u8]) {
+/// Its [`Machine`], which is [`super::Server`]'s.
+impl Dialogue {
+    pub(super) fn input(&mut self, bytes: &[u8]) {
         self.framer.push(bytes);
     }
 
-    fn poll(&mut self) -> Step<Event, Violation> {
+    pub(super) fn poll(&mut self) -> Step<Event, Violation> {
         loop {
             if let Some(piece) = self.out.next_piece() {
                 return Step::Output(piece);
@@ -715,7 +777,10 @@ impl Machine for Dialogue {
             match &self.turn {
                 Turn::Over(None) => return Step::Close,
                 Turn::Over(Some(violation)) => return Step::Err(*violation),
-                Turn::Owner(_) | Turn::LoginOwner(_) | Turn::AppendOwner { .. } => {
+                Turn::Owner(_)
+                | Turn::Permit(_)
+                | Turn::LoginOwner(_)
+                | Turn::AppendOwner { .. } => {
                     return Step::NeedReply;
                 }
                 _ => {}

@@ -1,8 +1,8 @@
 //! The server's machine.
 //!
 //! ```text
-//! Server<Clear> ── STARTTLS ──▶ into_sealed(facts) ──▶ Server<Sealed> ──▶ Dialogue
-//!       └──── LOGIN, AUTHENTICATE, with an operator's LegacyWindow ──▶ into_legacy(permit) ──┘
+//! Server<Clear> ── STARTTLS ──▶ Server<Sealed>
+//!       └──── LOGIN, AUTHENTICATE, under a LegacyWindow ──▶ Server<Legacy>
 //! ```
 //!
 //! [`Server<Clear>`] knows the greeting, CAPABILITY, NOOP, LOGOUT and STARTTLS, and has no event that carries
@@ -21,32 +21,33 @@
 //! use pillarbox_proto::Clear;
 //! use pillarbox_proto::imap::server::Server;
 //! fn open(server: &mut Server<Clear>) {
-//!     server.dialogue().exists(1);
+//!     server.exists(1);
 //! }
 //! ```
-//! sealed has:
+//! sealed has, and so has cleartext under a window:
 //! ```
-//! use pillarbox_proto::Sealed;
 //! use pillarbox_proto::imap::server::Server;
+//! use pillarbox_proto::{Legacy, Sealed};
 //! fn open(server: &mut Server<Sealed>) {
-//!     server.dialogue().exists(1);
+//!     server.exists(1);
+//! }
+//! fn open_under_window(server: &mut Server<Legacy>) {
+//!     server.exists(1);
 //! }
 //! ```
-//! A cleartext session becomes a dialogue with policy's permit:
+//! A cleartext session goes on with the operator's window:
 //! ```
-//! use pillarbox_policy::AuthPermit;
-//! use pillarbox_proto::Clear;
-//! use pillarbox_proto::imap::server::{Dialogue, Server};
-//! fn password_in_clear(server: Server<Clear>, permit: AuthPermit) -> Dialogue {
-//!     server.into_legacy(permit)
+//! use pillarbox_policy::LegacyWindow;
+//! use pillarbox_proto::{AsksForPermit, Clear, Legacy, imap::server::Server};
+//! fn password_in_clear(server: Server<Clear>, channel: Legacy, window: LegacyWindow) -> Server<Legacy> {
+//!     server.permitted(channel, window)
 //! }
 //! ```
 //! and without it cannot:
 //! ```compile_fail,E0061
-//! use pillarbox_proto::Clear;
-//! use pillarbox_proto::imap::server::{Dialogue, Server};
-//! fn password_in_clear(server: Server<Clear>) -> Dialogue {
-//!     server.into_legacy()
+//! use pillarbox_proto::{AsksForPermit, Clear, Legacy, imap::server::Server};
+//! fn password_in_clear(server: Server<Clear>, channel: Legacy) -> Server<Legacy> {
+//!     server.permitted(channel)
 //! }
 //! ```
 
@@ -59,7 +60,7 @@ mod output;
 mod reply;
 mod view;
 
-pub use clear::{ClearEvent, StartTls};
+pub use clear::{ClearEvent, ClearSettings, LoginsInClear, StartTls};
 pub use command::{Event, Naming};
 pub use commands::append::AppendHead;
 pub use commands::copy::CopyKind;
@@ -77,12 +78,15 @@ pub use limits::{Limits, Violation};
 pub use reply::{Code, Completion};
 pub use view::{Expunges, NoSuchMessage, Update, View};
 
-use pillarbox_policy::TlsFacts;
+use std::ops::{Deref, DerefMut};
 
-use crate::{Clear, Machine, Sealed, Step};
+use pillarbox_policy::LegacyWindow;
+
+use crate::channel::private;
+use crate::{ChannelState, Clear, LoginChannel, Machine, OnChannel, Sealed, Start, Step};
 
 /// A channel a [`Server`] can run over.
-pub trait Over: sealed::Over {}
+pub trait Over: ChannelState + sealed::Over {}
 
 mod sealed {
     pub trait Over {
@@ -95,13 +99,21 @@ impl sealed::Over for Clear {
     type Conversation = clear::Cleartext;
 }
 
-impl Over for Sealed {}
-impl sealed::Over for Sealed {
-    type Conversation = Dialogue;
+impl<C: LoginChannel> Over for C {}
+impl<C: LoginChannel> sealed::Over for C {
+    type Conversation = OnLoginChannel<C>;
+}
+
+/// What [`Server`] keeps where logins are possible.
+pub struct OnLoginChannel<C> {
+    channel: C,
+    dialogue: Dialogue,
 }
 
 /// The server's end of a connection over the channel `C`.
 pub struct Server<C: Over>(C::Conversation);
+
+impl<C: Over> private::Ours for Server<C> {}
 
 impl<C: Over> std::fmt::Debug for Server<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -109,36 +121,63 @@ impl<C: Over> std::fmt::Debug for Server<C> {
     }
 }
 
-impl Server<Sealed> {
-    /// Starts on a port used for TLS only: greets.
-    #[must_use]
-    pub fn new(facts: TlsFacts, limits: Limits) -> Self {
-        let mut dialogue = Dialogue::sealed(facts, limits);
-        dialogue.greet();
-        Self(dialogue)
-    }
+impl<C: LoginChannel> OnChannel for Server<C> {
+    type Channel = C;
 
-    /// The conversation.
-    pub fn dialogue(&mut self) -> &mut Dialogue {
-        &mut self.0
-    }
-
-    /// The conversation, from now on without this wrapper.
-    #[must_use]
-    pub fn into_dialogue(self) -> Dialogue {
-        self.0
+    fn channel(&self) -> &C {
+        &self.0.channel
     }
 }
 
-impl Machine for Server<Sealed> {
+impl Start for Server<Sealed> {
+    type Settings = Limits;
+
+    /// Starts from nothing inside TLS: greets where that is due (RFC 3501 §6.2.1).
+    fn start(channel: &Sealed, limits: Limits) -> Self {
+        let mut dialogue = Dialogue::sealed(channel.share(), limits);
+        if channel.greeting_is_due() {
+            dialogue.greet();
+        }
+        Self(OnLoginChannel {
+            channel: channel.share(),
+            dialogue,
+        })
+    }
+}
+
+impl<C: LoginChannel> Server<C> {
+    /// Answers [`Event::NeedPermit`], which comes in the clear alone: goes on with the login if the window permits it,
+    /// or refuses it as
+    /// [`crate::AsksForPermit::refuse_login`] does.
+    pub fn permit(&mut self, window: Option<LegacyWindow>) {
+        self.0.dialogue.permit(window);
+    }
+}
+
+/// A server that can be logged in to is its conversation.
+impl<C: LoginChannel> Deref for Server<C> {
+    type Target = Dialogue;
+
+    fn deref(&self) -> &Dialogue {
+        &self.0.dialogue
+    }
+}
+
+impl<C: LoginChannel> DerefMut for Server<C> {
+    fn deref_mut(&mut self) -> &mut Dialogue {
+        &mut self.0.dialogue
+    }
+}
+
+impl<C: LoginChannel> Machine for Server<C> {
     type Event = Event;
     type Error = Violation;
 
     fn input(&mut self, bytes: &[u8]) {
-        self.0.input(bytes);
+        self.0.dialogue.input(bytes);
     }
 
     fn poll(&mut self) -> Step<Event, Violation> {
-        self.0.poll()
+        self.0.dialogue.poll()
     }
 }

@@ -1,18 +1,18 @@
 //! The AUTHORIZATION state: CAPA, STLS, USER and PASS, AUTH, QUIT (RFC 1939 §4, RFC 2595 §4, RFC 5034 §4).
 
-use pillarbox_policy::{Secret, SecretBytes};
+use pillarbox_policy::{AuthPermit, Secret, SecretBytes};
 
 use super::{
-    CannotOpen, Core, Event, LoginRefusal, Refusals, Server, State, Stls, Violation, exchange_lines,
+    CannotOpen, Core, Event, LoginRefusal, Logins, Server, State, Stls, Violation, exchange_lines,
 };
-use crate::Injected;
 use crate::channel::End;
 use crate::pop3::capabilities::{self, StlsNow};
 use crate::pop3::command::{Command, Fault, keyword, takes_credentials};
 use crate::pop3::maildrop::Maildrop;
 use crate::sasl::coding::{self, ClientLine};
-use crate::sasl::server::{Decision, Exchange, Failure, ServerStep};
+use crate::sasl::server::{Decision, Exchange, Failure, Offer, ServerStep};
 use crate::sasl::{Mechanism, Nonce, ScramKeys, prepare_login, prepare_password};
+use crate::{Injected, LoginChannel};
 
 /// The mechanism's name of USER and PASS in login records.
 const USER: &str = "USER";
@@ -29,10 +29,41 @@ impl Core {
             self.state = State::Over(Some(Violation::TooManyCommands));
             return;
         }
-        // Before anything is parsed: the arguments do not matter, so they cannot make a difference.
-        if self.offer.is_none() && takes_credentials(keyword(line)) {
-            return self.error(PRIVACY_REQUIRED);
+        if let Logins::Once(offer) = &self.logins {
+            let listed = offer.mechanisms();
+            self.logins = Logins::Ask { listed };
         }
+        // Before anything is parsed: the arguments do not matter, so they cannot make a difference.
+        if matches!(self.logins, Logins::Ask { .. }) && takes_credentials(keyword(line)) {
+            self.event = Some(Event::NeedPermit);
+            self.state = State::AwaitPermit {
+                user,
+                line: SecretBytes::from(line),
+            };
+            return;
+        }
+        self.authorization_command(user, line);
+    }
+
+    /// Reads the login that waits for it, with policy's permit.
+    pub(super) fn login_permitted(&mut self, permit: &AuthPermit<'_>) {
+        if let State::AwaitPermit { user, line } = &mut self.state {
+            let (user, line) = (user.take(), std::mem::take(line));
+            self.state = State::Authorization { user: None };
+            self.logins = Logins::Once(Offer::new(permit));
+            self.authorization_command(user, &line);
+        }
+    }
+
+    /// Refuses the login that waits for a permit.
+    pub(super) fn refuse_login(&mut self) {
+        if matches!(self.state, State::AwaitPermit { .. }) {
+            self.state = State::Authorization { user: None };
+            self.error(PRIVACY_REQUIRED);
+        }
+    }
+
+    fn authorization_command(&mut self, user: Option<SecretBytes>, line: &[u8]) {
         match Command::parse(line) {
             Ok(Command::Capa) => self.list_capabilities(),
             Ok(Command::Stls) => self.stls(),
@@ -66,10 +97,7 @@ impl Core {
     }
 
     pub(super) fn list_capabilities(&mut self) {
-        let mechanisms = self
-            .offer
-            .as_ref()
-            .map_or(&[][..], |offer| offer.mechanisms());
+        let mechanisms = self.logins.mechanisms();
         let stls = match (&self.state, self.stls) {
             (State::Authorization { .. }, Stls::Available) => StlsNow::Permitted,
             _ => StlsNow::NotPermitted,
@@ -109,10 +137,7 @@ impl Core {
     }
 
     fn auth(&mut self, mechanism: &[u8], initial: Option<&[u8]>) {
-        let offered = self
-            .offer
-            .as_ref()
-            .map_or(&[][..], |offer| offer.mechanisms());
+        let offered = self.logins.mechanisms();
         let Some(mechanism) =
             Mechanism::from_name(mechanism).filter(|mechanism| offered.contains(mechanism))
         else {
@@ -195,17 +220,17 @@ impl Core {
     /// Answers a refused login.
     fn refused(&mut self, refusal: LoginRefusal) {
         self.state = State::Authorization { user: None };
-        match (self.refusals, refusal) {
-            (Refusals::AllAlike, _) | (Refusals::Told, LoginRefusal::PrivacyRequired) => {
+        match (&self.logins, refusal) {
+            (Logins::Ask { .. } | Logins::Once(_), _) | (_, LoginRefusal::PrivacyRequired) => {
                 self.say(PRIVACY_REQUIRED);
             }
-            (Refusals::Told, LoginRefusal::Credentials) => {
+            (Logins::Open(_), LoginRefusal::Credentials) => {
                 self.say("-ERR [AUTH] wrong login name or password");
             }
-            (Refusals::Told, LoginRefusal::Ladder(refusal)) => {
+            (Logins::Open(_), LoginRefusal::Ladder(refusal)) => {
                 self.say(&format!("-ERR [AUTH] {refusal}"));
             }
-            (Refusals::Told, LoginRefusal::Unavailable) => {
+            (Logins::Open(_), LoginRefusal::Unavailable) => {
                 self.say(
                     "-ERR [SYS/TEMP] logging in is not possible at the moment; try again later",
                 );
@@ -225,8 +250,8 @@ fn prepared(login: &[u8], password: &[u8]) -> Option<(String, Secret)> {
     Some((login, prepare_password(&password).ok()?))
 }
 
-/// Answers of the owner in the AUTHORIZATION state.
-impl<C> Server<C> {
+/// Answers of the session in the AUTHORIZATION state.
+impl<C: LoginChannel> Server<C> {
     /// Answers [`Event::NeedNonce`]. The nonce must be fresh.
     pub fn nonce(&mut self, nonce: Nonce) {
         let core = &mut self.core;
@@ -236,8 +261,8 @@ impl<C> Server<C> {
         let (mechanism, initial) = (*mechanism, initial.take());
         core.end_exchange();
         match core
-            .offer
-            .as_mut()
+            .logins
+            .offer()
             .and_then(|offer| offer.start(mechanism, nonce))
         {
             Some(mut exchange) => {

@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::{Column, Core, Event, Server, State, Updated};
+use crate::LoginChannel;
 use crate::machine::MAX_OUTPUT;
 use crate::pop3::command::Command;
 use crate::pop3::stuffing::{Stuffer, Wanted};
@@ -105,8 +106,8 @@ impl Core {
     }
 }
 
-/// Answers of the owner in the TRANSACTION and UPDATE states.
-impl<C> Server<C> {
+/// Answers of the session in the TRANSACTION and UPDATE states.
+impl<C: LoginChannel> Server<C> {
     /// Answers [`Event::Retrieve`]: the message is there, and so long.
     pub fn message_begins(&mut self, octets: u64) {
         if let State::Retrieving { lines } = self.core.state {

@@ -24,9 +24,8 @@ fn facts_of_another_connection() -> TlsFacts {
 }
 
 pub(super) fn offer(facts: &TlsFacts) -> Offer {
-    let channel = Channel::Sealed(facts.clone());
-    match may_authenticate(&channel, None) {
-        MayAuthenticate::Yes(permit) => Offer::new(&channel, permit),
+    match may_authenticate(Channel::Sealed(facts), None) {
+        MayAuthenticate::Yes(permit) => Offer::new(&permit),
         MayAuthenticate::NotBeforeTls => panic!("a sealed channel may authenticate"),
     }
 }

@@ -30,14 +30,17 @@ impl Session {
                     spool,
                     indexer: Indexer::new(IndexLimits::default()),
                 }));
-                self.dialogue.append_accept();
+                self.conversation.dialogue().append_accept();
             }
             Err(StoreError::NotFound { .. }) => self
-                .dialogue
+                .conversation
+                .dialogue()
                 .append_refuse(Code::TryCreate, "There is no such mailbox"),
             Err(error) => {
                 tracing::error!(%error, "a message cannot be taken");
-                self.dialogue.append_refuse(Code::Unavailable, NOT_STORED);
+                self.conversation
+                    .dialogue()
+                    .append_refuse(Code::Unavailable, NOT_STORED);
             }
         }
         Ok(())
@@ -62,7 +65,9 @@ impl Session {
         if let Err(error) = incoming.spool.write(piece).await {
             tracing::error!(%error, "a message could not be written");
             self.incoming = None;
-            self.dialogue.append_break(Code::Unavailable, NOT_STORED);
+            self.conversation
+                .dialogue()
+                .append_break(Code::Unavailable, NOT_STORED);
         }
         Ok(())
     }

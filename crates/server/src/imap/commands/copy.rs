@@ -50,7 +50,7 @@ impl Session {
             (Ok(None), _) => Completion::DONE,
             (Ok(code), CopyKind::Copy) => Completion::Ok(code),
             (Ok(Some(code)), CopyKind::Move) => {
-                self.dialogue.moved(&code);
+                self.conversation.dialogue().moved(&code);
                 Completion::DONE
             }
             (Err(error), _) => failed(&error),

@@ -59,7 +59,7 @@ impl Session {
             Naming::Uid => Expunges::Announced,
         };
         self.updates(expunges, &own).await?;
-        self.dialogue.complete(completion);
+        self.conversation.dialogue().complete(completion);
         Ok(())
     }
 
@@ -164,20 +164,22 @@ impl Session {
         {
             content.load_body(store).await?;
         }
-        self.dialogue.fetch_open(number);
+        self.conversation.dialogue().fetch_open(number);
         for item in &fetch.items {
             self.fetch_item(item, message, &content).await?;
         }
         if flags_are_new && !fetch.items.contains(&FetchItem::Flags) {
-            self.dialogue.fetch_flags(message.flags.iter());
+            self.conversation
+                .dialogue()
+                .fetch_flags(message.flags.iter());
         }
         if flags_are_new
-            && self.dialogue.announces_modseqs()
+            && self.conversation.dialogue().announces_modseqs()
             && !fetch.items.contains(&FetchItem::Modseq)
         {
-            self.dialogue.fetch_modseq(message.modseq.0);
+            self.conversation.dialogue().fetch_modseq(message.modseq.0);
         }
-        self.dialogue.fetch_close();
+        self.conversation.dialogue().fetch_close();
         self.flush_when_full().await?;
         Ok(())
     }
@@ -189,27 +191,36 @@ impl Session {
         content: &Content,
     ) -> Result<(), Fault> {
         match item {
-            FetchItem::Uid => self.dialogue.fetch_uid(message.uid.0.get()),
-            FetchItem::Flags => self.dialogue.fetch_flags(message.flags.iter()),
-            FetchItem::InternalDate => self.dialogue.fetch_internal_date(DateTime {
+            FetchItem::Uid => self.conversation.dialogue().fetch_uid(message.uid.0.get()),
+            FetchItem::Flags => self
+                .conversation
+                .dialogue()
+                .fetch_flags(message.flags.iter()),
+            FetchItem::InternalDate => self.conversation.dialogue().fetch_internal_date(DateTime {
                 seconds: message.internal_date.0,
                 offset_minutes: message.internal_offset,
             }),
-            FetchItem::Size => self.dialogue.fetch_size(message.size),
-            FetchItem::Modseq => self.dialogue.fetch_modseq(message.modseq.0),
+            FetchItem::Size => self.conversation.dialogue().fetch_size(message.size),
+            FetchItem::Modseq => self.conversation.dialogue().fetch_modseq(message.modseq.0),
             FetchItem::Envelope => {
                 if let Some(index) = &content.index {
-                    self.dialogue.fetch_envelope(&index.envelope());
+                    self.conversation
+                        .dialogue()
+                        .fetch_envelope(&index.envelope());
                 }
             }
             FetchItem::Body => {
                 if let Some(index) = &content.index {
-                    self.dialogue.fetch_body(&index.body_structure());
+                    self.conversation
+                        .dialogue()
+                        .fetch_body(&index.body_structure());
                 }
             }
             FetchItem::BodyStructure => {
                 if let Some(index) = &content.index {
-                    self.dialogue.fetch_body_structure(&index.body_structure());
+                    self.conversation
+                        .dialogue()
+                        .fetch_body_structure(&index.body_structure());
                 }
             }
             FetchItem::Section {
@@ -238,7 +249,9 @@ impl Session {
             None => Some(0..message.size),
         };
         let (Some(range), Some(body)) = (range, &content.body) else {
-            self.dialogue.fetch_nothing(section, partial, label);
+            self.conversation
+                .dialogue()
+                .fetch_nothing(section, partial, label);
             return Ok(());
         };
         let filter = section.text.as_ref().and_then(FieldFilter::new);
@@ -249,12 +262,14 @@ impl Session {
         }
         let range = partial.map_or(range.clone(), |partial| partial.of(range));
         let length = range.end.saturating_sub(range.start);
-        self.dialogue.fetch_octets(section, partial, label, length);
+        self.conversation
+            .dialogue()
+            .fetch_octets(section, partial, label, length);
         let mut at = range.start;
         while at < range.end {
             let piece = read(&**body, at..range.end).await.map_err(cut_off)?;
             at += length_of(&piece);
-            self.dialogue.fetch_piece(&piece);
+            self.conversation.dialogue().fetch_piece(&piece);
             self.flush_when_full().await?;
         }
         Ok(())
@@ -282,7 +297,9 @@ impl Session {
         kept += filter.map_or(0, |filter| length_of(&filter.finish()));
         let wanted = partial.map_or(0..kept, |partial| partial.of(0..kept));
         let length = wanted.end.saturating_sub(wanted.start);
-        self.dialogue.fetch_octets(section, partial, label, length);
+        self.conversation
+            .dialogue()
+            .fetch_octets(section, partial, label, length);
         let mut filter = section.text.as_ref().and_then(FieldFilter::new);
         let (mut at, mut passed) = (header.start, 0);
         while at < header.end {
@@ -307,7 +324,7 @@ impl Session {
         if let (Ok(from), Ok(to)) = (usize::try_from(from), usize::try_from(to))
             && let Some(part) = piece.get(from..to)
         {
-            self.dialogue.fetch_piece(part);
+            self.conversation.dialogue().fetch_piece(part);
         }
         *passed = here.end;
     }

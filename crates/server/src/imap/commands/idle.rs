@@ -27,14 +27,14 @@ impl Session {
         Box::pin(self.updates(Expunges::Announced, &HashMap::new())).await?;
         loop {
             let woken = tokio::select! {
-                driven = self.connection.drive(&mut self.dialogue) => Woken::Client(driven?),
+                driven = self.conversation.drive() => Woken::Client(driven?),
                 wake = watch.next() => Woken::Store(wake),
                 () = self.shutdown.requested() => Woken::Shutdown,
             };
             match woken {
                 Woken::Client(Driven::Event(_)) => {
                     Box::pin(self.updates(Expunges::Announced, &HashMap::new())).await?;
-                    self.dialogue.complete(Completion::DONE);
+                    self.conversation.dialogue().complete(Completion::DONE);
                     return Ok(());
                 }
                 Woken::Client(Driven::Violation(violation)) => {

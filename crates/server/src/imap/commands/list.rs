@@ -14,11 +14,14 @@ impl Session {
         };
         for mailbox in &mailboxes {
             if let Some(listed) = listed(list, mailbox, &mailboxes) {
-                self.dialogue.listed(&listed);
+                self.conversation.dialogue().listed(&listed);
                 if let Some(items) = &list.status {
                     // RFC 5819 §2.
-                    self.dialogue
-                        .status(&mailbox.name, items, &status::values(mailbox));
+                    self.conversation.dialogue().status(
+                        &mailbox.name,
+                        items,
+                        &status::values(mailbox),
+                    );
                 }
                 self.flush_when_full().await?;
             }
@@ -41,7 +44,9 @@ impl Session {
                 && below(&mailbox.name, &mailboxes)
                     .any(|inner| inner.subscribed && !matches(&inner.name));
             if shown || leads {
-                self.dialogue.listed_subscribed(&mailbox.name, shown);
+                self.conversation
+                    .dialogue()
+                    .listed_subscribed(&mailbox.name, shown);
                 self.flush_when_full().await?;
             }
         }

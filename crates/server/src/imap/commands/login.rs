@@ -14,10 +14,12 @@ impl Session {
         match login {
             Login::Nonce(_) => {
                 let Some(nonce) = nonce() else {
-                    self.dialogue.bye("Not possible at the moment");
+                    self.conversation
+                        .dialogue()
+                        .bye("Not possible at the moment");
                     return Ok(());
                 };
-                self.dialogue.exchange_nonce(nonce);
+                self.conversation.dialogue().exchange_nonce(nonce);
             }
             Login::ScramKeys { login } => {
                 let attempt = self.attempt("SCRAM-SHA-256");
@@ -27,8 +29,11 @@ impl Session {
                     .scram_keys(&attempt, &login)
                     .await
                 {
-                    Ok(keys) => self.dialogue.scram_keys(keys),
-                    Err(denied) => self.dialogue.login_decided(Err(denial(denied))),
+                    Ok(keys) => self.conversation.dialogue().scram_keys(keys),
+                    Err(denied) => self
+                        .conversation
+                        .dialogue()
+                        .login_decided(Err(denial(denied))),
                 }
             }
             Login::Password {
@@ -64,8 +69,8 @@ impl Session {
     fn attempt<'a>(&'a self, mechanism: &'a str) -> Attempt<'a> {
         Attempt {
             listener: self.listener.name,
-            remote: self.connection.peer_addr(),
-            channel: self.connection.channel(),
+            remote: self.conversation.peer_addr(),
+            channel: self.conversation.channel(),
             mechanism,
             client: self.client.as_deref(),
         }
@@ -75,9 +80,12 @@ impl Session {
         match decided {
             Ok(account) => {
                 self.logged_in(account);
-                self.dialogue.login_decided(Ok(()));
+                self.conversation.dialogue().login_decided(Ok(()));
             }
-            Err(denied) => self.dialogue.login_decided(Err(denial(denied))),
+            Err(denied) => self
+                .conversation
+                .dialogue()
+                .login_decided(Err(denial(denied))),
         }
     }
 

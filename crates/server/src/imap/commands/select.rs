@@ -19,9 +19,9 @@ impl Session {
         match self.open(&select).await {
             Ok((selected, mailbox)) => {
                 self.selected = Some(selected);
-                self.dialogue.selected(&mailbox);
+                self.conversation.dialogue().selected(&mailbox);
             }
-            Err(completion) => self.dialogue.complete(completion),
+            Err(completion) => self.conversation.dialogue().complete(completion),
         }
         Ok(())
     }
@@ -85,7 +85,7 @@ impl Session {
             },
             _ => Completion::DONE,
         };
-        self.dialogue.complete(completion);
+        self.conversation.dialogue().complete(completion);
         Ok(())
     }
 }

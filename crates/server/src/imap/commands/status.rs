@@ -13,7 +13,8 @@ impl Session {
         };
         match store.mailbox(account, name).await {
             Ok(mailbox) => {
-                self.dialogue
+                self.conversation
+                    .dialogue()
                     .status(&mailbox.name, items, &values(&mailbox));
                 Completion::DONE
             }

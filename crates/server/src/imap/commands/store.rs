@@ -22,7 +22,7 @@ impl Session {
                     .iter()
                     .map(|message| (message.uid, message.modseq))
                     .collect();
-                if !command.silent || self.dialogue.announces_modseqs() {
+                if !command.silent || self.conversation.dialogue().announces_modseqs() {
                     for message in &messages {
                         let uid = (command.naming == Naming::Uid).then_some(message.uid);
                         self.tell_flags(message, uid);
@@ -42,7 +42,7 @@ impl Session {
             Naming::Uid => Expunges::Announced,
         };
         self.updates(expunges, &own).await?;
-        self.dialogue.complete(completion);
+        self.conversation.dialogue().complete(completion);
         Ok(())
     }
 

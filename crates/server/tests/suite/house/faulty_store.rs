@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use pillarbox_policy::{Ladder, Timestamp};
+use pillarbox_policy::{CleartextGrant, Grants, Ladder, Timestamp};
 use pillarbox_store::{
-    Account, AccountId, Appended, Body, Changes, ContentId, EmbeddedOptions, EmbeddedStore,
-    FlagChange, LoginRecord, Mailbox, MailboxId, Message, ModSeq, NewAccount, NewMessage, Spool,
-    Store, StoreError, Uid, UidRange, Verifiers, Watch,
+    Account, AccountId, Appended, Body, Changes, CleartextGrants, ContentId, EmbeddedOptions,
+    EmbeddedStore, FlagChange, LoginRecord, Mailbox, MailboxId, Message, ModSeq, NewAccount,
+    NewMessage, Spool, Store, StoreError, Uid, UidRange, Verifiers, Watch,
 };
 use tokio::sync::Semaphore;
 
@@ -88,6 +88,24 @@ impl Spool for FaultySpool {
 
     async fn read_at(&mut self, offset: u64, length: usize) -> Result<Vec<u8>, StoreError> {
         self.real.read_at(offset, length).await
+    }
+}
+
+#[async_trait]
+impl CleartextGrants for FaultyStore {
+    async fn grants(&self) -> Result<Grants, StoreError> {
+        self.check()?;
+        self.real.grants().await
+    }
+
+    async fn give_grant(&self, grant: CleartextGrant) -> Result<(), StoreError> {
+        self.check()?;
+        self.real.give_grant(grant).await
+    }
+
+    async fn revoke_grant(&self, account: &str) -> Result<(), StoreError> {
+        self.check()?;
+        self.real.revoke_grant(account).await
     }
 }
 

@@ -17,19 +17,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pillarbox_names::{Label, Service, TlsStart};
-use pillarbox_policy::{LegacyWindow, Secret, Timestamp};
+use pillarbox_policy::{CleartextGrant, Secret, Timestamp};
+use pillarbox_proto::{Clear, Sealed, Upgrade};
 use pillarbox_server::accounts::{NewPassword, new_account};
 use pillarbox_server::auth::LoginSecret;
 use pillarbox_server::{
     Context, ListenerInfo, Shutdown, ShutdownTrigger, config, imap, pop3, submission,
 };
 use pillarbox_store::{
-    AccountId, Flags, LoginRecord, Mailbox, Message, NewMessage, Spool, Store, UidRange,
+    AccountId, CleartextGrants, Flags, LoginRecord, Mailbox, Message, NewMessage, Spool, Store,
+    UidRange,
 };
 use pillarbox_testkit::TestCa;
 use pillarbox_transport::{
-    Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, Dialer, Listener,
-    ListenerLimits, Roots, ServerIdentity, Start, Target,
+    Accepted, Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, Conversation,
+    Dialer, HandDriven, Listener, ListenerLimits, Roots, ServerIdentity, Start, Target,
 };
 use tokio::task::JoinSet;
 
@@ -118,18 +120,20 @@ impl House {
         }
     }
 
-    /// Opens a door on a port of its own.
-    pub(crate) fn open(&mut self, service: Service, tls_start: TlsStart) -> Door {
-        self.open_in_window(service, tls_start, None)
+    /// Has the operator give an account an exception for logins in the clear, from this machine.
+    pub(crate) async fn grant(&self, account: &str) {
+        let grant = CleartextGrant {
+            account: account.to_owned(),
+            networks: vec!["127.0.0.0/8".parse().unwrap()],
+            until: Timestamp(i64::MAX / 2),
+            reason: "a test".to_owned(),
+            given: Timestamp(0),
+        };
+        self.store.give_grant(grant).await.unwrap();
     }
 
-    /// Opens a door where cleartext logins may be allowed.
-    pub(crate) fn open_in_window(
-        &mut self,
-        service: Service,
-        tls_start: TlsStart,
-        legacy_window: Option<LegacyWindow>,
-    ) -> Door {
+    /// Opens a door on a port of its own.
+    pub(crate) fn open(&mut self, service: Service, tls_start: TlsStart) -> Door {
         let acceptor = Acceptor::new(Arc::clone(&self.certificates), service).unwrap();
         let start = match tls_start {
             TlsStart::Implicit => Start::Implicit(acceptor.clone()),
@@ -140,7 +144,6 @@ impl House {
             service,
             tls_start,
             acceptor,
-            legacy_window,
         });
         let address = match service {
             Service::Imap => self.serve(info, start, imap::serve),
@@ -156,7 +159,7 @@ impl House {
 
     fn serve<S, F>(&mut self, info: Arc<ListenerInfo>, start: Start, session: S) -> SocketAddr
     where
-        S: Fn(Connection, Arc<Context>, Arc<ListenerInfo>, Shutdown) -> F
+        S: Fn(Accepted, Arc<Context>, Arc<ListenerInfo>, Shutdown) -> F
             + Clone
             + Send
             + Sync
@@ -265,7 +268,7 @@ impl Door {
     }
 
     /// A connection that is inside TLS.
-    pub(crate) async fn connect_implicit(&self) -> Connection {
+    pub(crate) async fn connect_implicit(&self) -> Connection<Sealed> {
         self.dialer
             .connect_implicit(&self.target(), &identity())
             .await
@@ -273,12 +276,20 @@ impl Door {
     }
 
     /// A connection in the clear.
-    pub(crate) async fn connect_clear(&self) -> Connection {
+    pub(crate) async fn connect_clear(&self) -> Connection<Clear> {
         self.dialer.connect_clear(&self.target()).await.unwrap()
     }
 
+    /// The handshake of a conversation, once the server said yes to it.
+    pub(crate) async fn upgrade<M: Upgrade>(&self, clear: Conversation<M>) -> Connection<Sealed> {
+        clear
+            .start_tls_as_client(&self.dialer, &identity())
+            .await
+            .unwrap()
+    }
+
     /// The handshake, once the server said yes to it.
-    pub(crate) async fn start_tls(&self, connection: Connection) -> Connection {
+    pub(crate) async fn start_tls(&self, connection: HandDriven) -> Connection<Sealed> {
         connection
             .start_tls_as_client(&self.dialer, &identity())
             .await

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use pillarbox_names::{Service, TlsStart};
-use pillarbox_policy::LegacyWindow;
 use pillarbox_proto::{Machine, Step};
-use pillarbox_transport::{Connection, ConnectionError, Driven};
+use pillarbox_transport::{ConnectionError, Driven, HandDriven};
 
 use crate::house::{Door, House};
 
@@ -17,22 +16,15 @@ pub(crate) struct Server {
 }
 
 pub(crate) async fn server(tls_start: TlsStart) -> Server {
-    server_with(tls_start, None).await
-}
-
-pub(crate) async fn server_with(
-    tls_start: TlsStart,
-    legacy_window: Option<LegacyWindow>,
-) -> Server {
     let mut house = House::new().await;
-    let door = house.open_in_window(Service::Imap, tls_start, legacy_window);
+    let door = house.open(Service::Imap, tls_start);
     Server { house, door }
 }
 
 impl Server {
     /// A client inside TLS that has read the greeting.
     pub(crate) async fn connect(&self) -> Peer {
-        let mut peer = Peer::new(self.door.connect_implicit().await);
+        let mut peer = Peer::new(self.door.connect_implicit().await.by_hand());
         let greeting = peer.until("\r\n").await;
         assert!(
             greeting.starts_with("* OK [CAPABILITY IMAP4rev1 "),
@@ -43,7 +35,7 @@ impl Server {
 
     /// A client in the clear that has read the greeting.
     pub(crate) async fn connect_clear(&self) -> Peer {
-        let mut peer = Peer::new(self.door.connect_clear().await);
+        let mut peer = Peer::new(self.door.connect_clear().await.by_hand());
         peer.until("\r\n").await;
         peer
     }
@@ -66,7 +58,7 @@ impl Server {
 
     /// Does the handshake on a cleartext client that STARTTLS was granted to.
     pub(crate) async fn start_tls(&self, peer: Peer) -> Peer {
-        Peer::new(self.door.start_tls(peer.connection).await)
+        Peer::new(self.door.start_tls(peer.connection).await.by_hand())
     }
 }
 
@@ -114,13 +106,13 @@ impl Machine for Wire {
 
 /// A client on a connection, by hand.
 pub(crate) struct Peer {
-    connection: Connection,
+    connection: HandDriven,
     wire: Wire,
     tags: u32,
 }
 
 impl Peer {
-    fn new(connection: Connection) -> Self {
+    fn new(connection: HandDriven) -> Self {
         Self {
             connection,
             wire: Wire::default(),

@@ -9,9 +9,8 @@
     reason = "a test that meets something unexpected has failed"
 )]
 
-use super::harness::{LOGIN, Server, server, server_with};
+use super::harness::{LOGIN, Server, server};
 use pillarbox_names::TlsStart;
-use pillarbox_policy::{LegacyWindow, Timestamp};
 use pillarbox_store::Store;
 use pillarbox_transport::ConnectionError;
 
@@ -182,8 +181,8 @@ async fn refusals_in_the_clear_are_all_alike() {
     let without = server(TlsStart::StartTls).await;
     let refusal = without.connect_clear().await.ask(LOGIN).await;
     assert!(refusal.starts_with("T NO [PRIVACYREQUIRED] "), "{refusal}");
-    let window = LegacyWindow::open(Timestamp(2), Timestamp(1));
-    let with = server_with(TlsStart::StartTls, window).await;
+    let with = server(TlsStart::StartTls).await;
+    with.house.grant(crate::house::ANN).await;
     for login in [
         LOGIN,
         "LOGIN ann@example.org wrong-horse",

@@ -13,8 +13,8 @@ use pillarbox_proto::line::{LineBuffer, LineLimits};
 use pillarbox_proto::{Machine, Step};
 use pillarbox_testkit::{TestCa, TestCertificate};
 use pillarbox_transport::{
-    Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, Dialer, Driven,
-    Listener, ListenerLimits, Roots, ServerIdentity, Start, Target, Timeouts, Unserved,
+    Accepted, Acceptor, CertificateFiles, CertificateStore, Certificates, Dialer, Driven,
+    HandDriven, Listener, ListenerLimits, Roots, ServerIdentity, Start, Target, Timeouts, Unserved,
 };
 use tokio::sync::{mpsc, oneshot};
 
@@ -150,8 +150,16 @@ impl Machine for Talker {
     }
 }
 
+/// A connection that came in, whatever it is worth.
+pub(crate) fn by_hand(accepted: Accepted) -> HandDriven {
+    match accepted {
+        Accepted::Sealed(connection) => connection.by_hand(),
+        Accepted::Clear(connection) => connection.by_hand(),
+    }
+}
+
 /// Says `text` and answers the next line.
-pub(crate) async fn ask(connection: &mut Connection, talker: &mut Talker, text: &str) -> String {
+pub(crate) async fn ask(connection: &mut HandDriven, talker: &mut Talker, text: &str) -> String {
     talker.say(text);
     match connection.drive(talker).await.unwrap() {
         Driven::Event(line) => line,
@@ -251,7 +259,7 @@ pub(crate) fn serve_with(
         move |connection| {
             let (acceptor, said, failures) = (acceptor.clone(), said.clone(), failures.clone());
             async move {
-                match converse(connection, &acceptor).await {
+                match converse(by_hand(connection), &acceptor).await {
                     Ok(ended) => drop(said.send(ended)),
                     Err(error) => failures.lock().unwrap().push(Unserved::Handshake(error)),
                 }
@@ -272,7 +280,7 @@ fn listen<S, F, U>(
     unserved: U,
 ) -> Server
 where
-    S: Fn(Connection) -> F + Clone + Send + 'static,
+    S: Fn(Accepted) -> F + Clone + Send + 'static,
     F: Future<Output = ()> + Send + 'static,
     U: Fn(Unserved) + Clone + Send + 'static,
 {
@@ -294,14 +302,14 @@ where
 
 /// One session of the toy server; answers how it ended.
 async fn converse(
-    mut connection: Connection,
+    mut connection: HandDriven,
     acceptor: &Acceptor,
 ) -> Result<String, pillarbox_transport::HandshakeError> {
     let mut toy = Toy::greeting();
     loop {
         match connection.drive(&mut toy).await {
             Ok(Driven::Event(ToyEvent::StartTls)) => {
-                connection = connection.start_tls_as_server(acceptor).await?;
+                connection = connection.start_tls_as_server(acceptor).await?.by_hand();
                 toy = Toy::silent();
             }
             Ok(Driven::Event(ToyEvent::Line(_)) | Driven::NeedReply) => (),
@@ -334,16 +342,16 @@ pub(crate) async fn dial(
     dialer: &Dialer,
     address: SocketAddr,
     identity: &ServerIdentity,
-) -> Result<Connection, HandshakeFailure> {
+) -> Result<HandDriven, HandshakeFailure> {
     let target = Target::Addresses(vec![address]);
     if begin == Begin::Implicit {
         return match dialer.connect_implicit(&target, identity).await {
-            Ok(connection) => Ok(connection),
+            Ok(connection) => Ok(connection.by_hand()),
             Err(pillarbox_transport::DialError::Handshake(error)) => Err(error.failure),
             Err(error) => panic!("{error}"),
         };
     }
-    let mut connection = dialer.connect_clear(&target).await.unwrap();
+    let mut connection = dialer.connect_clear(&target).await.unwrap().by_hand();
     let mut talker = Talker::new();
     let greeting = connection.drive(&mut talker).await.unwrap();
     assert_eq!(greeting, Driven::Event(GREETING.to_owned()));
@@ -354,17 +362,18 @@ pub(crate) async fn dial(
     connection
         .start_tls_as_client(dialer, identity)
         .await
+        .map(pillarbox_transport::Connection::by_hand)
         .map_err(|error| error.failure)
 }
 
 /// A listener that hands its connections to the test.
-pub(crate) fn hand_over(start: Start) -> (SocketAddr, mpsc::UnboundedReceiver<Connection>) {
+pub(crate) fn hand_over(start: Start) -> (SocketAddr, mpsc::UnboundedReceiver<HandDriven>) {
     let listener = Listener::bind("toy", ([127, 0, 0, 1], 0).into(), start, limits()).unwrap();
     let address = listener.local_addr().unwrap();
     let (hand, taken) = mpsc::unbounded_channel();
     let session = move |connection| {
         let hand = hand.clone();
-        async move { drop(hand.send(connection)) }
+        async move { drop(hand.send(by_hand(connection))) }
     };
     tokio::spawn(listener.run(session, |_: Unserved| (), std::future::pending()));
     (address, taken)
@@ -378,7 +387,7 @@ pub(crate) enum Over {
 }
 
 /// A client's and a server's end of one connection.
-pub(crate) async fn pair(over: Over) -> (Connection, Connection) {
+pub(crate) async fn pair(over: Over) -> (HandDriven, HandDriven) {
     let ca = TestCa::new();
     let store = CertificateStore::new(certificates(&[&ca.server(&["mail.example.org"])]));
     let acceptor = Acceptor::new(store, Service::Imap).unwrap();
@@ -387,13 +396,14 @@ pub(crate) async fn pair(over: Over) -> (Connection, Connection) {
     let (client, mut taken) = match over {
         Over::Cleartext => {
             let (address, taken) = hand_over(Start::Clear);
-            (dialer.connect_clear(&target(address)).await.unwrap(), taken)
+            let client = dialer.connect_clear(&target(address)).await.unwrap();
+            (client.by_hand(), taken)
         }
         Over::Tls => {
             let (address, taken) = hand_over(Start::Implicit(acceptor));
             let identity = host("mail.example.org");
             let client = dialer.connect_implicit(&target(address), &identity).await;
-            (client.unwrap(), taken)
+            (client.unwrap().by_hand(), taken)
         }
     };
     let server = taken.recv().await.unwrap();

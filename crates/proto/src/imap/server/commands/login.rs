@@ -77,7 +77,7 @@ pub(in crate::imap::server) enum Started {
 
 pub(in crate::imap::server) fn login(
     cursor: &mut Cursor<'_>,
-    _permit: AuthPermit,
+    _permit: &AuthPermit<'_>,
 ) -> Result<Started, SyntaxError> {
     cursor.space()?;
     let login = cursor.astring()?;
@@ -95,7 +95,7 @@ pub(in crate::imap::server) fn login(
 
 pub(in crate::imap::server) fn authenticate(
     cursor: &mut Cursor<'_>,
-    _permit: AuthPermit,
+    _permit: &AuthPermit<'_>,
 ) -> Result<Started, SyntaxError> {
     cursor.space()?;
     let mechanism = Mechanism::from_name(cursor.atom()?.as_bytes());

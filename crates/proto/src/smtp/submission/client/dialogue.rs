@@ -42,7 +42,7 @@ enum State {
     Greeting,
     Ehlo,
     StartTls,
-    /// Only [`super::Client::into_sealed`] goes on.
+    /// TLS is next, and another machine.
     Sealing,
     /// The caller says what is next.
     Idle,

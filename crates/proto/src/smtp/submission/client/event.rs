@@ -13,8 +13,7 @@ use crate::smtp::{Capabilities, ContentError, ReplyError, ServerReply};
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The server agreed to TLS and nothing stood behind its answer. Do the handshake, then
-    /// [`super::Client::into_sealed`].
+    /// The server agreed to TLS and nothing stood behind its answer. Do the handshake.
     StartTls,
     /// The server answered EHLO inside TLS. Log in, or quit.
     Ready(Capabilities),

@@ -5,9 +5,10 @@
 //!
 //! ```
 //! use pillarbox_proto::smtp::submission::client::Client;
-//! use pillarbox_proto::{Clear, Machine, Step};
+//! use pillarbox_proto::{Clear, Machine, Start, Step};
 //!
-//! let mut client = Client::<Clear>::new();
+//! let channel = Clear::new(pillarbox_testkit::clear_facts());
+//! let mut client = Client::<Clear>::start(&channel, ());
 //! client.input(b"220 mail.example.org ESMTP\r\n");
 //! assert_eq!(client.poll(), Step::Output(b"EHLO [127.0.0.1]\r\n".into()));
 //! ```
@@ -39,11 +40,16 @@
 //! }
 //! ```
 //! and inside TLS there is no second STARTTLS (C14, R3207-2):
-//! ```compile_fail,E0599
-//! # use pillarbox_proto::Sealed;
-//! # use pillarbox_proto::smtp::submission::client::Client;
-//! fn twice(client: Client<Sealed>, facts: pillarbox_policy::TlsFacts) {
-//!     let _ = client.into_sealed(facts);
+//! ```
+//! # use pillarbox_proto::{Clear, Upgrade, smtp::submission::client::Client};
+//! fn once(client: Client<Clear>) -> impl Upgrade {
+//!     client
+//! }
+//! ```
+//! ```compile_fail,E0277
+//! # use pillarbox_proto::{Sealed, Upgrade, smtp::submission::client::Client};
+//! fn twice(client: Client<Sealed>) -> impl Upgrade {
+//!     client
 //! }
 //! ```
 
@@ -52,7 +58,7 @@ mod dialogue;
 mod event;
 mod send;
 
-use pillarbox_policy::{Credentials, TlsFacts};
+use pillarbox_policy::Credentials;
 
 pub use event::{
     AuthenticateError, Event, Failure, LoginFailure, RefusedRecipient, SendError, Stage,
@@ -60,10 +66,10 @@ pub use event::{
 pub use send::Envelope;
 
 use self::dialogue::{Aim, Dialogue};
-use crate::channel::End;
+use crate::channel::{End, private};
 use crate::sasl::{Mechanism, Nonce};
 use crate::smtp::{Capabilities, ContentError, LineEnds};
-use crate::{Clear, Injected, Machine, Sealed, Step};
+use crate::{ChannelState, Clear, Injected, Machine, OnChannel, Sealed, Start, Step, Upgrade};
 
 /// A submission client over a [`Clear`] or [`Sealed`] channel.
 #[derive(Debug)]
@@ -72,58 +78,52 @@ pub struct Client<C> {
     dialogue: Dialogue,
 }
 
-impl Default for Client<Clear> {
-    fn default() -> Self {
-        Self::new()
+impl<C: ChannelState> private::Ours for Client<C> {}
+impl<C: ChannelState> OnChannel for Client<C> {
+    type Channel = C;
+
+    fn channel(&self) -> &C {
+        &self.channel
     }
 }
 
-impl Client<Clear> {
+impl Start for Client<Clear> {
+    type Settings = ();
+
     /// A connection just opened on a port with STARTTLS. By itself it reads the greeting, sends EHLO and
     /// STARTTLS, and tells of [`Event::StartTls`].
-    #[must_use]
-    pub fn new() -> Self {
+    fn start(channel: &Clear, (): ()) -> Self {
         Self {
-            channel: Clear::new(),
+            channel: channel.share(),
             dialogue: Dialogue::greeted_by_server(Aim::StartTls),
         }
     }
+}
 
-    /// The handshake that [`Event::StartTls`] asked for is done. Nothing is carried over (C9, R3207-1): the
-    /// new client begins with EHLO.
-    ///
-    /// # Errors
-    /// Bytes came in the clear behind the answer to STARTTLS (C1). Close, and tell the person.
-    pub fn into_sealed(self, facts: TlsFacts) -> Result<Client<Sealed>, Injected> {
-        match self.dialogue.held() {
-            0 => Ok(Client {
-                channel: Sealed::new(facts),
-                dialogue: Dialogue::after_starttls(),
-            }),
-            bytes => Err(Injected {
-                found_by: End::Client,
-                bytes,
-            }),
+impl Start for Client<Sealed> {
+    type Settings = ();
+
+    /// Waits for the greeting where one is due, and begins with EHLO; nothing is carried over from the clear (C9,
+    /// R3207-1).
+    fn start(channel: &Sealed, (): ()) -> Self {
+        Self {
+            channel: channel.share(),
+            dialogue: if channel.greeting_is_due() {
+                Dialogue::greeted_by_server(Aim::Mail)
+            } else {
+                Dialogue::after_starttls()
+            },
         }
+    }
+}
+
+impl Upgrade for Client<Clear> {
+    fn nothing_left(&self) -> Result<(), Injected> {
+        End::Client.found(self.dialogue.held())
     }
 }
 
 impl Client<Sealed> {
-    /// A connection with TLS from the first byte.
-    #[must_use]
-    pub fn new(facts: TlsFacts) -> Self {
-        Self {
-            channel: Sealed::new(facts),
-            dialogue: Dialogue::greeted_by_server(Aim::Mail),
-        }
-    }
-
-    /// The facts of the handshake.
-    #[must_use]
-    pub fn facts(&self) -> &TlsFacts {
-        self.channel.facts()
-    }
-
     /// What the server can do; empty before [`Event::Ready`].
     #[must_use]
     pub fn capabilities(&self) -> &Capabilities {
@@ -187,7 +187,7 @@ impl Client<Sealed> {
     }
 }
 
-impl<C> Machine for Client<C> {
+impl<C: ChannelState> Machine for Client<C> {
     type Event = Event;
     type Error = Failure;
 

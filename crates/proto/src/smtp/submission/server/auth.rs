@@ -1,6 +1,6 @@
 //! AUTH (RFC 4954), by its state rules (R4954-3).
 
-use pillarbox_policy::{Channel, SecretBytes};
+use pillarbox_policy::SecretBytes;
 
 use super::state::{Await, Core, Hello, State, Work};
 use super::{Event, LoginAnswer, Violation};
@@ -29,7 +29,7 @@ impl Core {
         let (Some(b""), Some(name), initial) = (words.next(), words.next(), words.next()) else {
             return self.say(replies::BAD_ARGUMENTS);
         };
-        let offered = self.offer.as_ref().map(|offer| offer.mechanisms());
+        let offered = self.logins.listed();
         let Some(mechanism) = Mechanism::from_name(name)
             .filter(|mechanism| offered.is_some_and(|offered| offered.contains(mechanism)))
         else {
@@ -67,8 +67,8 @@ impl Core {
         self.state = State::Command;
         let refusal = self.login_refusal(LoginAnswer::Refuse);
         let exchange = self
-            .offer
-            .as_mut()
+            .logins
+            .offer()
             .and_then(|offer| offer.start(mechanism, nonce));
         let work = match exchange {
             Some(mut exchange) => {
@@ -114,7 +114,7 @@ impl Core {
 
     /// The reply to a login that fails so. In the clear there is only one (S4.1-4).
     fn login_refusal(&self, answer: LoginAnswer) -> Reply {
-        if matches!(self.channel, Channel::Clear(_)) {
+        if !self.logins.are_sealed() {
             return self.tls_first(replies::ENCRYPTION_REQUIRED);
         }
         match answer {

@@ -1,8 +1,8 @@
 //! Commands: which state lets which one through, and the answers that need no owner.
 
-use pillarbox_policy::Channel;
+use pillarbox_policy::SecretBytes;
 
-use super::state::{Await, Core, Fate, Greeted, Hello, State, Transaction, Work};
+use super::state::{Await, Core, Fate, Greeted, Hello, Logins, State, Transaction, Work};
 use super::{Event, StartTlsOffer, Violation};
 use crate::smtp::DeliveryReports;
 use crate::smtp::command::{self, ArgumentError, Bdat, Verb};
@@ -28,10 +28,14 @@ impl Core {
             Verb::NotImplemented => self.say(replies::NOT_IMPLEMENTED),
             Verb::Unknown => self.say(replies::UNKNOWN_COMMAND),
             Verb::Bdat => self.bdat(rest),
-            Verb::Auth => match self.before_tls(replies::ENCRYPTION_REQUIRED) {
-                Some(refusal) => self.say(refusal),
-                None => self.auth(rest),
-            },
+            // Before anything is parsed: the arguments do not matter, so they cannot make a difference.
+            Verb::Auth if self.login.is_none() && !self.logins.are_sealed() => {
+                let listed = self.logins.listed();
+                self.logins = Logins::Ask { listed };
+                let arguments = SecretBytes::from(rest);
+                self.ask(Await::Permit(arguments), Event::NeedPermit)
+            }
+            Verb::Auth => self.auth(rest),
             Verb::Mail | Verb::Rcpt | Verb::Data => match self.not_yet() {
                 Some(refusal) => self.say(refusal),
                 None => match verb {
@@ -59,7 +63,7 @@ impl Core {
     /// The refusal on a cleartext channel where nothing but TLS comes next (R3207-3, R4954-1), and where
     /// there is none to come, `without_tls`. It does not depend on anything but the listener and the verb.
     fn before_tls(&self, without_tls: Reply) -> Option<Reply> {
-        match self.permit() {
+        match self.logins.listed() {
             Some(_) => None,
             None => Some(self.tls_first(without_tls)),
         }
@@ -124,9 +128,9 @@ impl Core {
         if self.starttls_is_listed() {
             lines.push("STARTTLS".to_owned());
         }
-        if let Some(offer) = &self.offer {
+        if let Some(mechanisms) = self.logins.listed() {
             let mut line = "AUTH".to_owned();
-            for mechanism in offer.mechanisms() {
+            for mechanism in mechanisms {
                 line.push(' ');
                 line.push_str(mechanism.as_str());
             }
@@ -140,7 +144,7 @@ impl Core {
     }
 
     fn start_tls(&mut self, rest: &[u8]) -> Work {
-        if matches!(self.channel, Channel::Sealed(_)) {
+        if self.logins.are_sealed() {
             return self.say(replies::ALREADY_TLS);
         }
         if let Err(injected) = self.nothing_left() {

@@ -7,14 +7,26 @@ use crate::line::LineError;
 use crate::sasl::{Mechanism, server::ScramOutcome};
 use crate::smtp::{Mail, Rcpt};
 
-/// What a server machine tells its owner. The answer each one waits for stands with it; those without one
+/// Whether a cleartext session lists ways to log in: where a grant is open to its peer. Only a hint to the client;
+/// each login is asked about when it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginsInClear {
+    /// They are listed.
+    Listed,
+    /// They are not.
+    NotListed,
+}
+
+/// What a server machine tells its session. The answer each one waits for stands with it; those without one
 /// need none.
 #[derive(Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The go-ahead for TLS was put out and nothing stood behind the command. Do the handshake, then
-    /// [`super::Server::into_sealed`].
+    /// The go-ahead for TLS is output and nothing stood behind the command. Do the handshake.
     StartTls,
+    /// AUTH came in the clear, and nothing of it was looked at. Read the grants now, and answer with the window that
+    /// is open, or [`crate::AsksForPermit::refuse_login`].
+    NeedPermit,
     /// AUTH begins: [`super::Server::nonce`].
     NeedNonce,
     /// [`super::Server::scram_keys`].

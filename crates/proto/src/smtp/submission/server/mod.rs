@@ -3,20 +3,48 @@
 //! ```
 //! use std::sync::Arc;
 //! use pillarbox_proto::smtp::submission::server::{Config, Server};
-//! use pillarbox_proto::{Machine, Sealed, Step};
+//! use pillarbox_proto::{Machine, Sealed, Start, Step};
 //!
 //! let config = Arc::new(Config::new("mail.example.org"));
-//! let mut server = Server::<Sealed>::new(config, pillarbox_testkit::facts());
+//! let channel = Sealed::new(pillarbox_testkit::facts());
+//! let mut server = Server::<Sealed>::start(&channel, config);
 //! assert_eq!(server.poll(), Step::Output(b"220 mail.example.org ESMTP Pillarbox\r\n".into()));
 //! server.input(b"MAIL FROM:<ann@example.org>\r\n");
 //! assert_eq!(server.poll(), Step::Output(b"503 5.5.1 Send EHLO first\r\n".into()));
 //! ```
-//! STARTTLS consumes the cleartext machine; there is no other way from one to the other, and none back:
+//! A password, or a message, needs TLS, or a window of the operator's:
+//! ```
+//! use pillarbox_proto::{LoginChannel, smtp::submission::server::{LoginAnswer, Server}};
+//! fn let_in<C: LoginChannel>(server: &mut Server<C>) {
+//!     server.login_decided(LoginAnswer::Accept);
+//! }
+//! fn take<C: LoginChannel>(server: &mut Server<C>) {
+//!     server.accept();
+//! }
+//! ```
 //! ```compile_fail,E0599
-//! # use pillarbox_proto::smtp::submission::server::Server;
-//! # use pillarbox_proto::Sealed;
-//! fn twice(server: Server<Sealed>, facts: pillarbox_policy::TlsFacts) {
-//!     let _ = server.into_sealed(facts);
+//! use pillarbox_proto::{Clear, smtp::submission::server::{LoginAnswer, Server}};
+//! fn let_in(server: &mut Server<Clear>) {
+//!     server.login_decided(LoginAnswer::Accept);
+//! }
+//! ```
+//! ```compile_fail,E0599
+//! use pillarbox_proto::{Clear, smtp::submission::server::Server};
+//! fn take(server: &mut Server<Clear>) {
+//!     server.accept();
+//! }
+//! ```
+//! STARTTLS gives the place of the cleartext machine to another; there is no second one inside TLS:
+//! ```
+//! # use pillarbox_proto::{Clear, Upgrade, smtp::submission::server::Server};
+//! fn once(server: Server<Clear>) -> impl Upgrade {
+//!     server
+//! }
+//! ```
+//! ```compile_fail,E0277
+//! # use pillarbox_proto::{Sealed, Upgrade, smtp::submission::server::Server};
+//! fn twice(server: Server<Sealed>) -> impl Upgrade {
+//!     server
 //! }
 //! ```
 
@@ -27,65 +55,118 @@ mod event;
 mod receive;
 mod state;
 
-use std::marker::PhantomData;
 use std::sync::Arc;
 
-use pillarbox_policy::{Channel, LegacyWindow, NoTls, TlsFacts};
+use pillarbox_policy::LegacyWindow;
 
 pub use config::{Config, Limits, StartTlsOffer};
-pub use event::{Event, LoginAnswer, Violation};
+pub use event::{Event, LoginAnswer, LoginsInClear, Violation};
 
-use self::state::Core;
-use crate::sasl::{Nonce, ScramKeys};
+use self::state::{Core, Logins};
+use crate::channel::{permit, private};
+use crate::sasl::{Nonce, ScramKeys, mechanisms_offered, server::Offer};
 use crate::smtp::{EhloName, Refusal};
-use crate::{Clear, Injected, Machine, Sealed, Step};
+use crate::{
+    AsksForPermit, ChannelState, Clear, Injected, Legacy, LoginChannel, Machine, OnChannel, Sealed,
+    Start, Step, Upgrade,
+};
 
-/// A submission server over a [`Clear`] or [`Sealed`] channel.
+/// A submission server over a [`Clear`], [`Legacy`] or [`Sealed`] channel.
 #[derive(Debug)]
 pub struct Server<C> {
     core: Core,
-    channel: PhantomData<C>,
+    channel: C,
 }
 
-impl Server<Clear> {
-    /// A cleartext session; it greets. Without a window AUTH and MAIL wait for TLS.
-    #[must_use]
-    pub fn new(config: Arc<Config>, window: Option<LegacyWindow>) -> Self {
-        let mut core = Core::new(config, Channel::Clear(NoTls::NotOffered), window);
-        core.greet();
-        Self {
-            core,
-            channel: PhantomData,
-        }
-    }
+impl<C: ChannelState> private::Ours for Server<C> {}
+impl<C: ChannelState> OnChannel for Server<C> {
+    type Channel = C;
 
-    /// The handshake that [`Event::StartTls`] asked for is done. Nothing is carried over (S2, R3207-1).
-    ///
-    /// # Errors
-    /// Bytes came in the clear behind STARTTLS (S1). The connection has to be closed.
-    pub fn into_sealed(self, facts: TlsFacts) -> Result<Server<Sealed>, Injected> {
-        self.core.nothing_left()?;
-        Ok(Server {
-            core: Core::new(Arc::clone(self.core.config()), Channel::Sealed(facts), None),
-            channel: PhantomData,
-        })
+    fn channel(&self) -> &C {
+        &self.channel
     }
 }
 
-impl Server<Sealed> {
-    /// A session with TLS from the first byte; it greets.
-    #[must_use]
-    pub fn new(config: Arc<Config>, facts: TlsFacts) -> Self {
-        let mut core = Core::new(config, Channel::Sealed(facts), None);
+impl Start for Server<Clear> {
+    type Settings = (Arc<Config>, LoginsInClear);
+
+    /// A cleartext session; it greets. AUTH and MAIL wait for TLS, or for a window.
+    fn start(channel: &Clear, (config, logins): (Arc<Config>, LoginsInClear)) -> Self {
+        let listed = match logins {
+            LoginsInClear::Listed => Some(mechanisms_offered(channel.view())),
+            LoginsInClear::NotListed => None,
+        };
+        let mut core = Core::new(config, Logins::Ask { listed });
         core.greet();
         Self {
             core,
-            channel: PhantomData,
+            channel: channel.share(),
         }
     }
 }
 
-impl<C> Server<C> {
+impl Start for Server<Sealed> {
+    type Settings = Arc<Config>;
+
+    /// A session inside TLS; it greets where that is due. Nothing is carried over from the clear (S2, R3207-1).
+    fn start(channel: &Sealed, config: Arc<Config>) -> Self {
+        let logins = match permit(channel, None) {
+            Some(permit) => Logins::Open(Offer::new(&permit)),
+            None => Logins::Ask { listed: None },
+        };
+        let mut core = Core::new(config, logins);
+        if channel.greeting_is_due() {
+            core.greet();
+        }
+        Self {
+            core,
+            channel: channel.share(),
+        }
+    }
+}
+
+impl Upgrade for Server<Clear> {
+    fn nothing_left(&self) -> Result<(), Injected> {
+        self.core.nothing_left()
+    }
+}
+
+impl Upgrade for Server<Legacy> {
+    fn nothing_left(&self) -> Result<(), Injected> {
+        self.core.nothing_left()
+    }
+}
+
+impl AsksForPermit for Server<Clear> {
+    type Permitted = Server<Legacy>;
+
+    fn permitted(self, channel: Legacy, window: LegacyWindow) -> Server<Legacy> {
+        let mut legacy = Server {
+            core: self.core,
+            channel,
+        };
+        legacy.permit(Some(window));
+        legacy
+    }
+
+    fn refuse_login(&mut self) {
+        self.core.refuse_login();
+    }
+}
+
+impl<C: LoginChannel> Server<C> {
+    /// Answers [`Event::NeedPermit`], which comes in the clear alone: goes on with the login if the window permits it,
+    /// or refuses it as
+    /// [`AsksForPermit::refuse_login`] does.
+    pub fn permit(&mut self, window: Option<LegacyWindow>) {
+        match permit(&self.channel, window.as_ref()) {
+            Some(permit) => self.core.login_permitted(&permit),
+            None => self.core.refuse_login(),
+        }
+    }
+}
+
+impl<C: LoginChannel> Server<C> {
     /// Answers [`Event::NeedNonce`] with a fresh one. Without effect at any other time, as are all answers
     /// that nobody asked for.
     pub fn nonce(&mut self, nonce: Nonce) {
@@ -113,6 +194,14 @@ impl<C> Server<C> {
         self.core.refuse(refusal);
     }
 
+    /// The name given with the last EHLO or HELO.
+    #[must_use]
+    pub fn client_name(&self) -> Option<&EhloName> {
+        self.core.client_name()
+    }
+}
+
+impl<C: ChannelState> Server<C> {
     /// Says 421 and ends: the server goes down.
     pub fn shut_down(&mut self) {
         self.core.shut_down();
@@ -122,15 +211,9 @@ impl<C> Server<C> {
     pub fn idle_too_long(&mut self) {
         self.core.idle_too_long();
     }
-
-    /// The name given with the last EHLO or HELO.
-    #[must_use]
-    pub fn client_name(&self) -> Option<&EhloName> {
-        self.core.client_name()
-    }
 }
 
-impl<C> Machine for Server<C> {
+impl<C: ChannelState> Machine for Server<C> {
     type Event = Event;
     type Error = Violation;
 

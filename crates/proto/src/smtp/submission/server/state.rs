@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use pillarbox_policy::{
-    AuthPermit, Channel, LegacyWindow, MayAuthenticate, SecretBytes, may_authenticate,
-};
+use pillarbox_policy::{AuthPermit, SecretBytes};
 
 use super::config::LONGEST_LINE;
 use super::{Config, Event, StartTlsOffer, Violation};
@@ -25,10 +23,7 @@ const FLUSH: usize = 8 * 1024;
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) config: Arc<Config>,
-    pub(super) channel: Channel,
-    window: Option<LegacyWindow>,
-    /// What AUTH offers; `None` where no credentials may be taken.
-    pub(super) offer: Option<Offer>,
+    pub(super) logins: Logins,
     pub(super) lines: LineBuffer,
     pub(super) out: Vec<u8>,
     /// An event that waits for `out` to be written first.
@@ -42,6 +37,40 @@ pub(super) struct Core {
     commands: u32,
     /// How the line being read begins; told once its first octets are there.
     reading: Option<Begins>,
+}
+
+/// How logins are taken, and how a refused one is answered: in the clear always in the same words.
+#[derive(Debug)]
+pub(super) enum Logins {
+    /// In the clear: each is asked about before it is looked at. What is listed meanwhile, if anything.
+    Ask {
+        listed: Option<&'static [Mechanism]>,
+    },
+    /// In the clear: this one is permitted.
+    Once(Offer),
+    /// Inside TLS.
+    Open(Offer),
+}
+
+impl Logins {
+    /// What is listed, where anything is.
+    pub(super) fn listed(&self) -> Option<&'static [Mechanism]> {
+        match self {
+            Self::Ask { listed } => *listed,
+            Self::Once(offer) | Self::Open(offer) => Some(offer.mechanisms()),
+        }
+    }
+
+    pub(super) fn offer(&mut self) -> Option<&mut Offer> {
+        match self {
+            Self::Ask { .. } => None,
+            Self::Once(offer) | Self::Open(offer) => Some(offer),
+        }
+    }
+
+    pub(super) fn are_sealed(&self) -> bool {
+        matches!(self, Self::Open(_))
+    }
 }
 
 /// How the client introduced itself.
@@ -94,7 +123,7 @@ pub(super) enum State {
     Complete {
         fate: Fate,
     },
-    /// STARTTLS was answered; only [`super::Server::into_sealed`] goes on.
+    /// STARTTLS was answered: TLS is next, and another machine.
     Sealing,
     Closed,
     Broken(Violation),
@@ -103,6 +132,8 @@ pub(super) enum State {
 /// What the owner is asked for.
 #[derive(Debug)]
 pub(super) enum Await {
+    /// The arguments of an AUTH that was not looked at.
+    Permit(SecretBytes),
     Nonce {
         mechanism: Mechanism,
         initial: Option<SecretBytes>,
@@ -132,13 +163,10 @@ pub(super) enum Work {
 }
 
 impl Core {
-    pub(super) fn new(config: Arc<Config>, channel: Channel, window: Option<LegacyWindow>) -> Self {
-        let offer = permit(&channel, window.as_ref()).map(|permit| Offer::new(&channel, permit));
+    pub(super) fn new(config: Arc<Config>, logins: Logins) -> Self {
         Self {
             config,
-            channel,
-            window,
-            offer,
+            logins,
             lines: LineBuffer::new(LineLimits {
                 line: LONGEST_LINE,
                 ..LineLimits::default()
@@ -161,34 +189,38 @@ impl Core {
         self.out.extend_from_slice(greeting.as_bytes());
     }
 
-    pub(super) fn config(&self) -> &Arc<Config> {
-        &self.config
-    }
-
     pub(super) fn client_name(&self) -> Option<&EhloName> {
         self.greeted.as_ref().map(|greeted| &greeted.name)
     }
 
-    /// Whether credentials may be taken now; the one question of EHLO, AUTH and MAIL alike.
-    pub(super) fn permit(&self) -> Option<AuthPermit> {
-        permit(&self.channel, self.window.as_ref())
+    /// Reads the AUTH that waits for it, with policy's permit.
+    pub(super) fn login_permitted(&mut self, permit: &AuthPermit<'_>) {
+        if let State::Await(Await::Permit(arguments)) = &mut self.state {
+            let arguments = std::mem::take(arguments);
+            self.state = State::Command;
+            self.logins = Logins::Once(Offer::new(permit));
+            let work = self.auth(&arguments);
+            self.hold(work);
+        }
+    }
+
+    /// Refuses the AUTH that waits for a permit.
+    pub(super) fn refuse_login(&mut self) {
+        if matches!(self.state, State::Await(Await::Permit(_))) {
+            let reply = self.tls_first(replies::ENCRYPTION_REQUIRED);
+            self.say(reply);
+        }
     }
 
     pub(super) fn starttls_is_listed(&self) -> bool {
-        matches!(self.channel, Channel::Clear(_))
+        !self.logins.are_sealed()
             && self.config.starttls == StartTlsOffer::Offered
             && self.login.is_none()
     }
 
     /// Nothing may stand in the clear where TLS has to begin (S1).
     pub(super) fn nothing_left(&self) -> Result<(), Injected> {
-        match self.lines.len() {
-            0 => Ok(()),
-            bytes => Err(Injected {
-                found_by: End::Server,
-                bytes,
-            }),
-        }
+        End::Server.found(self.lines.len())
     }
 
     pub(super) fn input(&mut self, bytes: &[u8]) {
@@ -432,12 +464,5 @@ impl Core {
             }
             other => self.state = other,
         }
-    }
-}
-
-fn permit(channel: &Channel, window: Option<&LegacyWindow>) -> Option<AuthPermit> {
-    match may_authenticate(channel, window) {
-        MayAuthenticate::Yes(permit) => Some(permit),
-        MayAuthenticate::NotBeforeTls => None,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pillarbox_names::Network;
 
-/// Why there is no seat.
+/// Why there is no permit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Full {
     Listener,
@@ -17,25 +17,25 @@ pub(crate) enum Full {
 struct Taken {
     total: usize,
     /// Never more entries than connections.
-    by_network: HashMap<Network, usize>,
+    by_client: HashMap<Network, usize>,
 }
 
-/// The seats of one listener.
+/// The limit of one listener.
 #[derive(Debug, Clone)]
-pub(crate) struct Seats {
+pub(crate) struct ConnectionLimit {
     total: usize,
     per_address: usize,
     taken: Arc<Mutex<Taken>>,
 }
 
-/// A seat that is taken until it is dropped.
+/// Permission for one connection, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Seat {
-    seats: Seats,
-    network: Network,
+pub(crate) struct Permit {
+    limit: ConnectionLimit,
+    client: Network,
 }
 
-impl Seats {
+impl ConnectionLimit {
     pub(crate) fn new(total: usize, per_address: usize) -> Self {
         Self {
             total,
@@ -44,21 +44,21 @@ impl Seats {
         }
     }
 
-    pub(crate) fn take(&self, peer: IpAddr) -> Result<Seat, Full> {
-        let network = Network::of(peer);
+    pub(crate) fn take(&self, peer: IpAddr) -> Result<Permit, Full> {
+        let client = Network::of(peer);
         let mut taken = self.taken();
         if taken.total >= self.total {
             return Err(Full::Listener);
         }
-        let mine = taken.by_network.get(&network).copied().unwrap_or(0);
+        let mine = taken.by_client.get(&client).copied().unwrap_or(0);
         if mine >= self.per_address {
             return Err(Full::Address);
         }
-        taken.by_network.insert(network, mine + 1);
+        taken.by_client.insert(client, mine + 1);
         taken.total += 1;
-        Ok(Seat {
-            seats: self.clone(),
-            network,
+        Ok(Permit {
+            limit: self.clone(),
+            client,
         })
     }
 
@@ -68,14 +68,14 @@ impl Seats {
     }
 }
 
-impl Drop for Seat {
+impl Drop for Permit {
     fn drop(&mut self) {
-        let mut taken = self.seats.taken();
+        let mut taken = self.limit.taken();
         taken.total = taken.total.saturating_sub(1);
-        if let Some(mine) = taken.by_network.get_mut(&self.network) {
+        if let Some(mine) = taken.by_client.get_mut(&self.client) {
             *mine = mine.saturating_sub(1);
             if *mine == 0 {
-                taken.by_network.remove(&self.network);
+                taken.by_client.remove(&self.client);
             }
         }
     }
@@ -86,33 +86,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn limits_hold_at_the_limit_and_seats_come_back() {
-        let seats = Seats::new(3, 2);
+    fn limits_hold_at_the_limit_and_limit_come_back() {
+        let limit = ConnectionLimit::new(3, 2);
         let (a, b): (IpAddr, IpAddr) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
-        let first = seats.take(a).unwrap();
-        let _second = seats.take(a).unwrap();
-        assert_eq!(seats.take(a).unwrap_err(), Full::Address);
-        let _third = seats.take(b).unwrap();
-        assert_eq!(seats.take(b).unwrap_err(), Full::Listener);
+        let first = limit.take(a).unwrap();
+        let _second = limit.take(a).unwrap();
+        assert_eq!(limit.take(a).unwrap_err(), Full::Address);
+        let _third = limit.take(b).unwrap();
+        assert_eq!(limit.take(b).unwrap_err(), Full::Listener);
         drop(first);
-        let again = seats.take(a).unwrap();
+        let again = limit.take(a).unwrap();
         drop((again, _second, _third));
-        assert_eq!(seats.taken().total, 0);
-        assert!(seats.taken().by_network.is_empty());
+        assert_eq!(limit.taken().total, 0);
+        assert!(limit.taken().by_client.is_empty());
     }
 
     #[test]
     fn one_ipv6_network_is_one_party() {
-        let seats = Seats::new(9, 1);
-        let _seat = seats.take("2001:db8::1".parse().unwrap()).unwrap();
+        let limit = ConnectionLimit::new(9, 1);
+        let _permit = limit.take("2001:db8::1".parse().unwrap()).unwrap();
         assert_eq!(
-            seats.take("2001:db8::ffff:1".parse().unwrap()).unwrap_err(),
+            limit.take("2001:db8::ffff:1".parse().unwrap()).unwrap_err(),
             Full::Address
         );
-        seats.take("2001:db8:0:1::1".parse().unwrap()).unwrap();
-        let _v4 = seats.take("192.0.2.1".parse().unwrap()).unwrap();
+        limit.take("2001:db8:0:1::1".parse().unwrap()).unwrap();
+        let _v4 = limit.take("192.0.2.1".parse().unwrap()).unwrap();
         assert_eq!(
-            seats.take("::ffff:192.0.2.1".parse().unwrap()).unwrap_err(),
+            limit.take("::ffff:192.0.2.1".parse().unwrap()).unwrap_err(),
             Full::Address
         );
     }
