@@ -7,13 +7,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use pillarbox_names::{Service, TlsStart};
 use pillarbox_policy::LegacyWindow;
-use pillarbox_store::Store;
+use pillarbox_store::Stores;
 use pillarbox_transport::Acceptor;
 use tokio::time::Instant;
 
 use crate::auth::{Authenticator, HashingError, LoginSecret};
 use crate::config::Settings;
-use crate::pop3::Maildrops;
 
 /// How long a client has from its connection to its login, however lively it is meanwhile.
 const LOGIN_WITHIN: Duration = Duration::from_secs(3 * 60);
@@ -21,12 +20,10 @@ const LOGIN_WITHIN: Duration = Duration::from_secs(3 * 60);
 /// What all sessions share.
 #[derive(Debug)]
 pub struct Context {
-    /// Accounts and their mail.
-    pub store: Arc<dyn Store>,
+    /// Accounts, their mail, and what else is kept.
+    pub stores: Stores,
     /// The one way to log in.
     pub authenticator: Authenticator,
-    /// Which accounts have a POP3 session.
-    pub(crate) maildrops: Maildrops,
     settings: Arc<ArcSwap<Settings>>,
     login_within: Duration,
 }
@@ -37,15 +34,14 @@ impl Context {
     /// # Errors
     /// The system has no randomness, which authentication needs.
     pub fn new(
-        store: Arc<dyn Store>,
+        stores: Stores,
         secret: LoginSecret,
         settings: Settings,
     ) -> Result<Self, HashingError> {
         let settings = Arc::new(ArcSwap::from_pointee(settings));
         Ok(Self {
-            authenticator: Authenticator::new(Arc::clone(&store), secret, Arc::clone(&settings))?,
-            store,
-            maildrops: Maildrops::default(),
+            authenticator: Authenticator::new(&stores, secret, Arc::clone(&settings))?,
+            stores,
             settings,
             login_within: LOGIN_WITHIN,
         })
@@ -74,7 +70,7 @@ impl Context {
     /// The window for a login of `peer` in the clear, if an operator's grant is open to it at this moment (S4.1-12).
     /// To be asked at every login: a window serves one.
     pub(crate) async fn legacy_window(&self, peer: IpAddr) -> Option<LegacyWindow> {
-        match self.store.grants().await {
+        match self.stores.grants.grants().await {
             Ok(grants) => grants.window(peer),
             Err(error) => {
                 tracing::error!(%error, "the grants cannot be read; logins in the clear are refused");

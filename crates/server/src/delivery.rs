@@ -8,7 +8,7 @@ use std::sync::Arc;
 use pillarbox_policy::Timestamp;
 use pillarbox_proto::message::{IndexLimits, Indexer};
 use pillarbox_proto::smtp::ReversePath;
-use pillarbox_store::{AccountId, Appended, Flags, NewMessage, Spool, Store, StoreError};
+use pillarbox_store::{AccountId, Appended, Flags, Mail, NewMessage, Spool, StoreError};
 
 /// Octets copied at a time when a message has more than one recipient.
 const PIECE: usize = 64 * 1024;
@@ -16,7 +16,7 @@ const PIECE: usize = 64 * 1024;
 /// A message on its way into mailboxes. Dropped before [`Delivery::commit`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct Delivery {
-    store: Arc<dyn Store>,
+    mail: Arc<dyn Mail>,
     recipients: Vec<AccountId>,
     spool: Box<dyn Spool>,
     indexer: Indexer,
@@ -29,16 +29,16 @@ impl Delivery {
     /// # Errors
     /// The store's.
     pub async fn begin(
-        store: Arc<dyn Store>,
+        mail: Arc<dyn Mail>,
         recipients: &[AccountId],
         return_path: &ReversePath,
     ) -> Result<Self, StoreError> {
         let mut recipients = recipients.to_vec();
         recipients.sort_unstable();
         recipients.dedup();
-        let spool = store.spool().await?;
+        let spool = mail.spool().await?;
         let mut delivery = Self {
-            store,
+            mail,
             recipients,
             spool,
             indexer: Indexer::new(IndexLimits::default()),
@@ -76,7 +76,7 @@ impl Delivery {
     /// twice, which mail allows and losing it does not.
     pub async fn commit(self, now: Timestamp) -> Result<Vec<Appended>, StoreError> {
         let Self {
-            store,
+            mail,
             recipients,
             mut spool,
             indexer,
@@ -85,12 +85,12 @@ impl Delivery {
         // Everything that is likely to fail comes before the first recipient has the message.
         let mut copies: Vec<Box<dyn Spool>> = Vec::new();
         for _ in recipients.iter().skip(1) {
-            copies.push(copy(store.as_ref(), spool.as_mut()).await?);
+            copies.push(copy(mail.as_ref(), spool.as_mut()).await?);
         }
         copies.push(spool);
         let mut messages = Vec::new();
         for (account, body) in recipients.into_iter().zip(copies) {
-            let inbox = store.mailbox(account, "INBOX").await?;
+            let inbox = mail.mailbox(account, "INBOX").await?;
             let message = NewMessage {
                 mailbox: inbox.id,
                 flags: Flags::default(),
@@ -103,14 +103,14 @@ impl Delivery {
         }
         let mut stored = Vec::new();
         for (account, message) in messages {
-            stored.extend(store.append(account, vec![message]).await?);
+            stored.extend(mail.append(account, vec![message]).await?);
         }
         Ok(stored)
     }
 }
 
-async fn copy(store: &dyn Store, from: &mut dyn Spool) -> Result<Box<dyn Spool>, StoreError> {
-    let mut to = store.spool().await?;
+async fn copy(mail: &dyn Mail, from: &mut dyn Spool) -> Result<Box<dyn Spool>, StoreError> {
+    let mut to = mail.spool().await?;
     while to.len() < from.len() {
         let piece = from.read_at(to.len(), PIECE).await?;
         if piece.is_empty() {

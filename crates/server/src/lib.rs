@@ -33,10 +33,6 @@ pub mod clock;
 pub mod config;
 pub mod context;
 pub mod delivery;
-#[cfg(test)]
-#[path = "../tests/suite/house/faulty_store.rs"]
-#[expect(dead_code, reason = "tests of sessions use the rest")]
-mod faulty_store;
 pub mod imap;
 pub mod lifecycle;
 mod listeners;

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pillarbox_store::{Store, StoreError};
+use pillarbox_store::{StoreError, Stores};
 use pillarbox_transport::CertificateStore;
 use tokio::task::JoinSet;
 
@@ -78,19 +78,19 @@ impl Server {
         let certificates = CertificateStore::new(loaded.certificates);
         let listeners = Listeners::bind(&settings, &certificates)?;
         let data = settings.data.clone();
-        let store = storage::open(&settings)
+        let stores = storage::open(&settings)
             .await
             .map_err(|why| StartError::Store {
                 path: data.clone(),
                 why,
             })?;
-        match Self::assemble(file, settings, certificates, listeners, &store) {
+        match Self::assemble(file, settings, certificates, listeners, &stores) {
             Ok(server) => Ok(Self {
                 set_log_level: Box::new(set_log_level),
                 ..server
             }),
             Err(error) => {
-                store.close().await;
+                stores.close().await;
                 Err(error)
             }
         }
@@ -101,7 +101,7 @@ impl Server {
         settings: Settings,
         certificates: Arc<CertificateStore>,
         listeners: Listeners,
-        store: &Arc<dyn Store>,
+        stores: &Stores,
     ) -> Result<Self, StartError> {
         let data = settings.data.clone();
         let unusable = |why| StartError::Data {
@@ -110,7 +110,7 @@ impl Server {
         };
         let secret = LoginSecret::open(&data).map_err(unusable)?;
         let admin = AdminSocket::bind(&data).map_err(unusable)?;
-        let cx = Arc::new(Context::new(Arc::clone(store), secret, settings)?);
+        let cx = Arc::new(Context::new(stores.clone(), secret, settings)?);
         let (trigger, shutdown) = Shutdown::new();
         let addresses = listeners.addresses.clone();
         for (listener, addresses) in &addresses {
@@ -187,7 +187,7 @@ impl Server {
         tracing::info!("shutting down");
         self.trigger.request();
         while self.running.join_next().await.is_some() {}
-        self.cx.store.close().await;
+        self.cx.stores.close().await;
         tracing::info!("stopped");
     }
 }

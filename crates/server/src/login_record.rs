@@ -1,7 +1,7 @@
 //! One attempt to log in, as it goes on record and into the log, with all TLS facts (S4-17).
 
 use pillarbox_policy::{Timestamp, TlsFacts};
-use pillarbox_store::{AccountId, LoginRecord};
+use pillarbox_store::{AccountId, LoginOutcome, LoginRecord};
 
 use crate::auth::{Attempt, Outcome};
 
@@ -34,7 +34,7 @@ pub(crate) fn record(
         client_certificate: tls.and_then(|tls| tls.client_certificate.clone()),
         mechanism: attempt.mechanism.to_owned(),
         client: attempt.client.map(|client| cut(client).to_owned()),
-        outcome: outcome.to_string(),
+        outcome: outcome.into(),
     }
 }
 
@@ -63,12 +63,12 @@ pub(crate) fn log(record: &LoginRecord) {
                 resumed = record.resumed,
                 client_certificate = record.client_certificate,
                 client = record.client,
-                outcome = record.outcome,
+                outcome = record.outcome.as_str(),
                 $message
             )
         };
     }
-    if record.outcome == "ok" {
+    if record.outcome == LoginOutcome::Succeeded {
         line!(info, "login");
     } else {
         line!(warn, "login refused");

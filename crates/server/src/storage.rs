@@ -4,7 +4,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pillarbox_store::{EmbeddedOptions, EmbeddedStore, Store, StoreError};
+use pillarbox_store::{EmbeddedOptions, EmbeddedStore, StoreError, Stores};
 
 use crate::config::Settings;
 
@@ -18,7 +18,7 @@ pub fn folder(settings: &Settings) -> PathBuf {
 ///
 /// # Errors
 /// The folder cannot be made, or the store not be opened: another process has it, or it is damaged.
-pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
+pub async fn open(settings: &Settings) -> Result<Stores, StoreError> {
     make_folder(&settings.data)?;
     let folder = folder(settings);
     let options = EmbeddedOptions {
@@ -29,7 +29,7 @@ pub async fn open(settings: &Settings) -> Result<Arc<dyn Store>, StoreError> {
     let store = tokio::task::spawn_blocking(move || EmbeddedStore::open(&folder, options))
         .await
         .map_err(|error| StoreError::Engine(error.to_string()))??;
-    Ok(Arc::new(store))
+    Ok(Stores::of(&Arc::new(store)))
 }
 
 fn make_folder(data: &Path) -> Result<(), StoreError> {

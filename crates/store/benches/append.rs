@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use pillarbox_policy::{Ladder, Timestamp};
 use pillarbox_store::{
     AccountId, EmbeddedOptions, EmbeddedStore, Flags, MailboxId, NewAccount, NewMessage, ScramKeys,
-    Store, Verifiers,
+    Stores, Verifiers,
 };
 
 const MESSAGE: usize = 10 << 10;
@@ -181,22 +181,22 @@ fn stored(folder: &Path, shards: u16, writers: usize, time: Duration) -> Rate {
         shards,
         ..EmbeddedOptions::default()
     };
-    let store: Arc<dyn Store> = Arc::new(EmbeddedStore::open(folder, options).unwrap());
+    let store = Stores::of(&Arc::new(EmbeddedStore::open(folder, options).unwrap()));
     runtime.block_on(async {
         let mut accounts = Vec::new();
         for writer in 0..writers {
-            accounts.push(make_account(&*store, writer).await);
+            accounts.push(make_account(&store, writer).await);
         }
         let begun = Instant::now();
         let running: Vec<_> = accounts
             .into_iter()
             .map(|(account, inbox)| {
-                let store = Arc::clone(&store);
+                let store = store.clone();
                 tokio::spawn(async move {
                     let mut latencies = Vec::new();
                     while begun.elapsed() < time {
                         let one = Instant::now();
-                        append(&*store, account, inbox).await;
+                        append(&store, account, inbox).await;
                         latencies.push(one.elapsed());
                     }
                     latencies
@@ -213,7 +213,7 @@ fn stored(folder: &Path, shards: u16, writers: usize, time: Duration) -> Rate {
     })
 }
 
-async fn make_account(store: &dyn Store, number: usize) -> (AccountId, MailboxId) {
+async fn make_account(store: &Stores, number: usize) -> (AccountId, MailboxId) {
     let now = Timestamp(1_800_000_000);
     let account = NewAccount {
         address: format!("{number}@example.org"),
@@ -228,12 +228,12 @@ async fn make_account(store: &dyn Store, number: usize) -> (AccountId, MailboxId
         },
         ladder: Ladder::new(now),
     };
-    let id = store.create_account(account, now).await.unwrap();
-    (id, store.mailbox(id, "INBOX").await.unwrap().id)
+    let id = store.accounts.create(account, now).await.unwrap();
+    (id, store.mail.mailbox(id, "INBOX").await.unwrap().id)
 }
 
-async fn append(store: &dyn Store, account: AccountId, mailbox: MailboxId) {
-    let mut spool = store.spool().await.unwrap();
+async fn append(store: &Stores, account: AccountId, mailbox: MailboxId) {
+    let mut spool = store.mail.spool().await.unwrap();
     spool.write(&[b'x'; MESSAGE]).await.unwrap();
     let message = NewMessage {
         mailbox,
@@ -243,5 +243,5 @@ async fn append(store: &dyn Store, account: AccountId, mailbox: MailboxId) {
         index: Vec::new(),
         body: spool,
     };
-    store.append(account, vec![message]).await.unwrap();
+    store.mail.append(account, vec![message]).await.unwrap();
 }

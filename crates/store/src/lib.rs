@@ -1,19 +1,33 @@
 //! Accounts, credentials, mailboxes, messages and login records on stable storage.
 //!
-//! One operation-level trait, [`Store`], one conformance suite run on every engine. This crate knows no wire
-//! protocol: flags are words, and what a protocol wants to remember about a message is opaque bytes to it.
+//! One small trait for each thing that has to be atomic ([`Accounts`], [`Mail`], [`Logins`], [`Leases`],
+//! [`Wakeups`]), one conformance suite for each trait, run on every engine. [`Stores`] holds a handle to each.
+//! This crate knows no wire protocol: flags are words, and what a protocol wants to remember about a message
+//! is opaque octets to it.
 //!
 //! Durability promise: when an operation that changes something answers `Ok`, the change is on stable
-//! storage.
+//! storage. The traits say where they promise less.
 
-mod api;
+mod accounts;
+mod content;
 mod embedded;
 mod error;
 mod grants;
-mod model;
+mod leases;
+mod logins;
+mod mail;
+mod message;
+mod stores;
+mod wakeups;
 
-pub use api::{Body, Spool, Store, Watch};
+pub use accounts::{Account, AccountId, Accounts, LadderMove, NewAccount, ScramKeys, Verifiers};
+pub use content::{Body, Spool};
 pub use embedded::{EmbeddedOptions, EmbeddedStore, Report, ShardReport};
 pub use error::StoreError;
 pub use grants::CleartextGrants;
-pub use model::*;
+pub use leases::{Lease, Leases, Renewal};
+pub use logins::{LoginAbort, LoginOutcome, LoginRecord, LoginRefusal, Logins, Tampering};
+pub use mail::Mail;
+pub use message::*;
+pub use stores::{Engine, Stores};
+pub use wakeups::{Wake, Wakeups, Watch};

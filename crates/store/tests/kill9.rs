@@ -24,7 +24,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use pillarbox_store::{
     AccountId, EmbeddedOptions, EmbeddedStore, FlagChange, Flags, MailboxId, Message, ModSeq,
-    NewMessage, Store, Uid,
+    NewMessage, Stores, Uid,
 };
 use steps::{NOW, Numbers, account, content, mailbox, messages, octets, runtime, uid};
 
@@ -139,17 +139,17 @@ fn the_process_that_is_killed() {
     let ledger = Ledger(Arc::new(Mutex::new(ledger.unwrap())));
     runtime().block_on(async {
         let store = EmbeddedStore::open(&store_in(&folder), options()).unwrap();
-        let store: Arc<dyn Store> = Arc::new(store);
+        let store = Stores::of(&Arc::new(store));
         let mut ids = Vec::new();
         for number in 0..ACCOUNTS {
-            ids.push(account(&*store, &address(number)).await);
+            ids.push(account(&store, &address(number)).await);
         }
         ledger.line(&format!("ready {round}"));
         let mut writers = Vec::new();
         for number in 0..WRITERS {
             let id = ids[(number % ACCOUNTS) as usize];
             let writer = Writing {
-                store: Arc::clone(&store),
+                store: store.clone(),
                 ledger: ledger.clone(),
                 account: id,
                 round,
@@ -164,7 +164,7 @@ fn the_process_that_is_killed() {
 }
 
 struct Writing {
-    store: Arc<dyn Store>,
+    store: Stores,
     ledger: Ledger,
     account: AccountId,
     round: u64,
@@ -177,7 +177,7 @@ impl Writing {
         let mut own: Vec<(MailboxId, Uid)> = Vec::new();
         for number in 0.. {
             let name = ["INBOX", "Archive"][chance.below(2) as usize];
-            let mailbox = mailbox(&*self.store, self.account, name).await.id;
+            let mailbox = mailbox(&self.store, self.account, name).await.id;
             let parts = if chance.below(5) == 0 { 3 } else { 1 };
             self.append(mailbox, number, parts, &mut own).await;
             if !own.is_empty() && chance.below(4) == 0 {
@@ -214,7 +214,7 @@ impl Writing {
         };
         let mut batch = Vec::new();
         for part in 0..parts {
-            let mut spool = self.store.spool().await.unwrap();
+            let mut spool = self.store.mail.spool().await.unwrap();
             for piece in identity(part).content().chunks(16 << 10) {
                 spool.write(piece).await.unwrap();
             }
@@ -227,7 +227,7 @@ impl Writing {
                 body: spool,
             });
         }
-        let appended = self.store.append(self.account, batch).await.unwrap();
+        let appended = self.store.mail.append(self.account, batch).await.unwrap();
         for (part, one) in (0..parts).zip(appended) {
             let Identity {
                 round,
@@ -247,6 +247,7 @@ impl Writing {
         let change = FlagChange::Add(Flags::new([flag.clone()]));
         let changed = self
             .store
+            .mail
             .set_flags(self.account, mailbox, &[uid], &change, None)
             .await;
         let modseq = changed.unwrap()[0].modseq;
@@ -255,7 +256,7 @@ impl Writing {
 
     async fn expunge(&self, mailbox: MailboxId, uid: Uid) {
         self.tell("expunging", mailbox, uid, "");
-        let gone = self.store.expunge(self.account, mailbox, &[uid]).await;
+        let gone = self.store.mail.expunge(self.account, mailbox, &[uid]).await;
         assert_eq!(gone.unwrap(), [uid]);
         self.tell("expunged", mailbox, uid, "");
     }
@@ -349,16 +350,16 @@ impl Known {
         }
     }
 
-    async fn check(&mut self, store: &dyn Store) {
+    async fn check(&mut self, store: &Stores) {
         let mut there: HashMap<Key, Identity> = HashMap::new();
         for number in 0..ACCOUNTS {
-            let Some(found) = store.account(&address(number)).await.unwrap() else {
+            let Some(found) = store.accounts.find(&address(number)).await.unwrap() else {
                 // Killed before it was made.
                 continue;
             };
             let before = self.modseqs.get(&found.id.0).copied();
             let mut highest = before;
-            for mailbox in store.mailboxes(found.id).await.unwrap() {
+            for mailbox in store.mail.mailboxes(found.id).await.unwrap() {
                 let listed = messages(store, found.id, mailbox.id).await;
                 assert!(listed.is_sorted_by(|a, b| a.uid < b.uid));
                 assert_eq!(listed.len() as u32, mailbox.messages);
@@ -393,7 +394,7 @@ impl Known {
     /// What stands under a UID. A content is read when it is first seen; the last round reads all again.
     async fn check_message(
         &self,
-        store: &dyn Store,
+        store: &Stores,
         account: AccountId,
         key: Key,
         message: &Message,
@@ -414,8 +415,8 @@ impl Known {
         Identity::of(&found).unwrap_or_else(|| unreachable!("{key:?} is not whole: {message:?}"))
     }
 
-    async fn check_history(&self, store: &dyn Store, account: AccountId, mailbox: MailboxId) {
-        let changes = store.changes_since(account, mailbox, ModSeq(0)).await;
+    async fn check_history(&self, store: &Stores, account: AccountId, mailbox: MailboxId) {
+        let changes = store.mail.changes_since(account, mailbox, ModSeq(0)).await;
         let told: HashSet<Uid> = changes.unwrap().expunged.into_iter().collect();
         for key in &self.expunged {
             if (key.0, key.1) == (account.0, mailbox.0) {
@@ -520,6 +521,7 @@ fn what_was_acknowledged_survives_every_kill() {
         known.read_ledger(folder);
         runtime().block_on(async {
             let store = EmbeddedStore::open(&store_in(folder), options()).unwrap();
+            let store = Stores::of(&Arc::new(store));
             known.check(&store).await;
             store.close().await;
         });
@@ -542,6 +544,7 @@ fn what_was_acknowledged_survives_every_kill() {
     EmbeddedStore::rebuild_index(&store_in(folder)).unwrap();
     runtime().block_on(async {
         let store = EmbeddedStore::open(&store_in(folder), options()).unwrap();
+        let store = Stores::of(&Arc::new(store));
         known.check(&store).await;
         store.close().await;
     });

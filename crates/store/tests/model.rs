@@ -10,10 +10,11 @@ mod steps;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use pillarbox_store::{
     AccountId, EmbeddedOptions, EmbeddedStore, FlagChange, Flags, MailboxId, Message, ModSeq,
-    Store, StoreError, Uid,
+    StoreError, Stores, Uid,
 };
 use proptest::prelude::*;
 use steps::{content, create_account, mailbox, message, messages, octets, runtime, uid};
@@ -140,12 +141,12 @@ fn flags(bits: u8) -> Vec<&'static str> {
     (0..FLAGS.len()).filter(bit).map(|n| FLAGS[n]).collect()
 }
 
-fn open(folder: &Path) -> EmbeddedStore {
+fn open(folder: &Path) -> Stores {
     let options = EmbeddedOptions {
         shards: 2,
         segment_size: 32 << 10,
     };
-    EmbeddedStore::open(folder, options).unwrap()
+    Stores::of(&Arc::new(EmbeddedStore::open(folder, options).unwrap()))
 }
 
 fn numbers(uids: &[Uid]) -> Vec<u32> {
@@ -154,7 +155,7 @@ fn numbers(uids: &[Uid]) -> Vec<u32> {
 
 /// A store beside its model.
 struct Pair {
-    store: EmbeddedStore,
+    store: Stores,
     jane: AccountId,
     model: Model,
     bodies: u64,
@@ -163,7 +164,7 @@ struct Pair {
 impl Pair {
     /// The mailbox, if the model has it; if not, the store has to say that it has not either.
     async fn id(&self, name: &str) -> Option<MailboxId> {
-        match self.store.mailbox(self.jane, name).await {
+        match self.store.mail.mailbox(self.jane, name).await {
             Ok(mailbox) => {
                 assert!(self.model.folders.contains_key(name), "{name}");
                 Some(mailbox.id)
@@ -207,7 +208,7 @@ impl Pair {
                 body,
             });
         }
-        let appended = self.store.append(self.jane, batch).await.unwrap();
+        let appended = self.store.mail.append(self.jane, batch).await.unwrap();
         let uids: Vec<Uid> = appended.iter().map(|one| one.uid).collect();
         assert_eq!(numbers(&uids), expected);
     }
@@ -229,7 +230,10 @@ impl Pair {
             _ => FlagChange::Remove(named),
         };
         let wanted: Vec<Uid> = uids.iter().map(|n| uid(*n)).collect();
-        let answer = self.store.set_flags(self.jane, id, &wanted, &change, since);
+        let answer = self
+            .store
+            .mail
+            .set_flags(self.jane, id, &wanted, &change, since);
         let answer = answer.await.unwrap();
         let folder = self.model.folders.get_mut(of).unwrap();
         let there: BTreeSet<u32> = uids
@@ -258,7 +262,12 @@ impl Pair {
     async fn expunge(&mut self, of: &'static str, uids: &[u32]) {
         let Some(id) = self.id(of).await else { return };
         let wanted: Vec<Uid> = uids.iter().map(|n| uid(*n)).collect();
-        let gone = self.store.expunge(self.jane, id, &wanted).await.unwrap();
+        let gone = self
+            .store
+            .mail
+            .expunge(self.jane, id, &wanted)
+            .await
+            .unwrap();
         let folder = self.model.folders.get_mut(of).unwrap();
         let expected: BTreeSet<u32> = uids
             .iter()
@@ -275,10 +284,11 @@ impl Pair {
         let wanted: Vec<Uid> = uids.iter().map(|n| uid(*n)).collect();
         let pairs = if is_move {
             self.store
+                .mail
                 .move_messages(self.jane, from, &wanted, into)
                 .await
         } else {
-            self.store.copy(self.jane, from, &wanted, into).await
+            self.store.mail.copy(self.jane, from, &wanted, into).await
         };
         // What is there is settled before anything arrives: a message moved within its mailbox gets a new UID,
         // which the same operation does not mean.
@@ -310,7 +320,7 @@ impl Pair {
     }
 
     async fn create(&mut self, name: &'static str) {
-        let made = self.store.create_mailbox(self.jane, name).await;
+        let made = self.store.mail.create_mailbox(self.jane, name).await;
         if self.model.folders.contains_key(name) {
             assert!(matches!(made, Err(StoreError::Exists { .. })), "{made:?}");
         } else {
@@ -322,7 +332,7 @@ impl Pair {
 
     async fn delete(&mut self, name: &'static str) {
         let Some(_) = self.id(name).await else { return };
-        let deleted = self.store.delete_mailbox(self.jane, name).await;
+        let deleted = self.store.mail.delete_mailbox(self.jane, name).await;
         if name == "INBOX" {
             assert!(matches!(deleted, Err(StoreError::BadName { .. })));
         } else {
@@ -332,7 +342,7 @@ impl Pair {
     }
 
     async fn rename(&mut self, from: &'static str, to: &'static str) {
-        let renamed = self.store.rename_mailbox(self.jane, from, to).await;
+        let renamed = self.store.mail.rename_mailbox(self.jane, from, to).await;
         let Some(moved) = self.model.renamed(from, to) else {
             renamed.unwrap_err();
             return;
@@ -359,7 +369,11 @@ impl Pair {
                 Some(name) => self.model.folders.insert(name, folder),
                 // Beyond the names the model has: not looked at any more.
                 None => {
-                    self.store.delete_mailbox(self.jane, &new).await.unwrap();
+                    self.store
+                        .mail
+                        .delete_mailbox(self.jane, &new)
+                        .await
+                        .unwrap();
                     None
                 }
             };
@@ -416,7 +430,7 @@ impl Pair {
     /// Whoever was away finds its way from any state it remembers by the changes since.
     async fn check_changes(&self) {
         for (id, modseq, seen) in &self.model.remembered {
-            let changes = self.store.changes_since(self.jane, *id, *modseq).await;
+            let changes = self.store.mail.changes_since(self.jane, *id, *modseq).await;
             let changes = match changes {
                 Ok(changes) => changes,
                 // Deleted meanwhile.

@@ -13,7 +13,7 @@ mod steps;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pillarbox_store::{AccountId, EmbeddedOptions, EmbeddedStore, MailboxId, Store, StoreError};
+use pillarbox_store::{AccountId, EmbeddedOptions, EmbeddedStore, MailboxId, StoreError, Stores};
 use steps::{append, content, create_account, everything, mailbox, messages, octets, runtime};
 
 const SEGMENT_HEADER: usize = 64;
@@ -26,8 +26,8 @@ fn options() -> EmbeddedOptions {
     }
 }
 
-fn open(folder: &Path) -> Result<EmbeddedStore, StoreError> {
-    EmbeddedStore::open(folder, options())
+fn open(folder: &Path) -> Result<Stores, StoreError> {
+    EmbeddedStore::open(folder, options()).map(|store| Stores::of(&Arc::new(store)))
 }
 
 fn shard(folder: &Path) -> PathBuf {
@@ -162,7 +162,7 @@ impl Written {
         found
     }
 
-    async fn read(&self, store: &dyn Store) -> Vec<Vec<u8>> {
+    async fn read(&self, store: &Stores) -> Vec<Vec<u8>> {
         let mut all = Vec::new();
         for message in messages(store, self.jane, self.inbox).await {
             all.push(content(store, self.jane, message.content).await.unwrap());
@@ -388,12 +388,12 @@ fn a_batch_written_out_of_order_is_torn() {
 }
 
 async fn append_at_once(written: &Written) {
-    let store: Arc<dyn Store> = Arc::new(open(written.folder()).unwrap());
+    let store = open(written.folder()).unwrap();
     let (jane, inbox) = (written.jane, written.inbox);
     let appending: Vec<_> = (0..12)
         .map(|seed| {
-            let store = Arc::clone(&store);
-            tokio::spawn(async move { append(&*store, jane, inbox, &octets(21, seed)).await })
+            let store = store.clone();
+            tokio::spawn(async move { append(&store, jane, inbox, &octets(21, seed)).await })
         })
         .collect();
     for one in appending {
@@ -412,10 +412,12 @@ fn an_index_is_made_anew_from_the_log_alone() {
         let store = open(folder).unwrap();
         let gone = messages(&store, written.jane, written.inbox).await[3].uid;
         store
+            .mail
             .expunge(written.jane, written.inbox, &[gone])
             .await
             .unwrap();
         store
+            .mail
             .rename_mailbox(written.jane, "INBOX", "old")
             .await
             .unwrap();

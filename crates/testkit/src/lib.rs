@@ -9,6 +9,7 @@
 mod ca;
 mod evil;
 mod facts;
+mod faulty_engine;
 pub mod ledger;
 mod zone;
 mod zone_in_process;
@@ -16,5 +17,6 @@ mod zone_in_process;
 pub use ca::{Leaf, Limit, PemFiles, TestCa, TestCertificate};
 pub use evil::{Act, EvilServer, Received};
 pub use facts::{clear_facts, facts, facts_with, starttls_facts};
+pub use faulty_engine::{Faults, FaultyEngine};
 pub use zone::{NameServer, Signing, Zone};
 pub use zone_in_process::InProcessNameServer;

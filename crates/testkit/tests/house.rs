@@ -27,7 +27,7 @@ const ARROWS: [(&str, &[&str]); 11] = [
         "client",
         &["transport", "proto", "discover", "policy", "names"],
     ),
-    ("testkit", &["policy", "names"]),
+    ("testkit", &["policy", "names", "store"]),
     (
         "pillarboxd",
         &["server", "transport", "store", "policy", "names"],

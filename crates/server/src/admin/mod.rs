@@ -196,7 +196,7 @@ impl From<LoginRecord> for LoginSummary {
     fn from(record: LoginRecord) -> Self {
         Self {
             at: Rfc3339(record.at).to_string(),
-            outcome: record.outcome,
+            outcome: record.outcome.to_string(),
             login: record.login,
             listener: record.listener,
             remote: record.remote,

@@ -2,9 +2,8 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use pillarbox_store::{Store, StoreError};
+use pillarbox_store::{StoreError, Stores};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
@@ -24,7 +23,7 @@ enum Owner {
     /// A server runs and listens here.
     Server(PathBuf),
     /// Nobody else has the store.
-    Ourselves(Arc<dyn Store>),
+    Ourselves(Stores),
 }
 
 /// Why a request got no answer.
@@ -82,7 +81,7 @@ impl Operator {
                         why,
                     })?
             }
-            Owner::Ourselves(store) => perform(&**store, &self.settings, request).await,
+            Owner::Ourselves(stores) => perform(stores, &self.settings, request).await,
         };
         match answer {
             Answer::Refused { message } => Err(OperatorError::Refused(message)),
@@ -92,8 +91,8 @@ impl Operator {
 
     /// Lets go of the store, where it was ours.
     pub async fn close(self) {
-        if let Owner::Ourselves(store) = self.owner {
-            store.close().await;
+        if let Owner::Ourselves(stores) = self.owner {
+            stores.close().await;
         }
     }
 }

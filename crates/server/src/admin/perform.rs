@@ -1,26 +1,25 @@
 //! Does what an operator asks for.
 
 use pillarbox_policy::Rung;
-use pillarbox_store::{Account, AccountId, Store, StoreError};
+use pillarbox_store::{Account, AccountId, Accounts, StoreError, Stores};
 
 use super::{AccountSummary, Answer, MOST_LOGINS, Request};
 use crate::accounts;
 use crate::clock::{self, Rfc3339};
 use crate::config::Settings;
 
+/// Accounts read at a time.
+const PAGE: u32 = 1_000;
+
 /// Does it, and answers.
-pub(super) async fn perform(store: &dyn Store, settings: &Settings, request: Request) -> Answer {
-    match attempt(store, settings, request).await {
+pub(super) async fn perform(stores: &Stores, settings: &Settings, request: Request) -> Answer {
+    match attempt(stores, settings, request).await {
         Ok(answer) => answer,
         Err(message) => Answer::Refused { message },
     }
 }
 
-async fn attempt(
-    store: &dyn Store,
-    settings: &Settings,
-    request: Request,
-) -> Result<Answer, String> {
+async fn attempt(stores: &Stores, settings: &Settings, request: Request) -> Result<Answer, String> {
     match request {
         Request::AddAccount { address, verifiers } => {
             let address = accounts::address(&address, settings)
@@ -28,7 +27,7 @@ async fn attempt(
                 .to_string();
             let now = clock::now();
             let account = accounts::new_account(address.clone(), verifiers.into(), now);
-            match store.create_account(account, now).await {
+            match stores.accounts.create(account, now).await {
                 Ok(_) => Ok(Answer::Done { address }),
                 Err(StoreError::Exists { .. }) => Err(format!(
                     "there is an account {address} already; \"pillarboxd account passwd {address}\" sets its password"
@@ -37,14 +36,21 @@ async fn attempt(
             }
         }
         Request::ListAccounts => {
-            let accounts = store.accounts().await.map_err(|error| error.to_string())?;
-            Ok(Answer::Accounts {
-                accounts: accounts.iter().map(summary).collect(),
-            })
+            let mut accounts: Vec<AccountSummary> = Vec::new();
+            loop {
+                let after = accounts.last().map(|account| account.address.clone());
+                let page = stores.accounts.page(after.as_deref(), PAGE).await;
+                let page = page.map_err(|error| error.to_string())?;
+                if page.is_empty() {
+                    return Ok(Answer::Accounts { accounts });
+                }
+                accounts.extend(page.iter().map(summary));
+            }
         }
         Request::SetPassword { address, verifiers } => {
-            let account = find(store, &address).await?;
-            store
+            let account = find(&*stores.accounts, &address).await?;
+            stores
+                .accounts
                 .set_verifiers(account.id, verifiers.into())
                 .await
                 .map_err(|error| error.to_string())?;
@@ -54,9 +60,10 @@ async fn attempt(
             })
         }
         Request::RemoveAccount { address } => {
-            let account = find(store, &address).await?;
-            store
-                .delete_account(account.id)
+            let account = find(&*stores.accounts, &address).await?;
+            stores
+                .accounts
+                .delete(account.id)
                 .await
                 .map_err(|error| error.to_string())?;
             tracing::info!(account = account.address, "account removed by the operator");
@@ -66,11 +73,12 @@ async fn attempt(
         }
         Request::ListLogins { account, limit } => {
             let account: Option<AccountId> = match account {
-                Some(address) => Some(find(store, &address).await?.id),
+                Some(address) => Some(find(&*stores.accounts, &address).await?.id),
                 None => None,
             };
-            let records = store
-                .login_records(account, limit.min(MOST_LOGINS))
+            let records = stores
+                .logins
+                .newest(account, limit.min(MOST_LOGINS))
                 .await
                 .map_err(|error| error.to_string())?;
             Ok(Answer::Logins {
@@ -80,9 +88,9 @@ async fn attempt(
     }
 }
 
-async fn find(store: &dyn Store, address: &str) -> Result<Account, String> {
-    store
-        .account(address)
+async fn find(accounts: &dyn Accounts, address: &str) -> Result<Account, String> {
+    accounts
+        .find(address)
         .await
         .map_err(|error| error.to_string())?
         .ok_or_else(|| {

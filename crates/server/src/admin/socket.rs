@@ -89,7 +89,7 @@ async fn serve(stream: UnixStream, cx: &Context) -> io::Result<()> {
     )
     .await??;
     let answer = match serde_json::from_slice::<Request>(&line) {
-        Ok(request) => perform(&*cx.store, &cx.settings(), request).await,
+        Ok(request) => perform(&cx.stores, &cx.settings(), request).await,
         Err(_) => Answer::Refused {
             message: "the server does not understand this command; are both of the same version?"
                 .to_owned(),

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pillarbox_policy::Secret;
+use pillarbox_testkit::FaultyEngine;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
@@ -15,7 +16,6 @@ use crate::accounts::NewPassword;
 use crate::auth::LoginSecret;
 use crate::config::{self, Settings};
 use crate::context::Context;
-use crate::faulty_store::FaultyStore;
 use crate::shutdown::{Shutdown, ShutdownTrigger};
 
 struct Daemon {
@@ -34,7 +34,9 @@ impl Daemon {
         )
         .unwrap();
         let cx = Context::new(
-            Arc::new(FaultyStore::open(folder.path())),
+            FaultyEngine::embedded(&folder.path().join("store"))
+                .unwrap()
+                .0,
             LoginSecret::ephemeral().unwrap(),
             settings.clone(),
         );

@@ -8,8 +8,7 @@ use arc_swap::ArcSwap;
 use pillarbox_policy::{Admission, Channel, Ladder, Secret, Timestamp};
 use pillarbox_proto::sasl::server::ScramOutcome;
 use pillarbox_proto::sasl::{ScramKeys, prepare_password};
-use pillarbox_store::{Account, Store, StoreError};
-use tokio::sync::Mutex;
+use pillarbox_store::{Account, Accounts, LadderMove, Logins, StoreError, Stores};
 
 use super::handle::{AccountHandle, Denied, Outcome};
 use super::hashing::{HashingPool, Verdict};
@@ -44,7 +43,8 @@ pub struct Attempt<'a> {
 /// The one way to log in. See the module's documentation for the order in which things happen.
 #[derive(Debug)]
 pub struct Authenticator {
-    store: Arc<dyn Store>,
+    accounts: Arc<dyn Accounts>,
+    logins: Arc<dyn Logins>,
     settings: Arc<ArcSwap<Settings>>,
     secret: LoginSecret,
     /// Checked for names that are no accounts; no password matches it.
@@ -52,8 +52,6 @@ pub struct Authenticator {
     pool: HashingPool,
     remembered: Remembered,
     throttle: Throttle,
-    /// Held while a ladder is read, changed and written back, so that no change is lost.
-    ladders: Mutex<()>,
 }
 
 /// An attempt that was looked at: the account, if there is one, and what the ladder says.
@@ -64,19 +62,19 @@ struct Found {
 
 impl Authenticator {
     pub(crate) fn new(
-        store: Arc<dyn Store>,
+        stores: &Stores,
         secret: LoginSecret,
         settings: Arc<ArcSwap<Settings>>,
     ) -> Result<Self, super::hashing::HashingError> {
         Ok(Self {
-            store,
+            accounts: Arc::clone(&stores.accounts),
+            logins: Arc::clone(&stores.logins),
             settings,
             secret,
             decoy: super::hashing::decoy()?,
             pool: HashingPool::new(),
             remembered: Remembered::new()?,
             throttle: Throttle::default(),
-            ladders: Mutex::default(),
         })
     }
 
@@ -172,7 +170,7 @@ impl Authenticator {
         {
             return refused(Outcome::TooManyFailures);
         }
-        let account = match self.store.account(&self.address_of(login)).await {
+        let account = match self.accounts.find(&self.address_of(login)).await {
             Ok(account) => account,
             Err(error) => {
                 tracing::error!(%error, "an account could not be looked up; logins are refused");
@@ -248,7 +246,7 @@ impl Authenticator {
         let id = account.as_ref().map(|account| account.id);
         let record = login_record::record(attempt, login, id, outcome, now);
         login_record::log(&record);
-        if let Err(error) = self.store.record_login(record).await {
+        if let Err(error) = self.logins.record(record).await {
             tracing::error!(%error, "a login record could not be written");
         }
         if let (Some(handle), Some(account)) = (handle, account) {
@@ -288,15 +286,17 @@ impl Authenticator {
         if !is_worth_noting(&account.ladder, channel, now) {
             return;
         }
-        let _one_at_a_time = self.ladders.lock().await;
         let noted = async {
-            // Read again: it may have been climbed since the login began.
-            if let Some(current) = self.store.account(&account.address).await? {
-                let mut ladder = current.ladder;
-                ladder.used(channel, now);
-                self.store.set_ladder(current.id, ladder).await?;
+            let mut from = account.ladder;
+            loop {
+                let mut to = from.clone();
+                to.used(channel, now);
+                match self.accounts.move_ladder(account.id, &from, to).await? {
+                    LadderMove::Moved => return Ok::<(), StoreError>(()),
+                    // Somebody else moved it since the login began.
+                    LadderMove::Changed { now } => from = now,
+                }
             }
-            Ok::<(), StoreError>(())
         };
         if let Err(error) = noted.await {
             tracing::error!(%error, account = account.address, "the use of a weaker channel could not be noted");

@@ -1,9 +1,7 @@
 //! What an attempt to log in ends in: [`AccountHandle`] or [`Denied`].
 
-use std::fmt;
-
 use pillarbox_policy::{Admission, LadderRefusal};
-use pillarbox_store::AccountId;
+use pillarbox_store::{AccountId, LoginOutcome, LoginRefusal};
 
 /// Proof that an account has logged in. Made by [`super::Authenticator`] and nowhere else.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,14 +78,14 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Ok => "ok",
-            Self::BadCredentials => "bad-credentials",
-            Self::Ladder(refusal) => refusal.code().as_str(),
-            Self::TooManyFailures => "too-many-failures",
-            Self::Unavailable => "unavailable",
-        })
+impl From<Outcome> for LoginOutcome {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Ok => Self::Succeeded,
+            Outcome::BadCredentials => Self::Refused(LoginRefusal::BadCredentials),
+            Outcome::Ladder(refusal) => Self::Refused(LoginRefusal::Ladder(refusal)),
+            Outcome::TooManyFailures => Self::Refused(LoginRefusal::TooManyFailures),
+            Outcome::Unavailable => Self::Refused(LoginRefusal::Unavailable),
+        }
     }
 }

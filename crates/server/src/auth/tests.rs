@@ -8,8 +8,8 @@ use pillarbox_policy::{Grant, Ladder, LadderRefusal, Rung, Secret, Timestamp, Tl
 use pillarbox_proto::sasl::ScramKeys;
 use pillarbox_proto::sasl::server::ScramOutcome;
 use pillarbox_proto::{ChannelState, Clear, Sealed};
-use pillarbox_store::{LoginRecord, Store, StoreError};
-use pillarbox_testkit::{clear_facts, facts, facts_with, starttls_facts};
+use pillarbox_store::{LadderMove, LoginRecord, StoreError, Stores};
+use pillarbox_testkit::{FaultyEngine, Faults, clear_facts, facts, facts_with, starttls_facts};
 use tokio::time::Instant;
 
 use super::{Attempt, Denied, LoginSecret};
@@ -17,7 +17,6 @@ use crate::accounts::{NewPassword, SCRAM_ITERATIONS, SCRAM_SALT, new_account};
 use crate::clock;
 use crate::config;
 use crate::context::Context;
-use crate::faulty_store::FaultyStore;
 
 const ALICE: &str = "alice@example.org";
 const BOB: &str = "bob@example.org";
@@ -25,7 +24,8 @@ const PASSWORD: &str = "correct horse";
 
 struct House {
     _folder: tempfile::TempDir,
-    store: Arc<FaultyStore>,
+    store: Stores,
+    faults: Arc<Faults>,
     cx: Context,
 }
 
@@ -33,7 +33,7 @@ impl House {
     /// Alice has a new account; Bob may use cleartext for another day.
     async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = Arc::new(FaultyStore::open(folder.path()));
+        let (store, faults) = FaultyEngine::embedded(&folder.path().join("store")).unwrap();
         let verifiers = NewPassword::new(&Secret::from(PASSWORD))
             .unwrap()
             .verifiers()
@@ -41,11 +41,11 @@ impl House {
         let now = clock::now();
         for address in [ALICE, BOB] {
             let account = new_account(address.to_owned(), verifiers.clone(), now);
-            store.create_account(account, now).await.unwrap();
+            store.accounts.create(account, now).await.unwrap();
         }
         let house = Self {
             cx: Context::new(
-                Arc::<FaultyStore>::clone(&store),
+                store.clone(),
                 LoginSecret::ephemeral().unwrap(),
                 config::parse(
                     "hostname = \"mail.example.org\"\ndomains = [\"example.org\"]\n[[certificates]]\nchain = \"c\"\nkey = \"k\"\n",
@@ -55,6 +55,7 @@ impl House {
             )
             .unwrap(),
             store,
+            faults,
             _folder: folder,
         };
         house
@@ -73,10 +74,14 @@ impl House {
     }
 
     async fn set_ladder(&self, address: &str, change: impl FnOnce(&mut Ladder)) {
-        let account = self.store.account(address).await.unwrap().unwrap();
-        let mut ladder = account.ladder;
+        let account = self.store.accounts.find(address).await.unwrap().unwrap();
+        let mut ladder = account.ladder.clone();
         change(&mut ladder);
-        self.store.set_ladder(account.id, ladder).await.unwrap();
+        let accounts = &self.store.accounts;
+        let moved = accounts
+            .move_ladder(account.id, &account.ladder, ladder)
+            .await;
+        assert_eq!(moved, Ok(LadderMove::Moved));
     }
 
     async fn password(
@@ -94,14 +99,17 @@ impl House {
 
     /// Every attempt, the first one first.
     async fn logins(&self) -> Vec<LoginRecord> {
-        let mut logins = self.store.login_records(None, 100).await.unwrap();
+        let mut logins = self.store.logins.newest(None, 100).await.unwrap();
         logins.reverse();
         logins
     }
 
-    async fn outcomes(&self) -> Vec<String> {
+    async fn outcomes(&self) -> Vec<&'static str> {
         let logins = self.logins().await;
-        logins.into_iter().map(|record| record.outcome).collect()
+        logins
+            .iter()
+            .map(|record| record.outcome.as_str())
+            .collect()
     }
 }
 
@@ -202,8 +210,13 @@ async fn a_second_login_costs_no_hash_until_the_password_changes() {
         .unwrap()
         .verifiers()
         .unwrap();
-    let id = house.store.account(ALICE).await.unwrap().unwrap().id;
-    house.store.set_verifiers(id, verifiers).await.unwrap();
+    let id = house.store.accounts.find(ALICE).await.unwrap().unwrap().id;
+    house
+        .store
+        .accounts
+        .set_verifiers(id, verifiers)
+        .await
+        .unwrap();
     assert_eq!(
         house.password(&sealed(), ALICE, PASSWORD).await,
         Err(Denied::Credentials)
@@ -351,7 +364,7 @@ async fn too_many_failures_are_turned_away_without_a_look() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_is_not_a_wrong_password() {
     let house = House::new().await;
-    house.store.break_with(StoreError::Closed);
+    house.faults.fail_all(StoreError::Closed);
     assert_eq!(
         house.password(&sealed(), ALICE, PASSWORD).await,
         Err(Denied::Unavailable)
@@ -376,7 +389,7 @@ async fn a_record_holds_all_tls_facts_and_no_password() {
     );
     let logins = house.logins().await;
     let record = &logins[0];
-    assert_eq!(record.outcome, "ok");
+    assert_eq!(record.outcome.as_str(), "ok");
     assert_eq!(record.listener, "imaps");
     assert_eq!(record.remote, "192.0.2.7:40000");
     assert_eq!(record.how.as_deref(), Some("implicit"));
@@ -413,7 +426,7 @@ async fn scram_keys_are_those_of_the_account() {
                 .unwrap()
         }
     };
-    let alice = house.store.account(ALICE).await.unwrap().unwrap();
+    let alice = house.store.accounts.find(ALICE).await.unwrap().unwrap();
     assert_eq!(keys(ALICE).await.salt, alice.verifiers.scram_sha256.salt);
     assert_eq!(keys("alice").await.salt, alice.verifiers.scram_sha256.salt);
 
@@ -463,7 +476,7 @@ async fn in_the_clear_keys_of_an_account_that_may_not_are_decoys() {
         .scram_keys(&attempt(&channel), ALICE)
         .await
         .unwrap();
-    let alice = house.store.account(ALICE).await.unwrap().unwrap();
+    let alice = house.store.accounts.find(ALICE).await.unwrap().unwrap();
     assert_ne!(keys.salt, alice.verifiers.scram_sha256.salt);
     let denied = house
         .cx
@@ -489,8 +502,8 @@ async fn a_refuted_scram_proof_is_a_wrong_password() {
 #[tokio::test]
 async fn weaker_use_is_noted_once_an_hour_and_implicit_tls_never() {
     let house = House::new().await;
-    let before = house.store.ladder_writes();
-    let writes = || house.store.ladder_writes() - before;
+    let before = house.faults.calls("Accounts::move_ladder");
+    let writes = || house.faults.calls("Accounts::move_ladder") - before;
     assert!(house.password(&sealed(), ALICE, PASSWORD).await.is_ok());
     assert_eq!(writes(), 0);
     for _ in 0..3 {
@@ -506,8 +519,8 @@ async fn weaker_use_is_noted_once_an_hour_and_implicit_tls_never() {
     house
         .set_ladder(ALICE, |ladder| ladder.used(by_starttls().view(), long_ago))
         .await;
-    let before = house.store.ladder_writes();
-    let writes = || house.store.ladder_writes() - before;
+    let before = house.faults.calls("Accounts::move_ladder");
+    let writes = || house.faults.calls("Accounts::move_ladder") - before;
     assert!(
         house
             .password(&by_starttls(), ALICE, PASSWORD)
@@ -515,6 +528,13 @@ async fn weaker_use_is_noted_once_an_hour_and_implicit_tls_never() {
             .is_ok()
     );
     assert_eq!(writes(), 1);
-    let ladder = house.store.account(ALICE).await.unwrap().unwrap().ladder;
+    let ladder = house
+        .store
+        .accounts
+        .find(ALICE)
+        .await
+        .unwrap()
+        .unwrap()
+        .ladder;
     assert!(ladder.weaker_use().is_some_and(|at| at > long_ago));
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use pillarbox_proto::imap::server::{Access, Code, Completion, Event, View};
-use pillarbox_store::{AccountId, MailboxId, ModSeq, Store, StoreError};
+use pillarbox_store::{AccountId, Mail, MailboxId, ModSeq, StoreError};
 use pillarbox_transport::{ConnectionError, Driven};
 use tokio::time::{Instant, sleep_until};
 
@@ -245,11 +245,11 @@ impl Session {
         self.account = Some(account);
     }
 
-    /// The account and its store. Commands that need them come only after login, so the error is a fault of
+    /// The account and the mail. Commands that need them come only after login, so the error is a fault of
     /// ours.
-    pub(super) fn mail(&self) -> Result<(Arc<dyn Store>, AccountId), Completion> {
+    pub(super) fn mail(&self) -> Result<(Arc<dyn Mail>, AccountId), Completion> {
         match &self.account {
-            Some(account) => Ok((Arc::clone(&self.context.store), account.id)),
+            Some(account) => Ok((Arc::clone(&self.context.stores.mail), account.id)),
             None => Err(INTERNAL),
         }
     }

@@ -1,45 +1,33 @@
 //! An account's INBOX as a maildrop, and the one POP3 session it may have at a time.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use pillarbox_proto::pop3::maildrop::{Entry, Maildrop, UniqueId};
 use pillarbox_proto::pop3::server::{CannotOpen, Updated};
-use pillarbox_store::{AccountId, Body, ContentId, MailboxId, StoreError, Uid, UidRange};
+use pillarbox_store::{
+    Body, ContentId, Lease, Leases, MailboxId, Renewal, StoreError, Uid, UidRange,
+};
 
 use crate::{AccountHandle, Context};
 
-/// Which accounts have a POP3 session (RFC 1939 §4: exclusive access; RFC 2449 §8.1.2). It keeps out other
-/// POP3 sessions, nobody else.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Maildrops(Arc<Mutex<HashSet<AccountId>>>);
+/// How long a maildrop stays taken without a sign of life of its session: longer than a session may be silent.
+const LEASE: Duration = Duration::from_secs(15 * 60);
+/// How old a lease gets before it is renewed.
+const RENEW_AFTER: Duration = Duration::from_secs(60);
 
-impl Maildrops {
-    /// Takes the account's maildrop; `None` where another session has it.
-    fn take(&self, account: AccountId) -> Option<Taken> {
-        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.insert(account).then(|| Taken {
-            maildrops: self.clone(),
-            account,
-        })
-    }
-}
-
-/// A maildrop that is taken; given back when this is dropped.
+/// The one POP3 session an account may have at a time (RFC 1939 §4: exclusive access; RFC 2449 §8.1.2). It
+/// keeps out other POP3 sessions, nobody else. Given back when this is dropped.
 #[derive(Debug)]
 struct Taken {
-    maildrops: Maildrops,
-    account: AccountId,
+    leases: Arc<dyn Leases>,
+    lease: Lease,
+    renewed: Instant,
 }
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        let mut taken = self
-            .maildrops
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        taken.remove(&self.account);
+        self.leases.give_back(&self.lease);
     }
 }
 
@@ -58,18 +46,48 @@ impl OpenMaildrop {
         cx: &Context,
         account: &AccountHandle,
     ) -> Result<(Self, Maildrop), CannotOpen> {
-        let taken = cx.maildrops.take(account.id).ok_or(CannotOpen::InUse)?;
-        Self::look(cx, taken).await.map_err(|error| {
+        let unavailable = |error: StoreError| {
             tracing::error!(%error, "an INBOX cannot be opened");
             CannotOpen::Unavailable
-        })
+        };
+        let leases = Arc::clone(&cx.stores.leases);
+        let lease = leases.take(account.id, LEASE).await.map_err(unavailable)?;
+        let taken = Taken {
+            lease: lease.ok_or(CannotOpen::InUse)?,
+            leases,
+            renewed: Instant::now(),
+        };
+        Self::look(cx, taken).await.map_err(unavailable)
+    }
+
+    /// Keeps the maildrop while the session lives; to be called whenever its client does something. Answers
+    /// whether it is still this session's.
+    pub(super) async fn keep(&mut self) -> bool {
+        if self.taken.renewed.elapsed() < RENEW_AFTER {
+            return true;
+        }
+        match self.taken.leases.renew(&self.taken.lease, LEASE).await {
+            Ok(Renewal::Held) => {
+                self.taken.renewed = Instant::now();
+                true
+            }
+            Ok(Renewal::Lost) => {
+                tracing::warn!("a POP3 session lost its maildrop");
+                false
+            }
+            Err(error) => {
+                tracing::error!(%error, "a maildrop cannot be kept");
+                false
+            }
+        }
     }
 
     async fn look(cx: &Context, taken: Taken) -> Result<(Self, Maildrop), StoreError> {
-        let account = taken.account;
-        let inbox = cx.store.mailbox(account, "INBOX").await?;
+        let account = taken.lease.account();
+        let inbox = cx.stores.mail.mailbox(account, "INBOX").await?;
         let messages = cx
-            .store
+            .stores
+            .mail
             .messages(account, inbox.id, &[UidRange::ALL])
             .await?;
         let validity = inbox.uid_validity.get();
@@ -98,7 +116,12 @@ impl OpenMaildrop {
     /// The content of a message; `None` where it cannot be read, or another client has removed it.
     pub(super) async fn body(&self, cx: &Context, entry: Entry) -> Option<Box<dyn Body>> {
         let (_, content) = self.find(entry)?;
-        match cx.store.body(self.taken.account, content).await {
+        match cx
+            .stores
+            .mail
+            .body(self.taken.lease.account(), content)
+            .await
+        {
             Ok(body) => Some(body),
             Err(StoreError::NotFound { .. }) => None,
             Err(error) => {
@@ -109,17 +132,17 @@ impl OpenMaildrop {
     }
 
     /// Removes messages; those another client removed meanwhile are gone as well.
-    pub(super) async fn remove(&self, cx: &Context, entries: &[Entry]) -> Updated {
+    pub(super) async fn remove(&mut self, cx: &Context, entries: &[Entry]) -> Updated {
+        if !self.keep().await {
+            return Updated::SomeNotRemoved;
+        }
         let uids: Vec<_> = entries
             .iter()
             .filter_map(|entry| self.find(*entry))
             .map(|(uid, _)| uid)
             .collect();
-        match cx
-            .store
-            .expunge(self.taken.account, self.mailbox, &uids)
-            .await
-        {
+        let account = self.taken.lease.account();
+        match cx.stores.mail.expunge(account, self.mailbox, &uids).await {
             Ok(_) => Updated::Removed,
             Err(error) => {
                 tracing::error!(%error, "messages deleted over POP3 cannot be removed");
@@ -134,20 +157,5 @@ impl OpenMaildrop {
             .binary_search_by_key(&entry.id.uid, |(uid, _)| uid.0.get())
             .ok()?;
         self.contents.get(at).copied()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_session_an_account_at_a_time() {
-        let maildrops = Maildrops::default();
-        let first = maildrops.take(AccountId(1)).unwrap();
-        assert!(maildrops.take(AccountId(1)).is_none());
-        assert!(maildrops.take(AccountId(2)).is_some());
-        drop(first);
-        assert!(maildrops.take(AccountId(1)).is_some());
     }
 }

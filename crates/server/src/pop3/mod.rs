@@ -1,7 +1,7 @@
 //! POP3 sessions (RFC 1939): the machine of `proto`, authentication, and the INBOX of an account.
 //!
 //! A session sees INBOX as it was at login. It removes what was marked deleted when the client says QUIT, and
-//! never otherwise (RFC 1939 §6). It keeps other POP3 sessions of the account out (`Maildrops`) and nobody
+//! never otherwise (RFC 1939 §6). It keeps other POP3 sessions of the account out (a lease) and nobody
 //! else: IMAP and delivery go on meanwhile, and no lock of the store is held between two operations.
 
 mod login;
@@ -22,7 +22,6 @@ use pillarbox_transport::{Accepted, ConnectionError, Conversation, Driven};
 use tokio::time::{Instant, sleep_until};
 
 use self::login::Logins;
-pub(crate) use self::maildrop::Maildrops;
 use self::maildrop::OpenMaildrop;
 use crate::{Context, ListenerInfo, Shutdown, upgrade};
 
@@ -169,6 +168,7 @@ impl<'a> Session<'a> {
                     let window = self.cx.legacy_window(peer).await;
                     conversation.machine().permit(window);
                 }
+                Ok(_) if self.lost_maildrop().await => return End::Over,
                 Ok(Some(event)) => self.answer(event, conversation).await,
                 Ok(None) => match self.sending.take() {
                     Some(sending) => self.send_on(sending, conversation.machine()).await,
@@ -179,6 +179,14 @@ impl<'a> Session<'a> {
                 },
                 Err(end) => return end,
             }
+        }
+    }
+
+    /// Keeps the maildrop for another while. Without it the session ends and removes nothing.
+    async fn lost_maildrop(&mut self) -> bool {
+        match &mut self.maildrop {
+            Some(maildrop) => !maildrop.keep().await,
+            None => false,
         }
     }
 
@@ -243,7 +251,7 @@ impl<'a> Session<'a> {
                 tracing::warn!(mechanism, %failure, "login failed");
             }
             Event::Update { entries } => {
-                let updated = match &self.maildrop {
+                let updated = match &mut self.maildrop {
                     Some(maildrop) => maildrop.remove(self.cx, &entries).await,
                     None => Updated::SomeNotRemoved,
                 };

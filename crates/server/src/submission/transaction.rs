@@ -81,7 +81,7 @@ impl Transaction {
             return Err(Refusal::NoRelay);
         }
         let address = address.to_string();
-        let account = match cx.store.account(&address).await {
+        let account = match cx.stores.accounts.find(&address).await {
             Ok(Some(account)) => account.id,
             Ok(None) => return Err(Refusal::NoSuchMailbox),
             Err(error) => return Err(failed(&error)),
@@ -101,10 +101,13 @@ impl Transaction {
         let id: String = random.iter().map(|octet| format!("{octet:02x}")).collect();
         let hostname = cx.settings().hostname.to_string();
         let accounts: Vec<AccountId> = self.recipients.iter().map(|to| to.account).collect();
-        let mut delivery =
-            Delivery::begin(Arc::clone(&cx.store), &accounts, &self.mail.reverse_path)
-                .await
-                .map_err(|error| failed(&error))?;
+        let mut delivery = Delivery::begin(
+            Arc::clone(&cx.stores.mail),
+            &accounts,
+            &self.mail.reverse_path,
+        )
+        .await
+        .map_err(|error| failed(&error))?;
         let received = self.received(arrival, &hostname, &id);
         delivery
             .write(received.to_string().as_bytes())

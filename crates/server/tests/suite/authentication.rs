@@ -58,8 +58,9 @@ async fn accounts_passwords_ladders_and_records_outlive_the_process() {
     let cx = context(folder.path()).await;
     let account = new_account(ALICE.to_owned(), verifiers("correct horse"), clock::now());
     let id = cx
-        .store
-        .create_account(account, clock::now())
+        .stores
+        .accounts
+        .create(account, clock::now())
         .await
         .unwrap();
     assert_eq!(
@@ -74,7 +75,8 @@ async fn accounts_passwords_ladders_and_records_outlive_the_process() {
         log_in(&cx, &clear, "correct horse").await,
         Err(Denied::PrivacyRequired)
     );
-    cx.store
+    cx.stores
+        .accounts
         .set_verifiers(id, verifiers("battery staple"))
         .await
         .unwrap();
@@ -82,7 +84,7 @@ async fn accounts_passwords_ladders_and_records_outlive_the_process() {
         log_in(&cx, &sealed, "correct horse").await,
         Err(Denied::Credentials)
     );
-    cx.store.close().await;
+    cx.stores.close().await;
     drop(cx);
 
     let cx = context(folder.path()).await;
@@ -90,33 +92,41 @@ async fn accounts_passwords_ladders_and_records_outlive_the_process() {
         log_in(&cx, &sealed, "battery staple").await,
         Ok(ALICE.to_owned())
     );
-    let ladder = cx.store.account(ALICE).await.unwrap().unwrap().ladder;
+    let ladder = cx
+        .stores
+        .accounts
+        .find(ALICE)
+        .await
+        .unwrap()
+        .unwrap()
+        .ladder;
     assert!(ladder.weaker_use().is_some(), "STARTTLS was used (S4.1-2)");
     let outcomes: Vec<_> = cx
-        .store
-        .login_records(Some(id), 10)
+        .stores
+        .logins
+        .newest(Some(id), 10)
         .await
         .unwrap()
         .into_iter()
-        .map(|record| (record.outcome, record.how))
+        .map(|record| (record.outcome.as_str(), record.how))
         .collect();
     let implicit = || Some("implicit".to_owned());
     assert_eq!(
         outcomes,
         [
-            ("ok".to_owned(), implicit()),
-            ("bad-credentials".to_owned(), implicit()),
-            ("PRIVACY_REQUIRED".to_owned(), None),
-            ("ok".to_owned(), Some("starttls".to_owned())),
-            ("ok".to_owned(), implicit()),
+            ("ok", implicit()),
+            ("bad-credentials", implicit()),
+            ("PRIVACY_REQUIRED", None),
+            ("ok", Some("starttls".to_owned())),
+            ("ok", implicit()),
         ]
     );
 
-    cx.store.delete_account(id).await.unwrap();
+    cx.stores.accounts.delete(id).await.unwrap();
     assert_eq!(
         log_in(&cx, &sealed, "battery staple").await,
         Err(Denied::Credentials),
         "what was remembered goes with the account"
     );
-    cx.store.close().await;
+    cx.stores.close().await;
 }

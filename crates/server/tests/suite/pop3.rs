@@ -180,8 +180,8 @@ async fn a_wrong_password_is_refused_and_recorded() {
         panic!("a wrong password logs in");
     };
     assert_eq!(refused.code, Some(ResponseCode::Auth));
-    let outcome = server.house.logins().await[0].outcome.clone();
-    assert_eq!(outcome, "bad-credentials");
+    let outcome = server.house.logins().await[0].outcome;
+    assert_eq!(outcome.as_str(), "bad-credentials");
     server.stop().await;
 }
 

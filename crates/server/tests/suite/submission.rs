@@ -19,7 +19,7 @@ use pillarbox_proto::smtp::submission::client::{Client, Envelope, Event};
 use pillarbox_proto::smtp::{Body, ReversePath};
 use pillarbox_proto::{Machine, Step};
 use pillarbox_server::received::{self, Received};
-use pillarbox_store::Store;
+use pillarbox_store::{LadderMove, LoginOutcome, StoreError};
 use pillarbox_transport::{ConnectionError, Driven, HandDriven};
 
 /// `PLAIN` of ann@example.org.
@@ -377,9 +377,7 @@ async fn the_250_waits_for_every_copy_to_be_stored() {
     let mut peer = server.connect().await;
     peer.log_in().await;
     // One copy can be stored, the other has to wait.
-    let appends = &server.house.store.appends;
-    appends.forget_permits(usize::MAX);
-    appends.add_permits(1);
+    let appends = server.house.faults.hold("Mail::append", 1);
     let submitted = peer.submit(&["ann@example.org", "bob@example.org"], MESSAGE);
     let mut submitted = std::pin::pin!(submitted);
     let early = tokio::time::timeout(Duration::from_millis(300), &mut submitted).await;
@@ -395,12 +393,17 @@ async fn a_full_disk_and_a_broken_store_are_temporary() {
     let server = server(TlsStart::Implicit).await;
     let mut peer = server.connect().await;
     peer.log_in().await;
-    server.house.store.set_room(400);
+    let full = StoreError::Disk {
+        path: "spool".into(),
+        why: "No space left on device".to_owned(),
+    };
+    // The fields that we add go in; of the message only a beginning does.
+    server.house.faults.fail("Spool::write", 4, full);
     let long = format!("Subject: x\r\n\r\n{}", "x\r\n".repeat(1000));
     let reply = peer.submit(&["bob@example.org"], &long).await;
     assert!(reply.starts_with("452 4.3.1 "), "{reply}");
-    server.house.store.set_room(u64::MAX);
-    server.house.store.appends.close();
+    server.house.faults.mend("Spool::write");
+    server.house.faults.hold("Mail::append", 0).close();
     let reply = peer.submit(&["bob@example.org"], MESSAGE).await;
     assert!(reply.starts_with("451 4.3.0 "), "{reply}");
     assert_eq!(server.messages().await, []);
@@ -577,7 +580,7 @@ async fn our_client_logs_in_bound_to_the_connection_and_sends() {
     assert!(message.ends_with("\r\n\r\n.\r\nend\r\n"), "{message}");
     let logins = server.house.logins().await;
     assert_eq!(logins[0].mechanism, "SCRAM-SHA-256-PLUS");
-    assert_eq!(logins[0].outcome, "ok");
+    assert_eq!(logins[0].outcome, LoginOutcome::Succeeded);
 }
 
 #[tokio::test]
@@ -588,7 +591,10 @@ async fn in_a_window_only_named_accounts_log_in_and_all_others_hear_the_same() {
     let rung = Rung::Cleartext { until: far };
     let ladder = Ladder::restore(rung, TlsVersion::Tls12, None, Timestamp(0));
     let ann = server.house.account(ANN).await;
-    server.house.store.set_ladder(ann, ladder).await.unwrap();
+    let accounts = &server.house.store.accounts;
+    let before = accounts.find(ANN).await.unwrap().unwrap().ladder;
+    let moved = accounts.move_ladder(ann, &before, ladder).await;
+    assert_eq!(moved, Ok(LadderMove::Moved));
     let mut peer = server.connect_clear().await;
     peer.say("EHLO client.example\r\n", 1).await;
     // bob with the right password, bob with a wrong one.

@@ -1,6 +1,7 @@
 //! Which addresses there are, over all shards, in memory.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ops::Bound;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,7 +23,7 @@ pub(super) struct Directory {
 #[derive(Debug, Default)]
 struct Known {
     /// By the key of the address.
-    accounts: HashMap<String, AccountId>,
+    accounts: BTreeMap<String, AccountId>,
     keys: HashMap<AccountId, String>,
     reserved: HashSet<String>,
 }
@@ -72,6 +73,17 @@ impl Directory {
     pub(super) fn find(&self, address: &str) -> Option<AccountId> {
         let key = names::key(address);
         self.lock().accounts.get(&key).copied()
+    }
+
+    /// At most `limit` accounts with their keys, by key: the first ones, or those behind a key.
+    pub(super) fn after(&self, key: Option<&str>, limit: usize) -> Vec<(String, AccountId)> {
+        let from = key.map_or(Bound::Unbounded, Bound::Excluded);
+        self.lock()
+            .accounts
+            .range::<str, _>((from, Bound::Unbounded))
+            .take(limit)
+            .map(|(key, id)| (key.clone(), *id))
+            .collect()
     }
 
     /// Takes an address, given by its key, for an account about to be made.

@@ -4,13 +4,15 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use async_trait::async_trait;
 use pillarbox_policy::Timestamp;
+use rusqlite::types::Type;
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use super::blocking;
 use super::index::{trouble, trouble_at};
-use crate::{AccountId, LoginRecord, StoreError};
+use super::{EmbeddedStore, blocking};
+use crate::{AccountId, LoginOutcome, LoginRecord, Logins, StoreError};
 
 /// Days a record is kept, counted back from the newest one.
 const DAYS: i64 = 30;
@@ -54,7 +56,7 @@ const COLUMNS: &str = "at, account, login, listener, remote, how, tls_version, c
 
 /// The thread that keeps the records, and the way to it.
 #[derive(Debug)]
-pub(super) struct Logins {
+pub(super) struct LoginRecords {
     queue: Mutex<Option<mpsc::Sender<Request>>>,
     keeper: Mutex<Option<JoinHandle<()>>>,
 }
@@ -68,7 +70,7 @@ enum Request {
     },
 }
 
-impl Logins {
+impl LoginRecords {
     /// Opens the records; makes them where there are none. May block.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let records = Connection::open(path)
@@ -219,7 +221,7 @@ fn insert_one(records: &Connection, record: &LoginRecord) -> rusqlite::Result<()
         &record.client_certificate,
         &record.mechanism,
         record.client.as_deref().map(cut),
-        &record.outcome,
+        record.outcome.as_str(),
     ))?;
     Ok(())
 }
@@ -251,6 +253,7 @@ fn newest(
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<LoginRecord> {
+    let outcome: String = row.get(15)?;
     Ok(LoginRecord {
         at: Timestamp(row.get(0)?),
         account: row.get::<_, Option<i64>>(1)?.map(AccountId),
@@ -267,7 +270,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<LoginRecord> {
         client_certificate: row.get(12)?,
         mechanism: row.get(13)?,
         client: row.get(14)?,
-        outcome: row.get(15)?,
+        outcome: LoginOutcome::from_word(&outcome)
+            .ok_or_else(|| rusqlite::Error::InvalidColumnType(15, outcome, Type::Text))?,
     })
 }
 
@@ -284,14 +288,29 @@ fn prune(records: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-impl Drop for Logins {
+impl Drop for LoginRecords {
     fn drop(&mut self) {
         self.close();
     }
 }
 
+#[async_trait]
+impl Logins for EmbeddedStore {
+    async fn record(&self, record: LoginRecord) -> Result<(), StoreError> {
+        self.logins.record(record).await
+    }
+
+    async fn newest(
+        &self,
+        account: Option<AccountId>,
+        limit: u32,
+    ) -> Result<Vec<LoginRecord>, StoreError> {
+        self.logins.newest(account, limit).await
+    }
+}
+
 /// Ends the records on a thread that may block.
-pub(super) async fn close(logins: std::sync::Arc<Logins>) {
+pub(super) async fn close(logins: std::sync::Arc<LoginRecords>) {
     let closed = blocking(move || {
         logins.close();
         Ok(())
@@ -322,7 +341,7 @@ mod tests {
             client_certificate: None,
             mechanism: "PLAIN".to_owned(),
             client: None,
-            outcome: "ok".to_owned(),
+            outcome: LoginOutcome::Succeeded,
         }
     }
 
@@ -330,7 +349,7 @@ mod tests {
     async fn records_come_back_newest_first_even_after_a_restart() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("logins");
-        let logins = Logins::open(&path).unwrap();
+        let logins = LoginRecords::open(&path).unwrap();
         let all = [record(1, 1), record(2, 2), record(3, 1)];
         for record in all.clone() {
             logins.record(record).await.unwrap();
@@ -339,7 +358,7 @@ mod tests {
         let newest = logins.newest(None, 2).await.unwrap();
         assert_eq!(newest, [third.clone(), second]);
         drop(logins);
-        let logins = Logins::open(&path).unwrap();
+        let logins = LoginRecords::open(&path).unwrap();
         let newest = logins.newest(Some(AccountId(1)), 9).await.unwrap();
         assert_eq!(newest, [third, first]);
     }
@@ -348,13 +367,13 @@ mod tests {
     async fn records_older_than_thirty_days_go() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("logins");
-        let logins = Logins::open(&path).unwrap();
+        let logins = LoginRecords::open(&path).unwrap();
         let now = 31 * Timestamp::DAY;
         for at in [0, Timestamp::DAY, now] {
             logins.record(record(at, 1)).await.unwrap();
         }
         drop(logins);
-        let logins = Logins::open(&path).unwrap();
+        let logins = LoginRecords::open(&path).unwrap();
         let kept: Vec<i64> = logins
             .newest(None, 9)
             .await
@@ -368,7 +387,7 @@ mod tests {
     #[tokio::test]
     async fn after_the_end_records_are_refused() {
         let place = tempfile::tempdir().unwrap();
-        let logins = Logins::open(&place.path().join("logins")).unwrap();
+        let logins = LoginRecords::open(&place.path().join("logins")).unwrap();
         logins.close();
         assert_eq!(logins.record(record(1, 1)).await, Err(StoreError::Closed));
         assert_eq!(logins.newest(None, 1).await, Err(StoreError::Closed));

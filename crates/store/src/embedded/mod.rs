@@ -97,6 +97,7 @@
 //! A batch whose sync fails is taken back from the log before anything else is written: the system may have
 //! dropped what it could not write.
 
+mod accounts;
 mod apply;
 mod body;
 mod codec;
@@ -105,10 +106,11 @@ mod entry;
 mod folder;
 mod grants;
 mod index;
+mod leases;
 mod log;
 mod logins;
+mod mail;
 mod names;
-mod operations;
 mod plan;
 mod query;
 mod readers;
@@ -116,7 +118,7 @@ mod scan;
 mod segment;
 mod spool;
 mod verify;
-mod watchers;
+mod wakeups;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -124,6 +126,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use async_trait::async_trait;
 use rusqlite::Connection;
 use tokio::sync::mpsc;
 
@@ -131,15 +134,16 @@ use self::directory::Directory;
 use self::folder::Folder;
 use self::grants::GrantBook;
 use self::index::IndexSync;
+use self::leases::Held;
 use self::log::Log;
-use self::logins::Logins;
+use self::logins::LoginRecords;
 use self::plan::Planned;
 use self::readers::Readers;
 use self::spool::Content;
 pub use self::verify::{Report, ShardReport};
-use self::watchers::Watchers;
+use self::wakeups::Watchers;
 use self::writer::{Operation, QUEUE, Waiting, Writer};
-use crate::{AccountId, StoreError};
+use crate::{AccountId, Engine, StoreError};
 
 /// The least a segment may be asked to hold, in octets.
 const SMALLEST_SEGMENT: u64 = 4096;
@@ -165,17 +169,17 @@ impl Default for EmbeddedOptions {
     }
 }
 
-/// The store in a folder of its own. See the [`Store`](crate::Store) trait for what it does.
+/// The store in a folder of its own. [`Stores::of`](crate::Stores::of) makes the handles to it.
 ///
-/// Dropping it waits until what was asked for is stored; [`Store::close`](crate::Store::close) does so
-/// without blocking.
+/// Dropping it waits until what was asked for is stored; [`Engine::close`] does so without blocking.
 #[derive(Debug)]
 pub struct EmbeddedStore {
     shards: Vec<Shard>,
     directory: Arc<Directory>,
     watchers: Arc<Watchers>,
-    logins: Arc<Logins>,
+    logins: Arc<LoginRecords>,
     grants: Arc<GrantBook>,
+    leases: Held,
     spools: Arc<Path>,
     closed: AtomicBool,
     closing: tokio::sync::Mutex<()>,
@@ -213,7 +217,7 @@ impl EmbeddedStore {
             directory.load(&index)?;
             recovered.push((number, index, applied));
         }
-        let logins = Arc::new(Logins::open(&folder.logins())?);
+        let logins = Arc::new(LoginRecords::open(&folder.logins())?);
         let grants = Arc::new(GrantBook::open(&folder.grants())?);
         let mut shards = Vec::new();
         for (number, index, applied) in recovered {
@@ -246,6 +250,7 @@ impl EmbeddedStore {
             watchers,
             logins,
             grants,
+            leases: Held::default(),
             spools: folder.spools().into(),
             closed: AtomicBool::new(false),
             closing: tokio::sync::Mutex::default(),
@@ -319,7 +324,21 @@ impl EmbeddedStore {
         self.shard(account)?.readers.read(read).await
     }
 
-    async fn shut(&self) {
+    /// Takes no more operations; answers the threads that still work on those there are.
+    fn end_queues(&self) -> Vec<JoinHandle<()>> {
+        for shard in &self.shards {
+            drop(held(&shard.queue).take());
+        }
+        self.shards
+            .iter()
+            .filter_map(|shard| held(&shard.writer).take())
+            .collect()
+    }
+}
+
+#[async_trait]
+impl Engine for EmbeddedStore {
+    async fn close(&self) {
         let _one_at_a_time = self.closing.lock().await;
         self.closed.store(true, Ordering::Release);
         let writers = self.end_queues();
@@ -337,17 +356,6 @@ impl EmbeddedStore {
         logins::close(Arc::clone(&self.logins)).await;
         self.watchers.close();
         drop(held(&self.folder).take());
-    }
-
-    /// Takes no more operations; answers the threads that still work on those there are.
-    fn end_queues(&self) -> Vec<JoinHandle<()>> {
-        for shard in &self.shards {
-            drop(held(&shard.queue).take());
-        }
-        self.shards
-            .iter()
-            .filter_map(|shard| held(&shard.writer).take())
-            .collect()
     }
 }
 

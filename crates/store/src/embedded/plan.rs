@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::num::NonZeroU32;
 
-use pillarbox_policy::Timestamp;
+use pillarbox_policy::{Ladder, Timestamp};
 use rusqlite::Connection;
 
 use super::entry::{AppendedMessage, Effect};
@@ -14,8 +14,8 @@ use super::names::{self, INBOX};
 use super::query::{self, Counters};
 use super::segment::LARGEST_ENTRY;
 use crate::{
-    AccountId, Appended, ContentId, FlagChange, Flags, Mailbox, MailboxId, Message, ModSeq,
-    NewAccount, NewMessage, StoreError, Uid, UidRange, Verifiers,
+    AccountId, Appended, ContentId, FlagChange, Flags, LadderMove, Mailbox, MailboxId, Message,
+    ModSeq, NewAccount, NewMessage, StoreError, Uid, UidRange, Verifiers,
 };
 
 /// Effects, and what the caller is told once they are stored; or why the operation is refused.
@@ -99,6 +99,25 @@ pub(super) fn change_account(
         check_verifiers(verifiers)?;
     }
     done(vec![effect], ())
+}
+
+/// Moves an account on the ladder, if it stands at `from`.
+pub(super) fn move_ladder(
+    index: &Connection,
+    account: AccountId,
+    from: &Ladder,
+    to: Ladder,
+) -> Planned<LadderMove> {
+    let found = query::account(index, account)?.ok_or_else(query::no_account)?;
+    if found.ladder != *from {
+        return done(Vec::new(), LadderMove::Changed { now: found.ladder });
+    }
+    let effects = if to == *from {
+        Vec::new()
+    } else {
+        vec![Effect::LadderSet(to)]
+    };
+    done(effects, LadderMove::Moved)
 }
 
 fn check_verifiers(verifiers: &Verifiers) -> Result<(), StoreError> {

@@ -88,11 +88,6 @@ pub(super) fn account(
     one(index, &sql, [account.0], read_account)
 }
 
-/// Every account of the shard.
-pub(super) fn accounts(index: &Connection) -> Result<Vec<Account>, StoreError> {
-    all(index, ACCOUNT, [], read_account)
-}
-
 /// The numbers that ascend in an account; an error if there is no such account.
 pub(super) fn counters(index: &Connection, account: AccountId) -> Result<Counters, StoreError> {
     one(

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Appended, FlagChange, Flags, Mailbox, Message, ModSeq, NewAccount, NewMessage, ScramKeys,
-    Store, Uid, UidRange, Verifiers, Wake,
+    Accounts, Appended, FlagChange, Flags, Mail, Mailbox, Message, ModSeq, NewAccount, NewMessage,
+    ScramKeys, Uid, UidRange, Verifiers, Wake, Wakeups,
 };
 
 const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -43,7 +43,7 @@ async fn account(store: &EmbeddedStore, address: &str) -> Result<AccountId, Stor
         verifiers: verifiers("$argon2id$first"),
         ladder: Ladder::new(NOW),
     };
-    store.create_account(new, NOW).await
+    store.create(new, NOW).await
 }
 
 async fn message(
@@ -162,7 +162,7 @@ async fn a_new_account_has_its_mailboxes() {
         ("Trash", Some("Trash")),
     ];
     assert_eq!(names, expected);
-    let found = store.account("jane@EXAMPLE.org").await.unwrap().unwrap();
+    let found = store.find("jane@EXAMPLE.org").await.unwrap().unwrap();
     assert_eq!((found.id, found.address.as_str()), (id, "Jane@Example.org"));
     assert_eq!(
         account(&store, "JANE@example.org").await,
@@ -178,8 +178,8 @@ async fn an_account_made_again_has_higher_uid_validities_and_another_identity() 
     let store = open(place.path());
     let first = account(&store, "a@b").await.unwrap();
     let before = store.create_mailbox(first, "x/y").await.unwrap();
-    store.delete_account(first).await.unwrap();
-    assert!(store.account("a@b").await.unwrap().is_none());
+    store.delete(first).await.unwrap();
+    assert!(store.find("a@b").await.unwrap().is_none());
     store.close().await;
     drop(store);
     let store = open(place.path());
@@ -195,11 +195,11 @@ async fn an_exposed_password_is_noted_until_it_is_changed() {
     let store = open(place.path());
     let id = account(&store, "a@b").await.unwrap();
     store.set_password_exposed(id, Timestamp(5)).await.unwrap();
-    let exposed = store.account("a@b").await.unwrap().unwrap();
+    let exposed = store.find("a@b").await.unwrap().unwrap();
     assert_eq!(exposed.password_exposed, Some(Timestamp(5)));
     let changed = verifiers("$argon2id$second");
     store.set_verifiers(id, changed.clone()).await.unwrap();
-    let now = store.account("a@b").await.unwrap().unwrap();
+    let now = store.find("a@b").await.unwrap().unwrap();
     assert_eq!(now.password_exposed, None);
     assert_eq!(now.verifiers, changed);
 }
@@ -236,7 +236,11 @@ async fn watchers_hear_of_what_is_stored() {
     let mut watch = store.watch(id);
     let appended = append(&store, id, "Sent", b"x").await.unwrap();
     store.create_mailbox(id, "New").await.unwrap();
-    assert_eq!(watch.next().await, Some(Wake::Mailbox(appended.mailbox)));
+    let wake = Wake::Mailbox {
+        mailbox: appended.mailbox,
+        modseq: appended.modseq,
+    };
+    assert_eq!(watch.next().await, Some(wake));
     assert_eq!(watch.next().await, Some(Wake::MailboxList));
     store.close().await;
     assert_eq!(watch.next().await, None);
@@ -257,7 +261,7 @@ async fn a_closed_store_refuses_and_its_folder_is_free() {
     assert_eq!(store.mailboxes(id).await, Err(StoreError::Closed));
     assert_eq!(store.spool().await.unwrap_err(), StoreError::Closed);
     assert_eq!(store.create_mailbox(id, "x").await, Err(StoreError::Closed));
-    assert!(store.account("jane@example.org").await.is_err());
+    assert!(store.find("jane@example.org").await.is_err());
     open(place.path());
 }
 

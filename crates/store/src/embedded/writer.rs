@@ -15,7 +15,7 @@ use super::log::Log;
 use super::plan::Planned;
 use super::segment::{Segment, disk};
 use super::spool::Content;
-use super::watchers::Watchers;
+use super::wakeups::Watchers;
 use crate::{AccountId, StoreError};
 
 /// Operations made durable together at most.

@@ -1,9 +1,7 @@
 //! Accounts, what verifies their passwords, and where they stand.
 
-use std::sync::Arc;
-
 use pillarbox_policy::{Ladder, Rung, Timestamp, TlsVersion};
-use pillarbox_store::{AccountId, StoreError, UidRange};
+use pillarbox_store::{AccountId, LadderMove, StoreError, UidRange};
 
 use crate::steps::{
     NOW, append, content, create_account, mailbox, messages, new_account, verifiers,
@@ -12,9 +10,9 @@ use crate::{Place, assert_refused};
 
 pub(crate) async fn an_account_is_found_by_its_address_in_any_case(place: Place) {
     let store = place.open();
-    let id = create_account(&*store, "Jane.Doe@Example.org").await;
+    let id = create_account(&store, "Jane.Doe@Example.org").await;
     for address in ["Jane.Doe@Example.org", "jane.doe@example.ORG"] {
-        let account = store.account(address).await.unwrap().unwrap();
+        let account = store.accounts.find(address).await.unwrap().unwrap();
         assert_eq!(account.id, id);
         assert_eq!(account.address, "Jane.Doe@Example.org");
         assert_eq!(account.created, NOW);
@@ -23,23 +21,27 @@ pub(crate) async fn an_account_is_found_by_its_address_in_any_case(place: Place)
         assert_eq!(account.ladder, Ladder::new(NOW));
     }
     for address in ["jane.doe@example.com", "jane.doe", "", "@"] {
-        assert!(store.account(address).await.unwrap().is_none(), "{address}");
+        assert!(
+            store.accounts.find(address).await.unwrap().is_none(),
+            "{address}"
+        );
     }
 }
 
 pub(crate) async fn an_address_is_given_once(place: Place) {
     let store = place.open();
-    create_account(&*store, "jane@example.org").await;
+    create_account(&store, "jane@example.org").await;
     for address in ["jane@example.org", "JANE@example.org"] {
-        let again = store.create_account(new_account(address), NOW).await;
+        let again = store.accounts.create(new_account(address), NOW).await;
         assert_refused!(again, StoreError::Exists { .. });
     }
     let store = place.reopen(store).await;
     let again = store
-        .create_account(new_account("Jane@Example.Org"), NOW)
+        .accounts
+        .create(new_account("Jane@Example.Org"), NOW)
         .await;
     assert_refused!(again, StoreError::Exists { .. });
-    assert_eq!(store.accounts().await.unwrap().len(), 1);
+    assert_eq!(store.accounts.page(None, 100).await.unwrap().len(), 1);
 }
 
 pub(crate) async fn of_many_who_want_an_address_one_gets_it(place: Place) {
@@ -47,10 +49,10 @@ pub(crate) async fn of_many_who_want_an_address_one_gets_it(place: Place) {
     let wanting: Vec<_> = ["jane", "Jane", "jAne", "jaNe", "janE", "JANE"]
         .into_iter()
         .map(|local| {
-            let store = Arc::clone(&store);
+            let store = store.clone();
             tokio::spawn(async move {
                 let account = new_account(&format!("{local}@example.org"));
-                store.create_account(account, NOW).await
+                store.accounts.create(account, NOW).await
             })
         })
         .collect();
@@ -62,7 +64,7 @@ pub(crate) async fn of_many_who_want_an_address_one_gets_it(place: Place) {
         }
     }
     assert_eq!(given, 1);
-    assert_eq!(store.accounts().await.unwrap().len(), 1);
+    assert_eq!(store.accounts.page(None, 100).await.unwrap().len(), 1);
 }
 
 pub(crate) async fn an_address_that_is_none_is_refused(place: Place) {
@@ -77,16 +79,16 @@ pub(crate) async fn an_address_that_is_none_is_refused(place: Place) {
         "a@b\r\n",
         &long,
     ] {
-        let refused = store.create_account(new_account(address), NOW).await;
+        let refused = store.accounts.create(new_account(address), NOW).await;
         assert_refused!(refused, StoreError::BadName { .. });
     }
-    assert!(store.accounts().await.unwrap().is_empty());
+    assert!(store.accounts.page(None, 100).await.unwrap().is_empty());
 }
 
 pub(crate) async fn a_new_account_has_its_mailboxes(place: Place) {
     let store = place.open();
-    let id = create_account(&*store, "jane@example.org").await;
-    let mailboxes = store.mailboxes(id).await.unwrap();
+    let id = create_account(&store, "jane@example.org").await;
+    let mailboxes = store.mail.mailboxes(id).await.unwrap();
     let mut found: Vec<_> = mailboxes
         .iter()
         .map(|mailbox| (mailbox.name.as_str(), mailbox.special_use.as_deref()))
@@ -111,10 +113,11 @@ pub(crate) async fn a_new_account_has_its_mailboxes(place: Place) {
 pub(crate) async fn accounts_are_listed_by_address(place: Place) {
     let store = place.open();
     for local in ["m", "Z", "a", "k", "B"] {
-        create_account(&*store, &format!("{local}@example.org")).await;
+        create_account(&store, &format!("{local}@example.org")).await;
     }
     let listed: Vec<String> = store
-        .accounts()
+        .accounts
+        .page(None, 100)
         .await
         .unwrap()
         .into_iter()
@@ -124,27 +127,107 @@ pub(crate) async fn accounts_are_listed_by_address(place: Place) {
     assert_eq!(listed, expected);
 }
 
+pub(crate) async fn accounts_come_page_by_page(place: Place) {
+    let store = place.open();
+    let mut expected = Vec::new();
+    for number in 10..37 {
+        let address = format!("{number}@example.org");
+        create_account(&store, &address).await;
+        expected.push(address);
+    }
+    for limit in [1, 5, 27, 100] {
+        let mut listed: Vec<String> = Vec::new();
+        loop {
+            let after = listed.last().map(String::as_str);
+            let page = store.accounts.page(after, limit).await.unwrap();
+            let left = expected.len() - listed.len();
+            assert_eq!(page.len(), left.min(limit as usize));
+            if page.is_empty() {
+                break;
+            }
+            listed.extend(page.into_iter().map(|account| account.address));
+        }
+        assert_eq!(listed, expected, "{limit}");
+    }
+    // The address behind which a page begins need not be there, and its case does not matter.
+    let page = store
+        .accounts
+        .page(Some("35A@EXAMPLE.ORG"), 9)
+        .await
+        .unwrap();
+    assert_eq!(page[0].address, "36@example.org");
+    assert!(store.accounts.page(None, 0).await.unwrap().is_empty());
+}
+
+pub(crate) async fn of_many_who_move_a_ladder_one_does(place: Place) {
+    let store = place.open();
+    let id = create_account(&store, "jane@example.org").await;
+    let from = Ladder::new(NOW);
+    let moving: Vec<_> = (1..=8)
+        .map(|number| {
+            let (store, from) = (store.clone(), from.clone());
+            let at = Timestamp(NOW.0 + number);
+            let to = Ladder::restore(Rung::ImplicitTls, TlsVersion::Tls13, None, at);
+            tokio::spawn(async move {
+                let moved = store.accounts.move_ladder(id, &from, to.clone()).await;
+                (to, moved.unwrap())
+            })
+        })
+        .collect();
+    let mut moved = Vec::new();
+    let mut others = Vec::new();
+    for one in moving {
+        match one.await.unwrap() {
+            (to, LadderMove::Moved) => moved.push(to),
+            (_, LadderMove::Changed { now }) => others.push(now),
+        }
+    }
+    assert_eq!(moved.len(), 1);
+    assert!(others.iter().all(|now| *now == moved[0]));
+    let account = store.accounts.find("jane@example.org").await.unwrap();
+    assert_eq!(account.unwrap().ladder, moved[0]);
+}
+
 pub(crate) async fn new_verifiers_replace_the_old_and_end_the_exposure(place: Place) {
     let store = place.open();
-    let id = create_account(&*store, "jane@example.org").await;
-    let other = create_account(&*store, "joe@example.org").await;
+    let id = create_account(&store, "jane@example.org").await;
+    let other = create_account(&store, "joe@example.org").await;
     let seen = Timestamp(NOW.0 + 7);
-    store.set_password_exposed(id, seen).await.unwrap();
+    store.accounts.set_password_exposed(id, seen).await.unwrap();
     let store = place.reopen(store).await;
-    let account = store.account("jane@example.org").await.unwrap().unwrap();
+    let account = store
+        .accounts
+        .find("jane@example.org")
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(account.password_exposed, Some(seen));
-    store.set_verifiers(id, verifiers(9)).await.unwrap();
+    store
+        .accounts
+        .set_verifiers(id, verifiers(9))
+        .await
+        .unwrap();
     let store = place.reopen(store).await;
-    let account = store.account("jane@example.org").await.unwrap().unwrap();
+    let account = store
+        .accounts
+        .find("jane@example.org")
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(account.verifiers, verifiers(9));
     assert_eq!(account.password_exposed, None);
-    let joe = store.account("joe@example.org").await.unwrap().unwrap();
+    let joe = store
+        .accounts
+        .find("joe@example.org")
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!((joe.id, joe.verifiers), (other, verifiers(1)));
 }
 
 pub(crate) async fn the_ladder_is_kept_on_every_rung(place: Place) {
     let mut store = place.open();
-    let id = create_account(&*store, "jane@example.org").await;
+    let id = create_account(&store, "jane@example.org").await;
     let rungs = [
         Rung::Cleartext {
             until: Timestamp(NOW.0 + 86_400),
@@ -156,13 +239,29 @@ pub(crate) async fn the_ladder_is_kept_on_every_rung(place: Place) {
         for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
             for weaker_use in [None, Some(Timestamp(NOW.0 - 3))] {
                 let ladder = Ladder::restore(rung, version, weaker_use, Timestamp(NOW.0 - 9));
-                store.set_ladder(id, ladder.clone()).await.unwrap();
-                let account = store.account("jane@example.org").await.unwrap().unwrap();
+                let before = store.accounts.find("jane@example.org").await.unwrap();
+                let before = before.unwrap().ladder;
+                let moved = store
+                    .accounts
+                    .move_ladder(id, &before, ladder.clone())
+                    .await;
+                assert_eq!(moved, Ok(LadderMove::Moved));
+                let account = store
+                    .accounts
+                    .find("jane@example.org")
+                    .await
+                    .unwrap()
+                    .unwrap();
                 assert_eq!(account.ladder, ladder);
             }
         }
         store = place.reopen(store).await;
-        let account = store.account("jane@example.org").await.unwrap().unwrap();
+        let account = store
+            .accounts
+            .find("jane@example.org")
+            .await
+            .unwrap()
+            .unwrap();
         assert_eq!(account.ladder.rung(), rung);
     }
 }
@@ -172,61 +271,78 @@ pub(crate) async fn a_deleted_account_is_gone_and_its_neighbour_is_not(place: Pl
     let mut ids = Vec::new();
     // Enough for any two of them to be neighbours, however an engine spreads them.
     for number in 0..6 {
-        let id = create_account(&*store, &format!("{number}@example.org")).await;
-        let inbox = mailbox(&*store, id, "INBOX").await.id;
-        let appended = append(&*store, id, inbox, format!("of {number}").as_bytes()).await;
+        let id = create_account(&store, &format!("{number}@example.org")).await;
+        let inbox = mailbox(&store, id, "INBOX").await.id;
+        let appended = append(&store, id, inbox, format!("of {number}").as_bytes()).await;
         ids.push((id, inbox, appended.content));
     }
     let (gone, its_inbox, its_content) = ids.remove(2);
-    store.delete_account(gone).await.unwrap();
+    store.accounts.delete(gone).await.unwrap();
     let store = place.reopen(store).await;
-    assert!(store.account("2@example.org").await.unwrap().is_none());
-    assert_eq!(store.accounts().await.unwrap().len(), 5);
-    assert_refused!(store.mailboxes(gone).await, StoreError::NotFound { .. });
-    let read = store.messages(gone, its_inbox, &[UidRange::ALL]).await;
+    assert!(
+        store
+            .accounts
+            .find("2@example.org")
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert_eq!(store.accounts.page(None, 100).await.unwrap().len(), 5);
+    assert_refused!(
+        store.mail.mailboxes(gone).await,
+        StoreError::NotFound { .. }
+    );
+    let read = store.mail.messages(gone, its_inbox, &[UidRange::ALL]).await;
     assert_refused!(read, StoreError::NotFound { .. });
-    let read = content(&*store, gone, its_content).await;
+    let read = content(&store, gone, its_content).await;
     assert_refused!(read, StoreError::NotFound { .. });
-    let again = store.delete_account(gone).await;
+    let again = store.accounts.delete(gone).await;
     assert_refused!(again, StoreError::NotFound { .. });
     for (number, (id, inbox, its_content)) in [0, 1, 3, 4, 5].into_iter().zip(&ids) {
-        assert_eq!(messages(&*store, *id, *inbox).await.len(), 1);
+        assert_eq!(messages(&store, *id, *inbox).await.len(), 1);
         assert_eq!(
-            content(&*store, *id, *its_content).await.unwrap(),
+            content(&store, *id, *its_content).await.unwrap(),
             format!("of {number}").as_bytes()
         );
     }
-    let anew = create_account(&*store, "2@example.org").await;
+    let anew = create_account(&store, "2@example.org").await;
     assert!(anew > gone && ids.iter().all(|(id, ..)| *id != anew));
-    let inbox = mailbox(&*store, anew, "INBOX").await;
+    let inbox = mailbox(&store, anew, "INBOX").await;
     assert_eq!(inbox.messages, 0);
     // An account deleted as the last one gives its identity to nobody either.
-    store.delete_account(anew).await.unwrap();
+    store.accounts.delete(anew).await.unwrap();
     let store = place.reopen(store).await;
-    assert!(create_account(&*store, "2@example.org").await > anew);
+    assert!(create_account(&store, "2@example.org").await > anew);
 }
 
 pub(crate) async fn what_is_asked_of_no_account_is_not_found(place: Place) {
     let store = place.open();
-    create_account(&*store, "jane@example.org").await;
+    create_account(&store, "jane@example.org").await;
     for nobody in [
         AccountId(0),
         AccountId(-1),
         AccountId(999_999),
         AccountId(i64::MIN),
     ] {
-        let verified = store.set_verifiers(nobody, verifiers(2)).await;
+        let verified = store.accounts.set_verifiers(nobody, verifiers(2)).await;
         assert_refused!(verified, StoreError::NotFound { .. });
-        let climbed = store.set_ladder(nobody, Ladder::new(NOW)).await;
+        let ladder = Ladder::new(NOW);
+        let climbed = store
+            .accounts
+            .move_ladder(nobody, &ladder, ladder.clone())
+            .await;
         assert_refused!(climbed, StoreError::NotFound { .. });
-        let exposed = store.set_password_exposed(nobody, NOW).await;
+        let exposed = store.accounts.set_password_exposed(nobody, NOW).await;
         assert_refused!(exposed, StoreError::NotFound { .. });
-        let deleted = store.delete_account(nobody).await;
+        let deleted = store.accounts.delete(nobody).await;
         assert_refused!(deleted, StoreError::NotFound { .. });
-        assert_refused!(store.mailboxes(nobody).await, StoreError::NotFound { .. });
-        let inbox = store.mailbox(nobody, "INBOX").await;
+        assert_refused!(
+            store.mail.mailboxes(nobody).await,
+            StoreError::NotFound { .. }
+        );
+        let inbox = store.mail.mailbox(nobody, "INBOX").await;
         assert_refused!(inbox, StoreError::NotFound { .. });
-        let made = store.create_mailbox(nobody, "x").await;
+        let made = store.mail.create_mailbox(nobody, "x").await;
         assert_refused!(made, StoreError::NotFound { .. });
     }
 }

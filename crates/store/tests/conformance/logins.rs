@@ -1,7 +1,7 @@
 //! Login records.
 
 use pillarbox_policy::Timestamp;
-use pillarbox_store::{AccountId, LoginRecord};
+use pillarbox_store::{AccountId, LoginOutcome, LoginRecord, LoginRefusal};
 
 use crate::Place;
 use crate::steps::NOW;
@@ -23,21 +23,22 @@ fn record(number: i64, account: Option<i64>) -> LoginRecord {
         client_certificate: None,
         mechanism: "PLAIN".to_owned(),
         client: None,
-        outcome: "bad-credentials".to_owned(),
+        outcome: LoginOutcome::Refused(LoginRefusal::BadCredentials),
     }
 }
 
 pub(crate) async fn records_come_newest_first_by_account_and_up_to_a_limit(place: Place) {
     let store = place.open();
-    assert!(store.login_records(None, 10).await.unwrap().is_empty());
+    assert!(store.logins.newest(None, 10).await.unwrap().is_empty());
     for number in 0..10 {
         let account = [Some(1), Some(2), None][(number % 3) as usize];
-        store.record_login(record(number, account)).await.unwrap();
+        store.logins.record(record(number, account)).await.unwrap();
     }
     let store = place.reopen(store).await;
     let asked = async |account: Option<i64>, limit| {
         let found = store
-            .login_records(account.map(AccountId), limit)
+            .logins
+            .newest(account.map(AccountId), limit)
             .await
             .unwrap();
         found
@@ -72,17 +73,17 @@ pub(crate) async fn a_record_keeps_all_it_says(place: Place) {
         client_certificate: Some("ab".repeat(32)),
         mechanism: "SCRAM-SHA-256-PLUS".to_owned(),
         client: Some("Größe 日本語".to_owned()),
-        outcome: "ok".to_owned(),
+        outcome: LoginOutcome::Succeeded,
     };
     let bare = record(1, None);
-    store.record_login(full.clone()).await.unwrap();
-    store.record_login(bare.clone()).await.unwrap();
+    store.logins.record(full.clone()).await.unwrap();
+    store.logins.record(bare.clone()).await.unwrap();
     assert_eq!(
-        store.login_records(None, 9).await.unwrap(),
+        store.logins.newest(None, 9).await.unwrap(),
         [bare.clone(), full.clone()]
     );
     let store = place.reopen(store).await;
-    assert_eq!(store.login_records(None, 9).await.unwrap(), [bare, full]);
+    assert_eq!(store.logins.newest(None, 9).await.unwrap(), [bare, full]);
 }
 
 pub(crate) async fn what_strangers_say_is_cut(place: Place) {
@@ -90,8 +91,24 @@ pub(crate) async fn what_strangers_say_is_cut(place: Place) {
     let mut long = record(1, None);
     long.login = "x".repeat(10_000);
     long.client = Some("é".repeat(10_000));
-    store.record_login(long).await.unwrap();
-    let found = store.login_records(None, 1).await.unwrap();
+    store.logins.record(long).await.unwrap();
+    let found = store.logins.newest(None, 1).await.unwrap();
     assert_eq!(found[0].login, "x".repeat(255));
     assert_eq!(found[0].client, Some("é".repeat(127)));
+}
+
+pub(crate) async fn every_outcome_is_kept(place: Place) {
+    let store = place.open();
+    for (number, outcome) in (0..).zip(LoginOutcome::ALL) {
+        let record = LoginRecord {
+            outcome,
+            ..record(number, None)
+        };
+        store.logins.record(record).await.unwrap();
+    }
+    let store = place.reopen(store).await;
+    let mut kept = store.logins.newest(None, 100).await.unwrap();
+    kept.reverse();
+    let kept: Vec<_> = kept.into_iter().map(|record| record.outcome).collect();
+    assert_eq!(kept, LoginOutcome::ALL);
 }

@@ -1,4 +1,4 @@
-//! What every engine of the store has to do, written against the [`Store`] trait alone.
+//! What every engine of the store has to do, trait by trait.
 //!
 //! A law is an async function that gets a [`Place`]: an empty folder and an engine that opens stores there.
 //! To put another engine under the laws: implement [`Engine`] and add a line to `engines!`.
@@ -9,27 +9,25 @@
 )]
 
 mod accounts;
-mod appending;
-mod changes;
-mod flags;
 mod grants;
+mod leases;
 mod life;
 mod logins;
-mod mailboxes;
-mod reading;
+mod mail;
 #[path = "../steps/mod.rs"]
 mod steps;
-mod watching;
+mod wakeups;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use pillarbox_store::{EmbeddedOptions, EmbeddedStore, Store};
+use mail::{appending, changes, flags, mailboxes, reading};
+use pillarbox_store::{EmbeddedOptions, EmbeddedStore, Stores};
 
 /// A way to have stores.
 trait Engine: Sync {
     /// Opens the store in a folder; makes it if the folder is empty.
-    fn open(&self, folder: &Path) -> Arc<dyn Store>;
+    fn open(&self, folder: &Path) -> Stores;
 }
 
 /// Where a law is tried.
@@ -39,12 +37,12 @@ struct Place {
 }
 
 impl Place {
-    fn open(&self) -> Arc<dyn Store> {
+    fn open(&self) -> Stores {
         self.engine.open(self.folder.path())
     }
 
     /// Closes a store and opens it again.
-    async fn reopen(&self, store: Arc<dyn Store>) -> Arc<dyn Store> {
+    async fn reopen(&self, store: Stores) -> Stores {
         store.close().await;
         drop(store);
         self.open()
@@ -62,13 +60,13 @@ fn run<F: Future<Output = ()>>(engine: &'static dyn Engine, law: impl FnOnce(Pla
 struct Embedded;
 
 impl Engine for Embedded {
-    fn open(&self, folder: &Path) -> Arc<dyn Store> {
+    fn open(&self, folder: &Path) -> Stores {
         let options = EmbeddedOptions {
             shards: 2,
             // Small, so that the laws meet the ends of segments.
             segment_size: 256 << 10,
         };
-        Arc::new(EmbeddedStore::open(folder, options).unwrap())
+        Stores::of(&Arc::new(EmbeddedStore::open(folder, options).unwrap()))
     }
 }
 
@@ -106,6 +104,8 @@ macro_rules! engines {
                     an_address_that_is_none_is_refused
                     a_new_account_has_its_mailboxes
                     accounts_are_listed_by_address
+                    accounts_come_page_by_page
+                    of_many_who_move_a_ladder_one_does
                     new_verifiers_replace_the_old_and_end_the_exposure
                     the_ladder_is_kept_on_every_rung
                     a_deleted_account_is_gone_and_its_neighbour_is_not
@@ -156,8 +156,9 @@ macro_rules! engines {
                     a_move_leaves_nothing_behind
                     a_copy_to_nowhere_is_refused_whole
                     modseqs_ascend_over_the_whole_account;
-                watching:
+                wakeups:
                     every_change_wakes
+                    a_wake_up_says_how_far_the_mailbox_has_got
                     other_accounts_do_not_wake
                     who_does_not_look_is_told_that_it_lags
                     a_watch_ends_with_the_store;
@@ -172,7 +173,12 @@ macro_rules! engines {
                 logins:
                     records_come_newest_first_by_account_and_up_to_a_limit
                     a_record_keeps_all_it_says
-                    what_strangers_say_is_cut;
+                    what_strangers_say_is_cut
+                    every_outcome_is_kept;
+                leases:
+                    a_maildrop_has_one_holder_at_a_time
+                    a_lease_runs_out_unless_it_is_renewed
+                    a_lease_does_not_outlive_its_process;
             }
         })*
     };

@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 use pillarbox_policy::{Ladder, Timestamp};
 use pillarbox_store::{
     Account, AccountId, Appended, Changes, ContentId, Flags, Mailbox, MailboxId, Message, ModSeq,
-    NewAccount, NewMessage, ScramKeys, Spool, Store, StoreError, Uid, UidRange, Verifiers,
+    NewAccount, NewMessage, ScramKeys, Spool, StoreError, Stores, Uid, UidRange, Verifiers,
 };
 
 /// When tests take place.
@@ -89,28 +89,29 @@ pub(crate) fn new_account(address: &str) -> NewAccount {
     }
 }
 
-pub(crate) async fn create_account(store: &dyn Store, address: &str) -> AccountId {
+pub(crate) async fn create_account(store: &Stores, address: &str) -> AccountId {
     store
-        .create_account(new_account(address), NOW)
+        .accounts
+        .create(new_account(address), NOW)
         .await
         .unwrap()
 }
 
 /// The account with this address, made if there is none.
-pub(crate) async fn account(store: &dyn Store, address: &str) -> AccountId {
-    match store.account(address).await.unwrap() {
+pub(crate) async fn account(store: &Stores, address: &str) -> AccountId {
+    match store.accounts.find(address).await.unwrap() {
         Some(account) => account.id,
         None => create_account(store, address).await,
     }
 }
 
-pub(crate) async fn mailbox(store: &dyn Store, account: AccountId, name: &str) -> Mailbox {
-    store.mailbox(account, name).await.unwrap()
+pub(crate) async fn mailbox(store: &Stores, account: AccountId, name: &str) -> Mailbox {
+    store.mail.mailbox(account, name).await.unwrap()
 }
 
 /// Content brought in by pieces of several sizes.
-pub(crate) async fn spooled(store: &dyn Store, content: &[u8]) -> Box<dyn Spool> {
-    let mut spool = store.spool().await.unwrap();
+pub(crate) async fn spooled(store: &Stores, content: &[u8]) -> Box<dyn Spool> {
+    let mut spool = store.mail.spool().await.unwrap();
     let mut rest = content;
     for length in [1, 4096, 16 << 10, 100_000].into_iter().cycle() {
         if rest.is_empty() {
@@ -125,7 +126,7 @@ pub(crate) async fn spooled(store: &dyn Store, content: &[u8]) -> Box<dyn Spool>
 }
 
 pub(crate) async fn message(
-    store: &dyn Store,
+    store: &Stores,
     mailbox: MailboxId,
     flags: &[&str],
     content: &[u8],
@@ -142,7 +143,7 @@ pub(crate) async fn message(
 
 /// Appends one message without flags.
 pub(crate) async fn append(
-    store: &dyn Store,
+    store: &Stores,
     account: AccountId,
     mailbox: MailboxId,
     content: &[u8],
@@ -152,25 +153,25 @@ pub(crate) async fn append(
 
 /// Appends one message with flags.
 pub(crate) async fn append_with(
-    store: &dyn Store,
+    store: &Stores,
     account: AccountId,
     mailbox: MailboxId,
     flags: &[&str],
     content: &[u8],
 ) -> Appended {
     let message = message(store, mailbox, flags, content).await;
-    let appended = store.append(account, vec![message]).await.unwrap();
+    let appended = store.mail.append(account, vec![message]).await.unwrap();
     assert_eq!(appended.len(), 1);
     appended[0]
 }
 
 /// A whole content, read in pieces.
 pub(crate) async fn content(
-    store: &dyn Store,
+    store: &Stores,
     account: AccountId,
     content: ContentId,
 ) -> Result<Vec<u8>, StoreError> {
-    let body = store.body(account, content).await?;
+    let body = store.mail.body(account, content).await?;
     let mut all = Vec::new();
     loop {
         let piece = body.read_at(all.len() as u64, 60_000).await?;
@@ -184,11 +185,12 @@ pub(crate) async fn content(
 
 /// Every message of a mailbox.
 pub(crate) async fn messages(
-    store: &dyn Store,
+    store: &Stores,
     account: AccountId,
     mailbox: MailboxId,
 ) -> Vec<Message> {
     store
+        .mail
         .messages(account, mailbox, &[UidRange::ALL])
         .await
         .unwrap()
@@ -205,15 +207,15 @@ pub(crate) struct Everything {
 }
 
 /// All that a store tells about all accounts.
-pub(crate) async fn everything(store: &dyn Store) -> Vec<Everything> {
+pub(crate) async fn everything(store: &Stores) -> Vec<Everything> {
     let mut all = Vec::new();
-    for account in store.accounts().await.unwrap() {
+    for account in store.accounts.page(None, 100).await.unwrap() {
         all.push(everything_of(store, &account).await);
     }
     all
 }
 
-async fn everything_of(store: &dyn Store, account: &Account) -> Everything {
+async fn everything_of(store: &Stores, account: &Account) -> Everything {
     let id = account.id;
     let Verifiers {
         argon2id,
@@ -224,7 +226,7 @@ async fn everything_of(store: &dyn Store, account: &Account) -> Everything {
             "{account:?} {argon2id} {:?} {} {:?} {:?}",
             keys.salt, keys.iterations, keys.stored_key, keys.server_key
         ),
-        mailboxes: store.mailboxes(id).await.unwrap(),
+        mailboxes: store.mail.mailboxes(id).await.unwrap(),
         messages: BTreeMap::new(),
         history: BTreeMap::new(),
         contents: BTreeMap::new(),
@@ -233,11 +235,11 @@ async fn everything_of(store: &dyn Store, account: &Account) -> Everything {
         let listed = messages(store, id, mailbox.id).await;
         for message in &listed {
             let octets = content(store, id, message.content).await.unwrap();
-            let index = store.index(id, message.content).await.unwrap();
+            let index = store.mail.index(id, message.content).await.unwrap();
             found.contents.insert(message.content, (octets, index));
         }
         found.messages.insert(mailbox.id, listed);
-        let changes = store.changes_since(id, mailbox.id, ModSeq(0)).await;
+        let changes = store.mail.changes_since(id, mailbox.id, ModSeq(0)).await;
         found.history.insert(mailbox.id, changes.unwrap());
     }
     found

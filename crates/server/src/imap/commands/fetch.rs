@@ -10,7 +10,7 @@ use pillarbox_proto::imap::server::{
 };
 use pillarbox_proto::message::{Index, IndexLimits, Indexer};
 use pillarbox_store::{
-    AccountId, Body, ContentId, FlagChange, Flags, Message, ModSeq, Store, StoreError, Uid,
+    AccountId, Body, ContentId, FlagChange, Flags, Mail, Message, ModSeq, StoreError, Uid,
 };
 
 use super::select::messages_of;
@@ -145,7 +145,7 @@ impl Session {
 
     async fn fetch_message(
         &mut self,
-        store: &dyn Store,
+        store: &dyn Mail,
         account: AccountId,
         fetch: &Fetch,
         number: u32,
@@ -340,7 +340,7 @@ impl Content {
         }
     }
 
-    pub(in crate::imap) async fn load_body(&mut self, store: &dyn Store) -> Result<(), StoreError> {
+    pub(in crate::imap) async fn load_body(&mut self, store: &dyn Mail) -> Result<(), StoreError> {
         if self.body.is_none() {
             self.body = Some(store.body(self.account, self.id).await?);
         }
@@ -348,10 +348,7 @@ impl Content {
     }
 
     /// The index that was stored with the message, or, where this version cannot read it, a new one.
-    pub(in crate::imap) async fn load_index(
-        &mut self,
-        store: &dyn Store,
-    ) -> Result<(), StoreError> {
+    pub(in crate::imap) async fn load_index(&mut self, store: &dyn Mail) -> Result<(), StoreError> {
         let stored = store.index(self.account, self.id).await?;
         if let Ok(index) = Index::from_bytes(&stored) {
             self.index = Some(index);

@@ -18,12 +18,11 @@ enum Woken {
 
 impl Session {
     pub(in crate::imap) async fn idle(&mut self) -> Result<(), Ended> {
-        let Ok((store, account)) = self.mail() else {
+        let Ok((_, account)) = self.mail() else {
             return Err(Ended::Over);
         };
         // Watching begins before the first look, so that nothing falls between.
-        let mut watch = store.watch(account);
-        drop(store);
+        let mut watch = self.context.stores.wakeups.watch(account);
         Box::pin(self.updates(Expunges::Announced, &HashMap::new())).await?;
         loop {
             let woken = tokio::select! {
@@ -54,7 +53,9 @@ impl Session {
 
     fn concerns(&self, wake: Wake) -> bool {
         match (&self.selected, wake) {
-            (Some(selected), Wake::Mailbox(mailbox)) => selected.id == mailbox,
+            (Some(selected), Wake::Mailbox { mailbox, modseq }) => {
+                selected.id == mailbox && selected.seen < modseq
+            }
             (Some(_), Wake::Lagged) => true,
             (_, Wake::MailboxList) | (None, _) => false,
         }

@@ -6,7 +6,7 @@
 use pillarbox_proto::imap::grammar::{Cursor, Date};
 use pillarbox_proto::imap::server::{Completion, Naming, Search, SearchKey, SearchOutcome, View};
 use pillarbox_proto::message;
-use pillarbox_store::{AccountId, Message, Store, StoreError};
+use pillarbox_store::{AccountId, Mail, Message, StoreError};
 
 use super::fetch::{Content, read};
 use super::select::messages_of;
@@ -72,7 +72,7 @@ impl Session {
 }
 
 async fn matches(
-    store: &dyn Store,
+    store: &dyn Mail,
     account: AccountId,
     key: &SearchKey,
     message: &Message,
@@ -173,7 +173,7 @@ struct Inside<'k> {
 
 impl<'k> Inside<'k> {
     async fn look(
-        store: &dyn Store,
+        store: &dyn Mail,
         account: AccountId,
         key: &'k SearchKey,
         message: &Message,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
 use pillarbox_proto::imap::server::{Access, Completion, Select, SelectedMailbox, View};
-use pillarbox_store::{AccountId, Mailbox, Message, Store, StoreError, Uid, UidRange};
+use pillarbox_store::{AccountId, Mail, Mailbox, Message, StoreError, Uid, UidRange};
 
 use crate::imap::session::{Ended, Selected, Session, failed};
 
@@ -92,7 +92,7 @@ impl Session {
 
 /// Removes the messages with `\Deleted`; where UIDs are given, of those only.
 pub(in crate::imap) async fn remove_deleted(
-    store: &dyn Store,
+    store: &dyn Mail,
     account: AccountId,
     selected: &Selected,
     among: Option<&[u32]>,
@@ -121,7 +121,7 @@ pub(in crate::imap) async fn remove_deleted(
 
 /// The messages with these ascending UIDs that are still there.
 pub(in crate::imap) async fn messages_of(
-    store: &dyn Store,
+    store: &dyn Mail,
     account: AccountId,
     selected: &Selected,
     uids: &[u32],

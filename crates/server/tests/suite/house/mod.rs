@@ -8,8 +8,6 @@
     reason = "a test that meets the unexpected fails; each file of tests uses its part of this"
 )]
 
-pub(crate) mod faulty_store;
-
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,17 +23,14 @@ use pillarbox_server::{
     Context, ListenerInfo, Shutdown, ShutdownTrigger, config, imap, pop3, submission,
 };
 use pillarbox_store::{
-    AccountId, CleartextGrants, Flags, LoginRecord, Mailbox, Message, NewMessage, Spool, Store,
-    UidRange,
+    AccountId, Flags, LoginRecord, Mailbox, Message, NewMessage, Spool, Stores, UidRange,
 };
-use pillarbox_testkit::TestCa;
+use pillarbox_testkit::{Faults, FaultyEngine, TestCa};
 use pillarbox_transport::{
     Accepted, Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, Conversation,
     Dialer, HandDriven, Listener, ListenerLimits, Roots, ServerIdentity, Start, Target,
 };
 use tokio::task::JoinSet;
-
-use self::faulty_store::FaultyStore;
 
 /// The server's name, in its certificate too.
 pub(crate) const HOSTNAME: &str = "mail.example.org";
@@ -46,7 +41,9 @@ pub(crate) const PASSWORD: &str = "correct horse";
 
 /// A server with the accounts of Ann and Bob; no door is open yet.
 pub(crate) struct House {
-    pub(crate) store: Arc<FaultyStore>,
+    pub(crate) store: Stores,
+    /// What is to go wrong with the store.
+    pub(crate) faults: Arc<Faults>,
     /// The root certificate's file.
     pub(crate) root: PathBuf,
     pub(crate) trigger: ShutdownTrigger,
@@ -98,20 +95,21 @@ impl House {
             key: files.key,
         };
         certificates.add(&files).unwrap();
-        let store = Arc::new(FaultyStore::open(folder.path()));
+        let (store, faults) = FaultyEngine::embedded(&folder.path().join("store")).unwrap();
         let password = NewPassword::new(&Secret::from(PASSWORD)).unwrap();
         let verifiers = password.verifiers().unwrap();
         for address in [ANN, BOB] {
             let account = new_account(address.to_owned(), verifiers.clone(), Timestamp(0));
-            store.create_account(account, Timestamp(0)).await.unwrap();
+            store.accounts.create(account, Timestamp(0)).await.unwrap();
         }
         let secret = LoginSecret::open(folder.path()).unwrap();
         let (trigger, shutdown) = Shutdown::new();
-        let cx = Context::new(Arc::clone(&store) as _, secret, settings).unwrap();
+        let cx = Context::new(store.clone(), secret, settings).unwrap();
         Self {
             cx: Arc::new(cx.with_login_within(time)),
             certificates: CertificateStore::new(certificates),
             store,
+            faults,
             root,
             trigger,
             shutdown,
@@ -129,7 +127,7 @@ impl House {
             reason: "a test".to_owned(),
             given: Timestamp(0),
         };
-        self.store.give_grant(grant).await.unwrap();
+        self.store.grants.give_grant(grant).await.unwrap();
     }
 
     /// Opens a door on a port of its own.
@@ -197,24 +195,24 @@ impl House {
     }
 
     pub(crate) async fn account(&self, address: &str) -> AccountId {
-        self.store.account(address).await.unwrap().unwrap().id
+        self.store.accounts.find(address).await.unwrap().unwrap().id
     }
 
     /// Every login attempt, the first one first.
     pub(crate) async fn logins(&self) -> Vec<LoginRecord> {
-        let mut records = self.store.login_records(None, 1000).await.unwrap();
+        let mut records = self.store.logins.newest(None, 1000).await.unwrap();
         records.reverse();
         records
     }
 
     pub(crate) async fn inbox(&self, address: &str) -> Mailbox {
         let account = self.account(address).await;
-        self.store.mailbox(account, "INBOX").await.unwrap()
+        self.store.mail.mailbox(account, "INBOX").await.unwrap()
     }
 
     /// Puts a message into INBOX; answers its UID.
     pub(crate) async fn deliver(&self, address: &str, content: &[u8]) -> u32 {
-        let mut body: Box<dyn Spool> = self.store.spool().await.unwrap();
+        let mut body: Box<dyn Spool> = self.store.mail.spool().await.unwrap();
         body.write(content).await.unwrap();
         let message = NewMessage {
             mailbox: self.inbox(address).await.id,
@@ -225,7 +223,12 @@ impl House {
             body,
         };
         let account = self.account(address).await;
-        let appended = self.store.append(account, vec![message]).await.unwrap();
+        let appended = self
+            .store
+            .mail
+            .append(account, vec![message])
+            .await
+            .unwrap();
         let [appended] = appended.try_into().unwrap();
         appended.uid.0.get()
     }
@@ -234,14 +237,29 @@ impl House {
     pub(crate) async fn mail(&self, address: &str) -> Vec<Stored> {
         let (account, inbox) = (self.account(address).await, self.inbox(address).await);
         let all = [UidRange::ALL];
-        let messages = self.store.messages(account, inbox.id, &all).await.unwrap();
+        let messages = self
+            .store
+            .mail
+            .messages(account, inbox.id, &all)
+            .await
+            .unwrap();
         let mut mail = Vec::new();
         for message in messages {
-            let body = self.store.body(account, message.content).await.unwrap();
+            let body = self
+                .store
+                .mail
+                .body(account, message.content)
+                .await
+                .unwrap();
             let length = usize::try_from(message.size).unwrap();
             mail.push(Stored {
                 content: body.read_at(0, length).await.unwrap(),
-                index: self.store.index(account, message.content).await.unwrap(),
+                index: self
+                    .store
+                    .mail
+                    .index(account, message.content)
+                    .await
+                    .unwrap(),
                 message,
             });
         }
@@ -257,7 +275,12 @@ impl House {
             .map(|stored| stored.message.uid)
             .filter(|uid| uids.contains(&uid.0.get()))
             .collect();
-        let gone = self.store.expunge(account, inbox.id, &uids).await.unwrap();
+        let gone = self
+            .store
+            .mail
+            .expunge(account, inbox.id, &uids)
+            .await
+            .unwrap();
         assert_eq!(gone, uids);
     }
 }

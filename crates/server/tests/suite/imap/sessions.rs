@@ -11,7 +11,6 @@
 
 use super::harness::{LOGIN, Server, server};
 use pillarbox_names::TlsStart;
-use pillarbox_store::Store;
 use pillarbox_transport::ConnectionError;
 
 const MESSAGE: &[u8] =
@@ -84,7 +83,7 @@ async fn id_goes_on_record() {
         "* ID (\"name\" \"Pillarbox\")\r\nT OK ID completed\r\n"
     );
     peer.ask(LOGIN).await;
-    let records = server.house.store.login_records(None, 10).await.unwrap();
+    let records = server.house.store.logins.newest(None, 10).await.unwrap();
     assert_eq!(records[0].client.as_deref(), Some("mutt 2.2"));
     assert_eq!(
         (records[0].mechanism.as_str(), records[0].listener.as_str()),
@@ -106,7 +105,8 @@ async fn the_cleartext_port_takes_no_password() {
         server
             .house
             .store
-            .login_records(None, 10)
+            .logins
+            .newest(None, 10)
             .await
             .unwrap()
             .is_empty()
@@ -126,7 +126,7 @@ async fn starttls_then_login() {
     );
     assert_eq!(peer.ask("STARTTLS").await, "T BAD not now\r\n");
     assert!(peer.ask(LOGIN).await.contains("T OK [CAPABILITY "));
-    let records = server.house.store.login_records(None, 10).await.unwrap();
+    let records = server.house.store.logins.newest(None, 10).await.unwrap();
     assert_eq!(records[0].how.as_deref(), Some("starttls"));
 }
 
@@ -146,7 +146,8 @@ async fn injected_bytes_end_the_connection() {
         server
             .house
             .store
-            .login_records(None, 10)
+            .logins
+            .newest(None, 10)
             .await
             .unwrap()
             .is_empty()
@@ -167,7 +168,8 @@ async fn a_command_in_place_of_the_handshake_ends_the_connection() {
         server
             .house
             .store
-            .login_records(None, 10)
+            .logins
+            .newest(None, 10)
             .await
             .unwrap()
             .is_empty()

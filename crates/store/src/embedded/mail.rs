@@ -1,27 +1,17 @@
-//! [`Store`] for the embedded engine: each operation by what plans it or what reads it.
+//! [`Mail`] for the embedded engine: each operation by what plans it or what reads it.
 
 use async_trait::async_trait;
-use pillarbox_policy::{Ladder, Timestamp};
 
 use super::body::SegmentBody;
-use super::entry::Effect;
 use super::plan::{self, Measure, Originals};
 use super::spool::{self, EmbeddedSpool};
-use super::{EmbeddedStore, blocking, names, query};
+use super::{EmbeddedStore, blocking, query};
 use crate::{
-    Account, AccountId, Appended, Body, Changes, ContentId, FlagChange, LoginRecord, Mailbox,
-    MailboxId, Message, ModSeq, NewAccount, NewMessage, Spool, Store, StoreError, Uid, UidRange,
-    Verifiers, Watch,
+    AccountId, Appended, Body, Changes, ContentId, FlagChange, Mail, Mailbox, MailboxId, Message,
+    ModSeq, NewMessage, Spool, StoreError, Uid, UidRange,
 };
 
 impl EmbeddedStore {
-    async fn change(&self, account: AccountId, effect: Effect) -> Result<(), StoreError> {
-        self.submit(account, Vec::new(), move |index| {
-            plan::change_account(index, account, effect)
-        })
-        .await
-    }
-
     async fn copy_or_move(
         &self,
         account: AccountId,
@@ -39,80 +29,7 @@ impl EmbeddedStore {
 }
 
 #[async_trait]
-impl Store for EmbeddedStore {
-    async fn create_account(
-        &self,
-        account: NewAccount,
-        now: Timestamp,
-    ) -> Result<AccountId, StoreError> {
-        let reservation = self.directory.reserve(names::address(&account.address)?)?;
-        let id = self.directory.next_account();
-        // Seconds since 1970 fit until 2106; they keep UIDVALIDITY ascending even across a lost store.
-        let last = u32::try_from(now.0).unwrap_or(0);
-        let last = last.max(self.directory.last_uid_validity());
-        self.submit(id, Vec::new(), move |_| {
-            let planned = plan::create_account(account, now, last)?;
-            let (effects, ()) = planned;
-            // Held until the writer has answered, so that nobody takes the address meanwhile.
-            Ok((effects, reservation))
-        })
-        .await?;
-        Ok(id)
-    }
-
-    async fn account(&self, address: &str) -> Result<Option<Account>, StoreError> {
-        self.check_open()?;
-        match self.directory.find(address) {
-            Some(id) => self.read(id, move |index| query::account(index, id)).await,
-            None => Ok(None),
-        }
-    }
-
-    async fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        let mut all = Vec::new();
-        for shard in &self.shards {
-            all.extend(shard.readers.read(query::accounts).await?);
-        }
-        all.sort_by_cached_key(|account| account.address.to_ascii_lowercase());
-        Ok(all)
-    }
-
-    async fn set_verifiers(
-        &self,
-        account: AccountId,
-        verifiers: Verifiers,
-    ) -> Result<(), StoreError> {
-        self.change(account, Effect::VerifiersSet(verifiers)).await
-    }
-
-    async fn set_ladder(&self, account: AccountId, ladder: Ladder) -> Result<(), StoreError> {
-        self.change(account, Effect::LadderSet(ladder)).await
-    }
-
-    async fn set_password_exposed(
-        &self,
-        account: AccountId,
-        at: Timestamp,
-    ) -> Result<(), StoreError> {
-        self.change(account, Effect::PasswordExposed(at)).await
-    }
-
-    async fn delete_account(&self, account: AccountId) -> Result<(), StoreError> {
-        self.change(account, Effect::AccountDeleted).await
-    }
-
-    async fn record_login(&self, record: LoginRecord) -> Result<(), StoreError> {
-        self.logins.record(record).await
-    }
-
-    async fn login_records(
-        &self,
-        account: Option<AccountId>,
-        limit: u32,
-    ) -> Result<Vec<LoginRecord>, StoreError> {
-        self.logins.newest(account, limit).await
-    }
-
+impl Mail for EmbeddedStore {
     async fn mailboxes(&self, account: AccountId) -> Result<Vec<Mailbox>, StoreError> {
         self.read(account, move |index| query::mailboxes(index, account))
             .await
@@ -294,13 +211,5 @@ impl Store for EmbeddedStore {
             query::changes_since(index, account, mailbox, since)
         })
         .await
-    }
-
-    fn watch(&self, account: AccountId) -> Watch {
-        self.watchers.watch(account)
-    }
-
-    async fn close(&self) {
-        self.shut().await;
     }
 }

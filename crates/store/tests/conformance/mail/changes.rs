@@ -7,42 +7,43 @@ use crate::{Place, assert_refused};
 
 pub(crate) async fn expunge_answers_what_it_removed(place: Place) {
     let store = place.open();
-    let jane = create_account(&*store, "jane@example.org").await;
-    let inbox = mailbox(&*store, jane, "INBOX").await.id;
+    let jane = create_account(&store, "jane@example.org").await;
+    let inbox = mailbox(&store, jane, "INBOX").await.id;
     for number in 0..5 {
-        append(&*store, jane, inbox, &[number]).await;
+        append(&store, jane, inbox, &[number]).await;
     }
     let wanted = [uid(4), uid(2), uid(99), uid(2)];
-    let gone = store.expunge(jane, inbox, &wanted).await.unwrap();
+    let gone = store.mail.expunge(jane, inbox, &wanted).await.unwrap();
     assert_eq!(gone, [uid(2), uid(4)]);
-    let again = store.expunge(jane, inbox, &wanted).await.unwrap();
+    let again = store.mail.expunge(jane, inbox, &wanted).await.unwrap();
     assert!(again.is_empty());
     let store = place.reopen(store).await;
-    let left = messages(&*store, jane, inbox).await;
+    let left = messages(&store, jane, inbox).await;
     let left: Vec<Uid> = left.iter().map(|message| message.uid).collect();
     assert_eq!(left, [uid(1), uid(3), uid(5)]);
 }
 
 pub(crate) async fn the_history_of_a_mailbox_is_told_from_any_point(place: Place) {
     let store = place.open();
-    let jane = create_account(&*store, "jane@example.org").await;
-    let inbox = mailbox(&*store, jane, "INBOX").await.id;
-    let highest = async || mailbox(&*store, jane, "INBOX").await.highest_modseq;
+    let jane = create_account(&store, "jane@example.org").await;
+    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let highest = async || mailbox(&store, jane, "INBOX").await.highest_modseq;
     let mut points = vec![highest().await];
     for number in 0..4 {
-        append(&*store, jane, inbox, &[number]).await;
+        append(&store, jane, inbox, &[number]).await;
     }
     points.push(highest().await);
     let seen = FlagChange::Add(Flags::new(["\\Seen"]));
     store
+        .mail
         .set_flags(jane, inbox, &[uid(3)], &seen, None)
         .await
         .unwrap();
     points.push(highest().await);
-    store.expunge(jane, inbox, &[uid(1)]).await.unwrap();
+    store.mail.expunge(jane, inbox, &[uid(1)]).await.unwrap();
     points.push(highest().await);
-    store.expunge(jane, inbox, &[uid(4)]).await.unwrap();
-    append(&*store, jane, inbox, b"new").await;
+    store.mail.expunge(jane, inbox, &[uid(4)]).await.unwrap();
+    append(&store, jane, inbox, b"new").await;
     points.push(highest().await);
     assert!(points.is_sorted_by(|a, b| a < b), "{points:?}");
     let expected: [(&[u32], &[u32]); 5] = [
@@ -54,49 +55,60 @@ pub(crate) async fn the_history_of_a_mailbox_is_told_from_any_point(place: Place
     ];
     let store = place.reopen(store).await;
     for (since, (changed, expunged)) in points.iter().zip(expected) {
-        let changes = store.changes_since(jane, inbox, *since).await.unwrap();
+        let changes = store.mail.changes_since(jane, inbox, *since).await.unwrap();
         let uids = |uids: Vec<Uid>| uids.iter().map(|uid| uid.0.get()).collect::<Vec<_>>();
         let told = changes.changed.iter().map(|message| message.uid).collect();
         assert_eq!(uids(told), changed, "{since:?}");
         assert_eq!(uids(changes.expunged), expunged, "{since:?}");
         assert_eq!(changes.highest_modseq, points.last().copied());
     }
-    let all = store.changes_since(jane, inbox, ModSeq(0)).await.unwrap();
-    assert_eq!(all.changed, messages(&*store, jane, inbox).await);
-    let none = store.changes_since(jane, inbox, ModSeq(u64::MAX)).await;
+    let all = store
+        .mail
+        .changes_since(jane, inbox, ModSeq(0))
+        .await
+        .unwrap();
+    assert_eq!(all.changed, messages(&store, jane, inbox).await);
+    let none = store
+        .mail
+        .changes_since(jane, inbox, ModSeq(u64::MAX))
+        .await;
     let none = none.unwrap();
     assert!(none.changed.is_empty() && none.expunged.is_empty());
 }
 
 pub(crate) async fn uids_of_expunged_messages_are_never_given_again(place: Place) {
     let mut store = place.open();
-    let jane = create_account(&*store, "jane@example.org").await;
-    let inbox = mailbox(&*store, jane, "INBOX").await.id;
+    let jane = create_account(&store, "jane@example.org").await;
+    let inbox = mailbox(&store, jane, "INBOX").await.id;
     let mut last = None;
     for reopened in [false, true, false] {
-        let one = append(&*store, jane, inbox, b"").await;
+        let one = append(&store, jane, inbox, b"").await;
         assert!(Some(one.uid) > last);
-        store.expunge(jane, inbox, &[one.uid]).await.unwrap();
+        store.mail.expunge(jane, inbox, &[one.uid]).await.unwrap();
         if reopened {
             store = place.reopen(store).await;
         }
         last = Some(one.uid);
-        let next = mailbox(&*store, jane, "INBOX").await.uid_next;
+        let next = mailbox(&store, jane, "INBOX").await.uid_next;
         assert!(next > one.uid.0);
     }
 }
 
 pub(crate) async fn a_copy_has_flags_date_and_content_of_its_original(place: Place) {
     let store = place.open();
-    let jane = create_account(&*store, "jane@example.org").await;
-    let inbox = mailbox(&*store, jane, "INBOX").await.id;
-    let archive = mailbox(&*store, jane, "Archive").await;
+    let jane = create_account(&store, "jane@example.org").await;
+    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let archive = mailbox(&store, jane, "Archive").await;
     let all = octets(70_000, 1);
-    append_with(&*store, jane, inbox, &["\\Seen", "Work"], &all).await;
-    append(&*store, jane, inbox, b"two").await;
-    append(&*store, jane, archive.id, b"before").await;
+    append_with(&store, jane, inbox, &["\\Seen", "Work"], &all).await;
+    append(&store, jane, inbox, b"two").await;
+    append(&store, jane, archive.id, b"before").await;
     let wanted = [uid(2), uid(77), uid(1), uid(2)];
-    let pairs = store.copy(jane, inbox, &wanted, archive.id).await.unwrap();
+    let pairs = store
+        .mail
+        .copy(jane, inbox, &wanted, archive.id)
+        .await
+        .unwrap();
     let told: Vec<_> = pairs.iter().map(|(old, new)| (*old, new.uid)).collect();
     assert_eq!(told, [(uid(1), uid(2)), (uid(2), uid(3))]);
     for (_, new) in &pairs {
@@ -105,10 +117,14 @@ pub(crate) async fn a_copy_has_flags_date_and_content_of_its_original(place: Pla
             (archive.id, archive.uid_validity)
         );
     }
-    let originals = messages(&*store, jane, inbox).await;
-    store.expunge(jane, inbox, &[uid(1), uid(2)]).await.unwrap();
+    let originals = messages(&store, jane, inbox).await;
+    store
+        .mail
+        .expunge(jane, inbox, &[uid(1), uid(2)])
+        .await
+        .unwrap();
     let store = place.reopen(store).await;
-    let copies = messages(&*store, jane, archive.id).await;
+    let copies = messages(&store, jane, archive.id).await;
     assert_eq!(copies.len(), 3);
     for (copy, original) in copies[1..].iter().zip(&originals) {
         assert_eq!(copy.flags, original.flags);
@@ -118,101 +134,115 @@ pub(crate) async fn a_copy_has_flags_date_and_content_of_its_original(place: Pla
         assert_eq!(copy.content, original.content);
         assert!(copy.modseq > original.modseq);
     }
-    let read = content(&*store, jane, copies[1].content).await.unwrap();
+    let read = content(&store, jane, copies[1].content).await.unwrap();
     assert!(read == all);
-    store.expunge(jane, archive.id, &[uid(2)]).await.unwrap();
-    let read = content(&*store, jane, copies[1].content).await;
+    store
+        .mail
+        .expunge(jane, archive.id, &[uid(2)])
+        .await
+        .unwrap();
+    let read = content(&store, jane, copies[1].content).await;
     assert_refused!(read, StoreError::NotFound { .. });
-    let none = store.copy(jane, inbox, &[uid(1)], archive.id).await;
+    let none = store.mail.copy(jane, inbox, &[uid(1)], archive.id).await;
     assert!(none.unwrap().is_empty());
 }
 
 pub(crate) async fn a_copy_into_the_same_mailbox_is_another_message(place: Place) {
     let store = place.open();
-    let jane = create_account(&*store, "jane@example.org").await;
-    let inbox = mailbox(&*store, jane, "INBOX").await.id;
-    append(&*store, jane, inbox, b"one").await;
-    let pairs = store.copy(jane, inbox, &[uid(1)], inbox).await.unwrap();
+    let jane = create_account(&store, "jane@example.org").await;
+    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    append(&store, jane, inbox, b"one").await;
+    let pairs = store
+        .mail
+        .copy(jane, inbox, &[uid(1)], inbox)
+        .await
+        .unwrap();
     assert_eq!((pairs[0].0, pairs[0].1.uid), (uid(1), uid(2)));
     let pairs = store
+        .mail
         .move_messages(jane, inbox, &[uid(1)], inbox)
         .await
         .unwrap();
     assert_eq!((pairs[0].0, pairs[0].1.uid), (uid(1), uid(3)));
-    let found = messages(&*store, jane, inbox).await;
+    let found = messages(&store, jane, inbox).await;
     assert_eq!(found.len(), 2);
     for message in found {
-        let read = content(&*store, jane, message.content).await.unwrap();
+        let read = content(&store, jane, message.content).await.unwrap();
         assert_eq!(read, b"one");
     }
 }
 
 pub(crate) async fn a_move_leaves_nothing_behind(place: Place) {
     let store = place.open();
-    let jane = create_account(&*store, "jane@example.org").await;
-    let inbox = mailbox(&*store, jane, "INBOX").await;
-    let trash = mailbox(&*store, jane, "Trash").await;
+    let jane = create_account(&store, "jane@example.org").await;
+    let inbox = mailbox(&store, jane, "INBOX").await;
+    let trash = mailbox(&store, jane, "Trash").await;
     for body in [b"one", b"two", b"six"] {
-        append_with(&*store, jane, inbox.id, &["\\Flagged"], body).await;
+        append_with(&store, jane, inbox.id, &["\\Flagged"], body).await;
     }
-    let before = mailbox(&*store, jane, "INBOX").await.highest_modseq;
+    let before = mailbox(&store, jane, "INBOX").await.highest_modseq;
     let wanted = [uid(3), uid(1), uid(50)];
     let pairs = store
+        .mail
         .move_messages(jane, inbox.id, &wanted, trash.id)
         .await
         .unwrap();
     let told: Vec<_> = pairs.iter().map(|(old, new)| (*old, new.uid)).collect();
     assert_eq!(told, [(uid(1), uid(1)), (uid(3), uid(2))]);
     let store = place.reopen(store).await;
-    let left = messages(&*store, jane, inbox.id).await;
+    let left = messages(&store, jane, inbox.id).await;
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].uid, uid(2));
-    let history = store.changes_since(jane, inbox.id, before).await.unwrap();
+    let history = store
+        .mail
+        .changes_since(jane, inbox.id, before)
+        .await
+        .unwrap();
     assert!(history.changed.is_empty());
     assert_eq!(history.expunged, [uid(1), uid(3)]);
-    let moved = messages(&*store, jane, trash.id).await;
+    let moved = messages(&store, jane, trash.id).await;
     for (message, body) in moved.iter().zip([b"one", b"six"]) {
         assert!(message.flags.contains("\\Flagged"));
-        let read = content(&*store, jane, message.content).await.unwrap();
+        let read = content(&store, jane, message.content).await.unwrap();
         assert_eq!(read, body);
     }
-    assert_eq!(mailbox(&*store, jane, "Trash").await.messages, 2);
+    assert_eq!(mailbox(&store, jane, "Trash").await.messages, 2);
 }
 
 pub(crate) async fn a_copy_to_nowhere_is_refused_whole(place: Place) {
     let store = place.open();
-    let jane = create_account(&*store, "jane@example.org").await;
-    let inbox = mailbox(&*store, jane, "INBOX").await.id;
-    append(&*store, jane, inbox, b"one").await;
-    let before = store.mailboxes(jane).await.unwrap();
+    let jane = create_account(&store, "jane@example.org").await;
+    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    append(&store, jane, inbox, b"one").await;
+    let before = store.mail.mailboxes(jane).await.unwrap();
     let nowhere = MailboxId(999_999);
     for (from, to) in [(inbox, nowhere), (nowhere, inbox)] {
-        let refused = store.copy(jane, from, &[uid(1)], to).await;
+        let refused = store.mail.copy(jane, from, &[uid(1)], to).await;
         assert_refused!(refused, StoreError::NotFound { .. });
-        let refused = store.move_messages(jane, from, &[uid(1)], to).await;
+        let refused = store.mail.move_messages(jane, from, &[uid(1)], to).await;
         assert_refused!(refused, StoreError::NotFound { .. });
     }
-    assert_eq!(store.mailboxes(jane).await.unwrap(), before);
+    assert_eq!(store.mail.mailboxes(jane).await.unwrap(), before);
 }
 
 pub(crate) async fn modseqs_ascend_over_the_whole_account(place: Place) {
     let mut store = place.open();
-    let jane = create_account(&*store, "jane@example.org").await;
-    let inbox = mailbox(&*store, jane, "INBOX").await.id;
-    let sent = mailbox(&*store, jane, "Sent").await.id;
-    let mut told = vec![append(&*store, jane, inbox, b"").await.modseq];
-    told.push(append(&*store, jane, sent, b"").await.modseq);
-    let pairs = store.copy(jane, inbox, &[uid(1)], sent).await.unwrap();
+    let jane = create_account(&store, "jane@example.org").await;
+    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let sent = mailbox(&store, jane, "Sent").await.id;
+    let mut told = vec![append(&store, jane, inbox, b"").await.modseq];
+    told.push(append(&store, jane, sent, b"").await.modseq);
+    let pairs = store.mail.copy(jane, inbox, &[uid(1)], sent).await.unwrap();
     told.push(pairs[0].1.modseq);
-    store.expunge(jane, sent, &[uid(2)]).await.unwrap();
-    told.push(mailbox(&*store, jane, "Sent").await.highest_modseq);
+    store.mail.expunge(jane, sent, &[uid(2)]).await.unwrap();
+    told.push(mailbox(&store, jane, "Sent").await.highest_modseq);
     store = place.reopen(store).await;
-    let made = store.create_mailbox(jane, "new").await.unwrap();
+    let made = store.mail.create_mailbox(jane, "new").await.unwrap();
     told.push(made.highest_modseq);
-    told.push(append(&*store, jane, inbox, b"").await.modseq);
-    store.delete_mailbox(jane, "new").await.unwrap();
-    told.push(append(&*store, jane, sent, b"").await.modseq);
+    told.push(append(&store, jane, inbox, b"").await.modseq);
+    store.mail.delete_mailbox(jane, "new").await.unwrap();
+    told.push(append(&store, jane, sent, b"").await.modseq);
     assert!(told.is_sorted_by(|a, b| a < b), "{told:?}");
-    let highest = mailbox(&*store, jane, "Sent").await.highest_modseq;
+    let highest = mailbox(&store, jane, "Sent").await.highest_modseq;
     assert_eq!(Some(&highest), told.last());
 }

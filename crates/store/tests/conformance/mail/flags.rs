@@ -1,16 +1,14 @@
 //! Flags of messages.
 
-use std::sync::Arc;
-
 use pillarbox_store::{
-    AccountId, FlagChange, Flags, MailboxId, Message, ModSeq, Store, StoreError, Uid,
+    AccountId, FlagChange, Flags, MailboxId, Message, ModSeq, StoreError, Stores, Uid,
 };
 
 use crate::steps::{append, append_with, create_account, mailbox, messages, uid};
 use crate::{Place, assert_refused};
 
 struct Inbox {
-    store: Arc<dyn Store>,
+    store: Stores,
     jane: AccountId,
     id: MailboxId,
 }
@@ -18,8 +16,8 @@ struct Inbox {
 impl Inbox {
     async fn in_place(place: &Place) -> Self {
         let store = place.open();
-        let jane = create_account(&*store, "jane@example.org").await;
-        let id = mailbox(&*store, jane, "INBOX").await.id;
+        let jane = create_account(&store, "jane@example.org").await;
+        let id = mailbox(&store, jane, "INBOX").await.id;
         Self { store, jane, id }
     }
 
@@ -30,12 +28,13 @@ impl Inbox {
         unchanged_since: Option<ModSeq>,
     ) -> Result<Vec<Message>, StoreError> {
         self.store
+            .mail
             .set_flags(self.jane, self.id, uids, &change, unchanged_since)
             .await
     }
 
     async fn flags(&self, uid: Uid) -> Vec<String> {
-        let all = messages(&*self.store, self.jane, self.id).await;
+        let all = messages(&self.store, self.jane, self.id).await;
         let found = all.iter().find(|message| message.uid == uid).unwrap();
         found.flags.iter().map(str::to_owned).collect()
     }
@@ -43,7 +42,7 @@ impl Inbox {
 
 pub(crate) async fn flags_are_replaced_added_and_removed(place: Place) {
     let inbox = Inbox::in_place(&place).await;
-    let one = append_with(&*inbox.store, inbox.jane, inbox.id, &["a", "b"], b"")
+    let one = append_with(&inbox.store, inbox.jane, inbox.id, &["a", "b"], b"")
         .await
         .uid;
     let steps = [
@@ -63,13 +62,13 @@ pub(crate) async fn flags_are_replaced_added_and_removed(place: Place) {
         assert_eq!(changed[0].flags, Flags::new(expected.clone()));
         assert!(changed[0].modseq >= modseq);
         modseq = changed[0].modseq;
-        assert_eq!(messages(&*inbox.store, inbox.jane, inbox.id).await, changed);
-        let now = mailbox(&*inbox.store, inbox.jane, "INBOX").await;
+        assert_eq!(messages(&inbox.store, inbox.jane, inbox.id).await, changed);
+        let now = mailbox(&inbox.store, inbox.jane, "INBOX").await;
         assert_eq!(now.highest_modseq, modseq);
     }
     let store = place.reopen(inbox.store).await;
     assert_eq!(
-        messages(&*store, inbox.jane, inbox.id).await[0].modseq,
+        messages(&store, inbox.jane, inbox.id).await[0].modseq,
         modseq
     );
 }
@@ -77,7 +76,7 @@ pub(crate) async fn flags_are_replaced_added_and_removed(place: Place) {
 pub(crate) async fn flags_ignore_case_and_keep_their_first_spelling(place: Place) {
     let inbox = Inbox::in_place(&place).await;
     let flags = ["\\Seen", "Work", "WORK"];
-    let one = append_with(&*inbox.store, inbox.jane, inbox.id, &flags, b"")
+    let one = append_with(&inbox.store, inbox.jane, inbox.id, &flags, b"")
         .await
         .uid;
     assert_eq!(inbox.flags(one).await, ["\\Seen", "Work"]);
@@ -94,8 +93,8 @@ pub(crate) async fn flags_ignore_case_and_keep_their_first_spelling(place: Place
 
 pub(crate) async fn what_does_not_change_keeps_its_modseq(place: Place) {
     let inbox = Inbox::in_place(&place).await;
-    let one = append_with(&*inbox.store, inbox.jane, inbox.id, &["a"], b"").await;
-    let two = append(&*inbox.store, inbox.jane, inbox.id, b"").await;
+    let one = append_with(&inbox.store, inbox.jane, inbox.id, &["a"], b"").await;
+    let two = append(&inbox.store, inbox.jane, inbox.id, b"").await;
     let add = FlagChange::Add(Flags::new(["A"]));
     let changed = inbox
         .set(&[one.uid, two.uid], add.clone(), None)
@@ -103,7 +102,7 @@ pub(crate) async fn what_does_not_change_keeps_its_modseq(place: Place) {
         .unwrap();
     assert_eq!(changed[0].modseq, one.modseq);
     assert!(changed[1].modseq > two.modseq);
-    let highest = mailbox(&*inbox.store, inbox.jane, "INBOX")
+    let highest = mailbox(&inbox.store, inbox.jane, "INBOX")
         .await
         .highest_modseq;
     assert_eq!(highest, changed[1].modseq);
@@ -111,7 +110,7 @@ pub(crate) async fn what_does_not_change_keeps_its_modseq(place: Place) {
         inbox.set(&[one.uid, two.uid], add, None).await.unwrap(),
         changed
     );
-    let now = mailbox(&*inbox.store, inbox.jane, "INBOX")
+    let now = mailbox(&inbox.store, inbox.jane, "INBOX")
         .await
         .highest_modseq;
     assert_eq!(now, highest);
@@ -119,8 +118,8 @@ pub(crate) async fn what_does_not_change_keeps_its_modseq(place: Place) {
 
 pub(crate) async fn unchanged_since_protects_later_changes(place: Place) {
     let inbox = Inbox::in_place(&place).await;
-    let one = append(&*inbox.store, inbox.jane, inbox.id, b"").await;
-    let two = append(&*inbox.store, inbox.jane, inbox.id, b"").await;
+    let one = append(&inbox.store, inbox.jane, inbox.id, b"").await;
+    let two = append(&inbox.store, inbox.jane, inbox.id, b"").await;
     let both = [one.uid, two.uid];
     let add = |flag: &str| FlagChange::Add(Flags::new([flag]));
     // At most `unchanged_since`: the message at that very number is changed.
@@ -131,7 +130,7 @@ pub(crate) async fn unchanged_since_protects_later_changes(place: Place) {
     assert_eq!(answer[1].modseq, two.modseq);
     let answer = inbox.set(&both, add("b"), Some(ModSeq(0))).await.unwrap();
     assert!(answer.iter().all(|message| !message.flags.contains("b")));
-    let highest = mailbox(&*inbox.store, inbox.jane, "INBOX")
+    let highest = mailbox(&inbox.store, inbox.jane, "INBOX")
         .await
         .highest_modseq;
     let answer = inbox.set(&both, add("c"), Some(highest)).await.unwrap();
@@ -141,11 +140,12 @@ pub(crate) async fn unchanged_since_protects_later_changes(place: Place) {
 pub(crate) async fn messages_that_are_gone_are_passed_over(place: Place) {
     let inbox = Inbox::in_place(&place).await;
     for _ in 0..3 {
-        append(&*inbox.store, inbox.jane, inbox.id, b"").await;
+        append(&inbox.store, inbox.jane, inbox.id, b"").await;
     }
     let gone = uid(2);
     inbox
         .store
+        .mail
         .expunge(inbox.jane, inbox.id, &[gone])
         .await
         .unwrap();
@@ -167,7 +167,7 @@ pub(crate) async fn messages_that_are_gone_are_passed_over(place: Place) {
 
 pub(crate) async fn flags_that_cannot_be_are_refused(place: Place) {
     let inbox = Inbox::in_place(&place).await;
-    let one = append_with(&*inbox.store, inbox.jane, inbox.id, &["a"], b"")
+    let one = append_with(&inbox.store, inbox.jane, inbox.id, &["a"], b"")
         .await
         .uid;
     for flag in ["", "a b", "a\nb", "a\0"] {

@@ -1,12 +1,8 @@
-//! The nouns of the store.
+//! The nouns of [`Mail`](crate::Mail): mailboxes, messages, flags, and what changed.
 
 use std::num::NonZeroU32;
 
-use pillarbox_policy::{Ladder, Timestamp};
-
-/// Identifies an account for ever. Never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct AccountId(pub i64);
+use pillarbox_policy::Timestamp;
 
 /// Identifies a mailbox within its account, across renames (OBJECTID, RFC 8474). Never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,68 +19,6 @@ pub struct Uid(pub NonZeroU32);
 /// Modification sequence (RFC 7162 §3.1): ascends with every change in an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModSeq(pub u64);
-
-/// What verifies a password. Never the password itself.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Verifiers {
-    /// argon2id in PHC string format.
-    pub argon2id: String,
-    /// SCRAM-SHA-256 keys (RFC 5802 §3, R7677-1).
-    pub scram_sha256: ScramKeys,
-}
-
-impl std::fmt::Debug for Verifiers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Verifiers(..)")
-    }
-}
-
-/// What a server keeps for SCRAM.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ScramKeys {
-    /// At least 16 random bytes.
-    pub salt: Vec<u8>,
-    /// Iteration count, at least 4096.
-    pub iterations: u32,
-    /// `H(HMAC(SaltedPassword, "Client Key"))`.
-    pub stored_key: [u8; 32],
-    /// `HMAC(SaltedPassword, "Server Key")`.
-    pub server_key: [u8; 32],
-}
-
-impl std::fmt::Debug for ScramKeys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ScramKeys(..)")
-    }
-}
-
-/// An account to be made.
-#[derive(Debug, Clone)]
-pub struct NewAccount {
-    /// The full address, which is also the login name (R6186-4). Compared without regard to ASCII case.
-    pub address: String,
-    /// What verifies its password.
-    pub verifiers: Verifiers,
-    /// Where it stands on the ladder.
-    pub ladder: Ladder,
-}
-
-/// An account as stored.
-#[derive(Debug, Clone)]
-pub struct Account {
-    /// Its identity.
-    pub id: AccountId,
-    /// The full address, as it was given.
-    pub address: String,
-    /// What verifies its password.
-    pub verifiers: Verifiers,
-    /// Where it stands on the ladder.
-    pub ladder: Ladder,
-    /// Whether its password crossed a wire in clear and has to be changed (S4.1-6).
-    pub password_exposed: Option<Timestamp>,
-    /// When it was made.
-    pub created: Timestamp,
-}
 
 /// A mailbox as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -253,52 +187,4 @@ pub struct Changes {
     pub expunged: Vec<Uid>,
     /// The mailbox's highest modification sequence now.
     pub highest_modseq: Option<ModSeq>,
-}
-
-/// A wake-up: something in a mailbox changed. A hint; [`Changes`] are the truth.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wake {
-    /// Messages or flags in this mailbox.
-    Mailbox(MailboxId),
-    /// The list of mailboxes.
-    MailboxList,
-    /// Wake-ups were missed; look at everything.
-    Lagged,
-}
-
-/// One authentication attempt with all its TLS facts, kept on record (S4-17).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LoginRecord {
-    /// When.
-    pub at: Timestamp,
-    /// The account, where the login name is one.
-    pub account: Option<AccountId>,
-    /// The login name that was tried; cut to 255 octets.
-    pub login: String,
-    /// Name of the listener: `imaps`, `pop3s`, `submissions`, `imap`, `pop3`, `submission`.
-    pub listener: String,
-    /// Address and port of the client.
-    pub remote: String,
-    /// How TLS began: `implicit`, `starttls`, `proxied`; absent in the clear.
-    pub how: Option<String>,
-    /// `TLSv1.3`; absent in the clear.
-    pub tls_version: Option<String>,
-    /// IANA name of the suite.
-    pub cipher_suite: Option<String>,
-    /// IANA name of the key-exchange group.
-    pub group: Option<String>,
-    /// The name the client asked for.
-    pub sni: Option<String>,
-    /// ALPN protocol agreed on.
-    pub alpn: Option<String>,
-    /// Whether the TLS session was resumed.
-    pub resumed: bool,
-    /// SHA-256 of the client's certificate.
-    pub client_certificate: Option<String>,
-    /// SASL mechanism or command: `PLAIN`, `SCRAM-SHA-256-PLUS`, `LOGIN`, `USER`.
-    pub mechanism: String,
-    /// What the client says it is (IMAP ID, EHLO name); cut to 255 octets.
-    pub client: Option<String>,
-    /// `ok`, or a stable word for why not: `bad-credentials`, or a policy code in capitals.
-    pub outcome: String,
 }

@@ -5,8 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::broadcast;
 
+use super::EmbeddedStore;
 use super::entry::{Effect, Entry};
-use crate::{AccountId, Wake, Watch};
+use crate::{AccountId, Wake, Wakeups, Watch};
 
 /// Wake-ups kept for a watcher that does not look; beyond that it is told that it lags.
 const KEPT: usize = 16;
@@ -74,6 +75,12 @@ impl Watchers {
     }
 }
 
+impl Wakeups for EmbeddedStore {
+    fn watch(&self, account: AccountId) -> Watch {
+        self.watchers.watch(account)
+    }
+}
+
 /// Each wake-up once, in the order in which the effects call for them.
 fn wakes(entry: &Entry) -> Vec<Wake> {
     let mut wakes = Vec::new();
@@ -85,10 +92,24 @@ fn wakes(entry: &Entry) -> Vec<Wake> {
             | Effect::MailboxRenamed { .. }
             | Effect::MailboxDeleted(_)
             | Effect::Subscribed { .. } => Wake::MailboxList,
-            Effect::Appended(message) => Wake::Mailbox(message.mailbox),
-            Effect::FlagsSet { mailbox, .. }
-            | Effect::Expunged { mailbox, .. }
-            | Effect::Copied { to: mailbox, .. } => Wake::Mailbox(*mailbox),
+            Effect::Appended(message) => Wake::Mailbox {
+                mailbox: message.mailbox,
+                modseq: message.modseq,
+            },
+            Effect::FlagsSet {
+                mailbox, modseq, ..
+            }
+            | Effect::Expunged {
+                mailbox, modseq, ..
+            }
+            | Effect::Copied {
+                to: mailbox,
+                modseq,
+                ..
+            } => Wake::Mailbox {
+                mailbox: *mailbox,
+                modseq: *modseq,
+            },
             Effect::VerifiersSet(_) | Effect::LadderSet(_) | Effect::PasswordExposed(_) => continue,
         };
         if !wakes.contains(&wake) {
@@ -124,8 +145,11 @@ mod tests {
         let mut other = watchers.watch(AccountId(2));
         watchers.tell(&expunged(1, &[5, 5, 6]));
         watchers.close();
-        assert_eq!(mine.next().await, Some(Wake::Mailbox(MailboxId(5))));
-        assert_eq!(mine.next().await, Some(Wake::Mailbox(MailboxId(6))));
+        for number in [5, 6] {
+            let mailbox = MailboxId(number);
+            let modseq = ModSeq(1);
+            assert_eq!(mine.next().await, Some(Wake::Mailbox { mailbox, modseq }));
+        }
         assert_eq!(mine.next().await, None);
         assert_eq!(other.next().await, None);
     }

@@ -1,0 +1,114 @@
+//! [`Mail`]: the mailboxes and messages of accounts.
+
+use async_trait::async_trait;
+
+use crate::{
+    AccountId, Appended, Body, Changes, ContentId, FlagChange, Mailbox, MailboxId, Message, ModSeq,
+    NewMessage, Spool, StoreError, Uid, UidRange,
+};
+
+/// Mailboxes and messages. What is changed is on stable storage when an operation answers.
+#[async_trait]
+pub trait Mail: Send + Sync + std::fmt::Debug + 'static {
+    /// Every mailbox of an account, by name.
+    async fn mailboxes(&self, account: AccountId) -> Result<Vec<Mailbox>, StoreError>;
+
+    /// A mailbox by name (`INBOX` in any case), with counts of this moment.
+    async fn mailbox(&self, account: AccountId, name: &str) -> Result<Mailbox, StoreError>;
+
+    /// Makes a mailbox, and those above it that do not exist.
+    async fn create_mailbox(&self, account: AccountId, name: &str) -> Result<Mailbox, StoreError>;
+
+    /// Renames a mailbox and those below it. Renaming `INBOX` moves its messages (RFC 9051 §6.3.6).
+    async fn rename_mailbox(
+        &self,
+        account: AccountId,
+        from: &str,
+        to: &str,
+    ) -> Result<(), StoreError>;
+
+    /// Removes a mailbox and its messages. Those below it stay.
+    async fn delete_mailbox(&self, account: AccountId, name: &str) -> Result<(), StoreError>;
+
+    /// Subscribes to a mailbox, or ends the subscription.
+    async fn set_subscribed(
+        &self,
+        account: AccountId,
+        name: &str,
+        subscribed: bool,
+    ) -> Result<(), StoreError>;
+
+    /// Begins a message's content.
+    async fn spool(&self) -> Result<Box<dyn Spool>, StoreError>;
+
+    /// Stores messages, all or none, in order.
+    async fn append(
+        &self,
+        account: AccountId,
+        messages: Vec<NewMessage<Box<dyn Spool>>>,
+    ) -> Result<Vec<Appended>, StoreError>;
+
+    /// Messages of a mailbox whose UIDs lie in any of the ranges, by UID, each once.
+    async fn messages(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        ranges: &[UidRange],
+    ) -> Result<Vec<Message>, StoreError>;
+
+    /// What protocols remembered about a message's structure.
+    async fn index(&self, account: AccountId, content: ContentId) -> Result<Vec<u8>, StoreError>;
+
+    /// A message's content.
+    async fn body(
+        &self,
+        account: AccountId,
+        content: ContentId,
+    ) -> Result<Box<dyn Body>, StoreError>;
+
+    /// Changes flags of the messages in `uids` that are still there, and whose modification sequence is at
+    /// most `unchanged_since` where that is given (RFC 7162 §3.1.3). Answers every message in `uids` that
+    /// is still there as it is afterwards; those not changed keep their modification sequence.
+    async fn set_flags(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        change: &FlagChange,
+        unchanged_since: Option<ModSeq>,
+    ) -> Result<Vec<Message>, StoreError>;
+
+    /// Removes the messages in `uids` that are still there; answers those removed.
+    async fn expunge(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+    ) -> Result<Vec<Uid>, StoreError>;
+
+    /// Copies messages with flags and dates, all or none; answers pairs of old UID and what it became.
+    async fn copy(
+        &self,
+        account: AccountId,
+        from: MailboxId,
+        uids: &[Uid],
+        to: MailboxId,
+    ) -> Result<Vec<(Uid, Appended)>, StoreError>;
+
+    /// Moves messages, all or none; answers pairs of old UID and what it became (RFC 6851).
+    async fn move_messages(
+        &self,
+        account: AccountId,
+        from: MailboxId,
+        uids: &[Uid],
+        to: MailboxId,
+    ) -> Result<Vec<(Uid, Appended)>, StoreError>;
+
+    /// What changed in a mailbox after `since`. Expunges are remembered for as long as the mailbox exists.
+    async fn changes_since(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        since: ModSeq,
+    ) -> Result<Changes, StoreError>;
+}
