@@ -7,6 +7,7 @@
 //! ```
 
 mod ca;
+mod core_dumps;
 mod evil;
 mod facts;
 mod faulty_engine;
@@ -15,6 +16,7 @@ mod zone;
 mod zone_in_process;
 
 pub use ca::{Leaf, Limit, PemFiles, TestCa, TestCertificate};
+pub use core_dumps::dumps_no_core;
 pub use evil::{Act, EvilServer, Received};
 pub use facts::{clear_facts, facts, facts_with, starttls_facts};
 pub use faulty_engine::{Faults, FaultyEngine};

@@ -2,11 +2,14 @@
 //! they were sent can be looked at.
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
+use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::support::{LOGGED_IN, PASSWORD, World, exit, imap, stderr, stdout, submission};
-use pillarbox_testkit::{Act, EvilServer, Signing};
+use pillarbox_testkit::{Act, EvilServer, Signing, dumps_no_core};
 use serde_json::Value;
 
 /// A world with an account in it.
@@ -242,4 +245,17 @@ async fn usage() {
     assert!(stdout(&completions).contains("_pillarbox"));
     let list = world.run(&["account", "list", "--json"]).await;
     assert_eq!(stdout(&list).trim(), "[]");
+}
+
+#[test]
+fn no_core_is_dumped() {
+    // A name server that never answers keeps the program waiting.
+    let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pillarbox"));
+    command
+        .args(["account", "add", "alice@example.org", "--password-stdin"])
+        .args(["--resolver", &silent.local_addr().unwrap().to_string()])
+        .env("PILLARBOX_CONFIG_DIR", folder.path());
+    dumps_no_core(&mut command, &[folder.path()], Duration::from_secs(30)).unwrap();
 }

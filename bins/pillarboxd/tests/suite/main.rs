@@ -6,3 +6,4 @@ mod house;
 mod interop;
 mod lifecycle;
 mod listeners;
+mod secrets_in_memory;

@@ -3,7 +3,7 @@
 //! LOGIN and AUTHENTICATE are refused with the same bytes whatever follows them, which is not looked at.
 //! A literal in them is not invited, or read past unseen.
 
-use pillarbox_policy::LegacyWindow;
+use pillarbox_policy::{LegacyWindow, SecretBytes};
 
 use crate::channel::End;
 use crate::imap::framing::{Frame, FrameError, Framer, LiteralHeader, LiteralKind};
@@ -185,7 +185,7 @@ impl Cleartext {
     }
 
     fn command(&mut self, frame: Frame) {
-        let text = self.framer.text().to_vec();
+        let text = SecretBytes::from(self.framer.text());
         if command::is_http(&text) {
             self.turn = Turn::Over(Some(Violation::Http));
             return;
