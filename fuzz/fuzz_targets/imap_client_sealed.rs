@@ -26,7 +26,8 @@ struct Heard {
 }
 
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Heard {
-    let mut client = Client::<Sealed>::start(&Sealed::new(client_facts(None)), ClientCertificate::NotSent);
+    let mut client =
+        Client::<Sealed>::start(&Sealed::new(client_facts(None)), ClientCertificate::NotSent);
     let mut heard = Heard::default();
     let mut turn = 0;
     for piece in pieces {

@@ -10,8 +10,8 @@ use std::num::NonZeroU32;
 use libfuzzer_sys::fuzz_target;
 use pillarbox_fuzz::server_facts;
 use pillarbox_proto::imap::server::{
-    Code, Completion, Denial, Event, Expunges, FetchItem, Limits, Login, Naming,
-    SearchOutcome, SelectedMailbox, Server, StatusValues, Update, View, Violation,
+    Code, Completion, Denial, Event, Expunges, FetchItem, Limits, Login, Naming, SearchOutcome,
+    SelectedMailbox, Server, StatusValues, Update, View, Violation,
 };
 use pillarbox_proto::line::LineError;
 use pillarbox_proto::sasl::Nonce;
@@ -45,13 +45,13 @@ impl Owner {
                 dialogue.login_decided(decided);
             }
             Event::Login(_) => dialogue.login_decided(Err(Denial::Unavailable)),
-            Event::Id(_) | Event::AppendAborted => {}
-            Event::AppendPiece(piece) => assert!(!piece.is_empty() && piece.len() <= 16 * 1024),
-            Event::Append(head) if head.mailbox == "x" => {
-                dialogue.append_refuse(Code::TryCreate, "no such mailbox");
+            Event::MessageAborted => {}
+            Event::MessagePiece(piece) => assert!(!piece.is_empty() && piece.len() <= 16 * 1024),
+            Event::Append(append) if append.mailbox == "x" => {
+                dialogue.message_refuse(Code::TryCreate, "no such mailbox");
             }
-            Event::Append(_) => dialogue.append_accept(),
-            Event::Idle => {
+            Event::Append(_) => dialogue.message_accept(),
+            Event::Idle(_) => {
                 self.view
                     .arrived([self.view.largest_uid().saturating_add(1)]);
                 self.announce(dialogue);
@@ -59,7 +59,7 @@ impl Owner {
             Event::Select(select) if select.mailbox == "x" => {
                 dialogue.complete(Completion::no(Code::Nonexistent, "no such mailbox"));
             }
-            Event::Select(_) => {
+            Event::Select(_) | Event::Examine(_) => {
                 self.view = View::new(vec![2, 3, 5]);
                 dialogue.selected(&SelectedMailbox {
                     messages: 3,
@@ -70,7 +70,7 @@ impl Owner {
                     highest_modseq: 1,
                 });
             }
-            Event::Status { mailbox, items } => {
+            Event::Status(status) => {
                 let values = StatusValues {
                     messages: 3,
                     uid_next: NonZeroU32::MIN,
@@ -80,14 +80,16 @@ impl Owner {
                     size: 15,
                     highest_modseq: 1,
                 };
-                dialogue.status(&mailbox, &items, &values);
+                dialogue
+                    .responses()
+                    .status(&status.mailbox, &status.items, &values);
                 dialogue.complete(Completion::DONE);
             }
             Event::Search(search) => {
                 let found: Vec<SearchOutcome> = (1..=self.view.len())
                     .map(|number| SearchOutcome { number, modseq: 1 })
                     .collect();
-                dialogue.found(&search, &found);
+                dialogue.responses().found(&search, &found);
                 dialogue.complete(Completion::DONE);
             }
             Event::Fetch(fetch) => {
@@ -96,7 +98,7 @@ impl Owner {
                     .resolve(&fetch.set, fetch.naming)
                     .unwrap_or_default()
                 {
-                    dialogue.fetch_open(number);
+                    dialogue.responses().fetch_open(number);
                     for item in &fetch.items {
                         if let FetchItem::Section {
                             section,
@@ -106,18 +108,22 @@ impl Owner {
                         {
                             let range = partial.map_or(0..5, |partial| partial.of(0..5));
                             let length = range.end - range.start;
-                            dialogue.fetch_octets(section, *partial, *label, length);
-                            dialogue.fetch_piece(&b"hello"[..length as usize]);
+                            dialogue
+                                .responses()
+                                .fetch_octets(section, *partial, *label, length);
+                            dialogue
+                                .responses()
+                                .fetch_piece(&b"hello"[..length as usize]);
                         } else {
-                            dialogue.fetch_uid(uid);
+                            dialogue.responses().fetch_uid(uid);
                         }
                     }
-                    dialogue.fetch_close();
+                    dialogue.responses().fetch_close();
                 }
                 dialogue.complete(Completion::DONE);
             }
-            Event::Expunge(set) => {
-                let doomed = match &set {
+            Event::Expunge(expunge) => {
+                let doomed = match &expunge.among {
                     Some(set) => self.view.resolve(set, Naming::Uid).unwrap_or_default(),
                     None => self
                         .view
@@ -140,8 +146,8 @@ impl Owner {
     fn announce(&mut self, dialogue: &mut Server<Sealed>) {
         for update in self.view.announce(Expunges::Announced) {
             match update {
-                Update::Expunge(number) => dialogue.expunged(number),
-                Update::Exists(count) => dialogue.exists(count),
+                Update::Expunge(number) => dialogue.responses().expunged(number),
+                Update::Exists(count) => dialogue.responses().exists(count),
             }
         }
     }

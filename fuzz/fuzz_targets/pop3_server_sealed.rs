@@ -86,7 +86,10 @@ impl Owner {
 }
 
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
-    let mut server = Server::<Sealed>::start(&Sealed::new(server_facts(Some(binding()))), Limits::default());
+    let mut server = Server::<Sealed>::start(
+        &Sealed::new(server_facts(Some(binding()))),
+        Limits::default(),
+    );
     let mut owner = Owner::default();
     let mut said = Vec::new();
     // At least one look, even where nothing is sent.

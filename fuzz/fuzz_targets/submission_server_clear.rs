@@ -17,7 +17,13 @@ fuzz_target!(|data: &[u8]| {
     let Some((&cut, input)) = data.split_first() else {
         return;
     };
-    let mut server = Server::<Clear>::start(&clear(), (Arc::new(Config::new("mail.example.org")), LoginsInClear::NotListed));
+    let mut server = Server::<Clear>::start(
+        &clear(),
+        (
+            Arc::new(Config::new("mail.example.org")),
+            LoginsInClear::NotListed,
+        ),
+    );
     let mut put_out = 0;
     for piece in input.chunks(usize::from(cut).max(1)) {
         server.input(piece);

@@ -101,7 +101,10 @@ impl Owner {
 fn session<'a>(generous: bool, pieces: impl Iterator<Item = &'a [u8]>) -> Owner {
     let mut config = Config::new("mail.example.org");
     config.limits.message = LIMIT;
-    let mut server = Server::<Sealed>::start(&Sealed::new(server_facts(Some(binding()))), Arc::new(config));
+    let mut server = Server::<Sealed>::start(
+        &Sealed::new(server_facts(Some(binding()))),
+        Arc::new(config),
+    );
     let mut owner = Owner {
         generous,
         ..Owner::default()

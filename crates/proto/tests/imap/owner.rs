@@ -4,9 +4,9 @@ use std::num::NonZeroU32;
 
 use pillarbox_proto::imap::grammar::{DateTime, SequenceSet};
 use pillarbox_proto::imap::server::{
-    Access, Attribute, Code, Completion, CopyKind, Denial, Dialogue, Event, Expunges, FetchItem,
-    FieldFilter, FlagOperation, Listed, Login, Naming, SearchKey, SearchOutcome, SelectedMailbox,
-    Server, StatusValues, Update, View, Violation,
+    Access, Attribute, Code, Completion, Copy, Denial, Dialogue, Event, Expunges, FetchItem,
+    FieldFilter, FlagOperation, Listed, Login, Move, Naming, SearchKey, SearchOutcome,
+    SelectedMailbox, Server, StatusValues, Update, View, Violation,
 };
 use pillarbox_proto::message::{Index, IndexLimits, Indexer};
 use pillarbox_proto::sasl::Nonce;
@@ -63,8 +63,8 @@ impl Owner {
     fn announce(&mut self, dialogue: &mut Dialogue) {
         for update in self.view.announce(Expunges::Announced) {
             match update {
-                Update::Expunge(number) => dialogue.expunged(number),
-                Update::Exists(count) => dialogue.exists(count),
+                Update::Expunge(number) => dialogue.responses().expunged(number),
+                Update::Exists(count) => dialogue.responses().exists(count),
             }
         }
     }
@@ -76,69 +76,76 @@ impl Owner {
                 self.events.push("Login");
                 return answer_login(dialogue, login);
             }
-            Event::Id(fields) => {
-                self.events.push("Id");
-                self.id = fields;
-                return;
+            Event::Id(id) => {
+                self.id = id.fields;
+                ("Id", Completion::DONE)
             }
             Event::Append(head) => {
                 self.events.push("Append");
                 self.appended.clear();
                 if head.mailbox == "missing" {
-                    dialogue.append_refuse(Code::TryCreate, "There is no such mailbox");
+                    dialogue.message_refuse(Code::TryCreate, "There is no such mailbox");
                 } else {
-                    dialogue.append_accept();
+                    dialogue.message_accept();
                 }
                 return;
             }
-            Event::AppendPiece(piece) => {
+            Event::MessagePiece(piece) => {
                 assert!(!piece.is_empty() && piece.len() <= 16 * 1024);
                 return self.appended.extend(piece);
             }
-            Event::AppendAborted => return self.events.push("AppendAborted"),
-            Event::Idle => {
+            Event::MessageAborted => return self.events.push("MessageAborted"),
+            Event::Idle(_) => {
                 self.events.push("Idle");
                 self.view.arrived([self.view.largest_uid() + 1]);
                 return self.announce(dialogue);
             }
             Event::Select(select) => {
                 self.events.push("Select");
-                return self.select(dialogue, &select.mailbox, select.access);
+                return self.select(dialogue, &select.mailbox, Access::ReadWrite);
             }
-            Event::AppendEnd => ("AppendEnd", self.append_end()),
+            Event::Examine(examine) => {
+                self.events.push("Select");
+                return self.select(dialogue, &examine.0.mailbox, Access::ReadOnly);
+            }
+            Event::MessageEnd => ("MessageEnd", self.message_end()),
             Event::IdleEnd => ("IdleEnd", Completion::DONE),
-            Event::Noop => ("Noop", Completion::DONE),
-            Event::Create(name) => ("Create", exists_already(&name)),
-            Event::Delete(name) | Event::Subscribe(name) | Event::Unsubscribe(name) => {
-                ("Mailbox", must_exist(&name))
-            }
-            Event::Rename { from, .. } => ("Rename", must_exist(&from)),
+            Event::Noop(_) | Event::Check(_) => ("Noop", Completion::DONE),
+            Event::Create(create) => ("Create", exists_already(&create.mailbox)),
+            Event::Delete(delete) => ("Delete", must_exist(&delete.mailbox)),
+            Event::Subscribe(subscribe) => ("Subscribe", must_exist(&subscribe.mailbox)),
+            Event::Unsubscribe(unsubscribe) => ("Unsubscribe", must_exist(&unsubscribe.mailbox)),
+            Event::Rename(rename) => ("Rename", must_exist(&rename.from)),
             Event::List(list) => {
                 for name in ["INBOX", "Entw\u{fc}rfe"] {
                     if list.patterns.iter().any(|pattern| pattern.matches(name)) {
-                        dialogue.listed(&Listed {
+                        dialogue.responses().listed(&Listed {
                             name: name.to_owned(),
                             attributes: vec![Attribute::HasNoChildren],
                             child_subscribed: false,
                         });
                         if let Some(items) = &list.status {
-                            dialogue.status(name, items, &VALUES);
+                            dialogue.responses().status(name, items, &VALUES);
                         }
                     }
                 }
                 ("List", Completion::DONE)
             }
             Event::Lsub(_) => {
-                dialogue.listed_subscribed("INBOX", true);
+                dialogue.responses().listed_subscribed("INBOX", true);
                 ("Lsub", Completion::DONE)
             }
-            Event::Status { mailbox, items } => {
-                dialogue.status(&mailbox, &items, &VALUES);
+            Event::Status(status) => {
+                dialogue
+                    .responses()
+                    .status(&status.mailbox, &status.items, &VALUES);
                 ("Status", Completion::DONE)
             }
-            Event::Close | Event::Unselect => ("Close", Completion::DONE),
-            Event::Expunge(set) => {
-                let among = set.map(|set| self.view.resolve(&set, Naming::Uid).unwrap());
+            Event::Close(_) | Event::Unselect(_) => ("Close", Completion::DONE),
+            Event::Expunge(expunge) => {
+                let among = expunge
+                    .among
+                    .map(|set| self.view.resolve(&set, Naming::Uid).unwrap());
                 if among.is_none_or(|among| among.iter().any(|(_, uid)| *uid == 7)) {
                     self.view.expunged([7]);
                 }
@@ -155,7 +162,7 @@ impl Owner {
                         modseq: 5,
                     })
                     .collect();
-                dialogue.found(&search, &found);
+                dialogue.responses().found(&search, &found);
                 ("Search", Completion::DONE)
             }
             Event::Fetch(fetch) => match self.view.resolve(&fetch.set, fetch.naming) {
@@ -177,34 +184,28 @@ impl Owner {
                     .unwrap_or_default();
                 for (number, _) in named {
                     if !store.silent {
-                        dialogue.fetch_open(number);
+                        dialogue.responses().fetch_open(number);
                         match store.operation {
-                            FlagOperation::Remove => dialogue.fetch_flags([]),
-                            _ => dialogue.fetch_flags(store.flags.iter().map(String::as_str)),
+                            FlagOperation::Remove => dialogue.responses().fetch_flags([]),
+                            _ => dialogue
+                                .responses()
+                                .fetch_flags(store.flags.iter().map(String::as_str)),
                         }
-                        dialogue.fetch_close();
+                        dialogue.responses().fetch_close();
                     }
                 }
                 ("Store", Completion::DONE)
             }
-            Event::Copy {
-                set, naming, kind, ..
-            } => {
-                let named = self.view.resolve(&set, naming).unwrap_or_default();
-                let code = Code::CopyUid {
-                    validity: NonZeroU32::MIN,
-                    from: SequenceSet::of(named.iter().map(|(_, uid)| *uid)),
-                    to: SequenceSet::of(1..=named.len() as u32),
-                };
-                match kind {
-                    _ if named.is_empty() => ("Copy", Completion::DONE),
-                    CopyKind::Copy => ("Copy", Completion::Ok(Some(code))),
-                    CopyKind::Move => {
-                        dialogue.moved(&code);
-                        self.view.expunged(named.into_iter().map(|(_, uid)| uid));
-                        ("Move", Completion::DONE)
-                    }
+            Event::Copy(copy) => (
+                "Copy",
+                Completion::Ok(self.copied(&copy).map(|(_, code)| code)),
+            ),
+            Event::Move(Move(copy)) => {
+                if let Some((uids, code)) = self.copied(&copy) {
+                    dialogue.responses().moved(&code);
+                    self.view.expunged(uids);
                 }
+                ("Move", Completion::DONE)
             }
         };
         self.events.push(name);
@@ -228,7 +229,21 @@ impl Owner {
         });
     }
 
-    fn append_end(&mut self) -> Completion {
+    fn copied(&self, copy: &Copy) -> Option<(Vec<u32>, Code)> {
+        let named = self
+            .view
+            .resolve(&copy.set, copy.naming)
+            .unwrap_or_default();
+        let uids: Vec<u32> = named.iter().map(|(_, uid)| *uid).collect();
+        let code = Code::CopyUid {
+            validity: NonZeroU32::MIN,
+            from: SequenceSet::of(uids.iter().copied()),
+            to: SequenceSet::of(1..=named.len() as u32),
+        };
+        (!uids.is_empty()).then_some((uids, code))
+    }
+
+    fn message_end(&mut self) -> Completion {
         Completion::Ok(Some(Code::AppendUid {
             validity: NonZeroU32::MIN,
             uids: SequenceSet::of([self.appended.len() as u32]),
@@ -286,27 +301,31 @@ pub(crate) fn index() -> Index {
 
 fn fetch_one(dialogue: &mut Dialogue, number: u32, uid: u32, items: &[FetchItem]) {
     let index = index();
-    dialogue.fetch_open(number);
+    dialogue.responses().fetch_open(number);
     for item in items {
         match item {
-            FetchItem::Uid => dialogue.fetch_uid(uid),
-            FetchItem::Flags => dialogue.fetch_flags(["\\Seen"]),
-            FetchItem::InternalDate => dialogue.fetch_internal_date(DateTime {
+            FetchItem::Uid => dialogue.responses().fetch_uid(uid),
+            FetchItem::Flags => dialogue.responses().fetch_flags(["\\Seen"]),
+            FetchItem::InternalDate => dialogue.responses().fetch_internal_date(DateTime {
                 seconds: 837_596_665,
                 offset_minutes: -420,
             }),
-            FetchItem::Size => dialogue.fetch_size(MESSAGE.len() as u64),
-            FetchItem::Modseq => dialogue.fetch_modseq(5),
-            FetchItem::Envelope => dialogue.fetch_envelope(&index.envelope()),
-            FetchItem::Body => dialogue.fetch_body(&index.body_structure()),
-            FetchItem::BodyStructure => dialogue.fetch_body_structure(&index.body_structure()),
+            FetchItem::Size => dialogue.responses().fetch_size(MESSAGE.len() as u64),
+            FetchItem::Modseq => dialogue.responses().fetch_modseq(5),
+            FetchItem::Envelope => dialogue.responses().fetch_envelope(&index.envelope()),
+            FetchItem::Body => dialogue.responses().fetch_body(&index.body_structure()),
+            FetchItem::BodyStructure => dialogue
+                .responses()
+                .fetch_body_structure(&index.body_structure()),
             FetchItem::Section {
                 section,
                 partial,
                 label,
             } => {
                 let Some(range) = section.range(&index) else {
-                    dialogue.fetch_nothing(section, *partial, *label);
+                    dialogue
+                        .responses()
+                        .fetch_nothing(section, *partial, *label);
                     continue;
                 };
                 let mut octets =
@@ -317,10 +336,17 @@ fn fetch_one(dialogue: &mut Dialogue, number: u32, uid: u32, items: &[FetchItem]
                 }
                 let all = 0..octets.len() as u64;
                 let wanted = partial.map_or(all.clone(), |partial| partial.of(all));
-                dialogue.fetch_octets(section, *partial, *label, wanted.end - wanted.start);
-                dialogue.fetch_piece(&octets[wanted.start as usize..wanted.end as usize]);
+                dialogue.responses().fetch_octets(
+                    section,
+                    *partial,
+                    *label,
+                    wanted.end - wanted.start,
+                );
+                dialogue
+                    .responses()
+                    .fetch_piece(&octets[wanted.start as usize..wanted.end as usize]);
             }
         }
     }
-    dialogue.fetch_close();
+    dialogue.responses().fetch_close();
 }

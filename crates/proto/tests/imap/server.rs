@@ -375,12 +375,12 @@ fn append_streams() {
         match dialogue.poll() {
             Step::Event(pillarbox_proto::imap::server::Event::Append(head)) => {
                 assert_eq!(head.size, size as u64);
-                dialogue.append_accept();
+                dialogue.message_accept();
             }
-            Step::Event(pillarbox_proto::imap::server::Event::AppendPiece(piece)) => {
+            Step::Event(pillarbox_proto::imap::server::Event::MessagePiece(piece)) => {
                 pieces += piece.len()
             }
-            Step::Event(pillarbox_proto::imap::server::Event::AppendEnd) => break,
+            Step::Event(pillarbox_proto::imap::server::Event::MessageEnd) => break,
             Step::NeedInput if sent == size => dialogue.input(b"\r\n"),
             Step::NeedInput => {
                 let length = (size - sent).min(16_000);
@@ -406,6 +406,36 @@ fn mechanisms_are_listed_once_policy_permits() {
         !list.contains("STARTTLS") && !list.contains("LOGINDISABLED"),
         "{list}"
     );
+}
+
+/// The table of commands has examples of each. All are understood, cut into whatever pieces, where they may come.
+#[test]
+fn the_examples_of_every_command_are_understood() {
+    for example in pillarbox_proto::imap::server::examples() {
+        let line = format!("x {example}\r\n");
+        let before_login = ["LOGIN", "AUTHENTICATE", "STARTTLS"]
+            .iter()
+            .any(|name| example.starts_with(name));
+        let answer = |size: usize| {
+            let (mut dialogue, mut owner) = match before_login {
+                true => (sealed(), Owner::default()),
+                false => logged_in(),
+            };
+            if !before_login {
+                said(&mut dialogue, &mut owner, b"s SELECT INBOX\r\n");
+            }
+            let mut out = String::new();
+            for piece in line.as_bytes().chunks(size) {
+                out.push_str(&said(&mut dialogue, &mut owner, piece).0);
+            }
+            out
+        };
+        let whole = answer(usize::MAX);
+        let refused = whole.contains("BAD ");
+        assert_eq!(refused, example == "STARTTLS", "{line} {whole}");
+        assert!(!whole.is_empty(), "{line}");
+        assert_eq!(answer(1), whole, "{line}");
+    }
 }
 
 proptest! {

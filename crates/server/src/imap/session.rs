@@ -1,9 +1,8 @@
 //! [`Session`]: the loop that hands events to their handlers.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use pillarbox_proto::imap::server::{Access, Code, Completion, Event, View};
+use pillarbox_proto::imap::server::{Access, Code, Completion, Dialogue, Event, Responses, View};
 use pillarbox_store::{AccountId, Mail, MailboxId, ModSeq, StoreError};
 use pillarbox_transport::{ConnectionError, Driven};
 use tokio::time::{Instant, sleep_until};
@@ -87,7 +86,7 @@ impl Session {
     pub(super) async fn run(mut self: Box<Self>) {
         let ended = loop {
             let done = match self.next().await {
-                Ok(Event::Idle) => self.idle().await,
+                Ok(Event::Idle(_)) => self.idle().await,
                 Ok(event) => Box::pin(self.handle(event)).await,
                 Err(ended) => Err(ended),
             };
@@ -105,7 +104,7 @@ impl Session {
             () = self.shutdown.requested() => return Err(self.shutting_down()),
             () = sleep_until(self.log_in_by), if self.account.is_none() => {
                 tracing::info!("the client did not log in in time");
-                self.conversation.dialogue().bye(NO_LOGIN);
+                self.dialogue().bye(NO_LOGIN);
                 return Err(Ended::Over);
             }
         };
@@ -114,9 +113,7 @@ impl Session {
             // Every event is answered before this is called again.
             Driven::NeedReply => {
                 tracing::error!("a command was left unanswered");
-                self.conversation
-                    .dialogue()
-                    .bye("The server made a mistake");
+                self.dialogue().bye("The server made a mistake");
                 Err(Ended::Over)
             }
             Driven::Closed => Err(Ended::Over),
@@ -128,9 +125,7 @@ impl Session {
     }
 
     pub(super) fn shutting_down(&mut self) -> Ended {
-        self.conversation
-            .dialogue()
-            .bye("The server is shutting down");
+        self.dialogue().bye("The server is shutting down");
         Ended::Over
     }
 
@@ -147,9 +142,7 @@ impl Session {
                 }
             }
             if let ConnectionError::IdleTimedOut(_) = error {
-                self.conversation
-                    .dialogue()
-                    .bye("Autologout; idle for too long");
+                self.dialogue().bye("Autologout; idle for too long");
             }
         }
         if !matches!(
@@ -162,75 +155,19 @@ impl Session {
         self.conversation.close().await;
     }
 
-    async fn handle(&mut self, event: Event) -> Result<(), Ended> {
-        use pillarbox_proto::imap::server::Expunges::{Announced, Withheld};
-        let (completion, expunges) = match event {
-            Event::Id(fields) => {
-                self.identified(&fields);
-                return Ok(());
-            }
-            Event::NeedPermit => {
-                let peer = self.conversation.peer_addr().ip();
-                let window = self.context.legacy_window(peer).await;
-                self.conversation.permit(window);
-                return Ok(());
-            }
-            Event::Login(login) => return self.login(login).await,
-            Event::Append(head) => return self.append_begin(head).await,
-            Event::AppendPiece(piece) => return self.append_piece(&piece).await,
-            Event::AppendAborted => {
-                self.incoming = None;
-                return Ok(());
-            }
-            // Waited for by the loop itself.
-            Event::Idle => return Ok(()),
-            Event::Noop | Event::IdleEnd => (Completion::DONE, Announced),
-            Event::AppendEnd => (self.append_end().await?, Announced),
-            Event::Select(select) => return self.select(select).await,
-            Event::Close => return self.close_mailbox().await,
-            Event::Unselect => {
-                self.selected = None;
-                self.conversation.dialogue().complete(Completion::DONE);
-                return Ok(());
-            }
-            Event::Create(name) => (self.create(&name).await, Announced),
-            Event::Delete(name) => (self.delete(&name).await, Announced),
-            Event::Rename { from, to } => (self.rename(&from, &to).await, Announced),
-            Event::Subscribe(name) => (self.subscribe(&name, true).await, Announced),
-            Event::Unsubscribe(name) => (self.subscribe(&name, false).await, Announced),
-            Event::List(list) => (self.list(&list).await?, Announced),
-            Event::Lsub(list) => (self.lsub(&list).await?, Announced),
-            Event::Status { mailbox, items } => (self.status(&mailbox, &items).await, Announced),
-            Event::Expunge(set) => (self.expunge(set.as_ref()).await, Announced),
-            Event::Search(search) => {
-                let expunges = withheld_by(search.naming);
-                (self.search(&search).await?, expunges)
-            }
-            Event::Fetch(fetch) => return self.fetch(&fetch).await,
-            Event::Store(store) => return self.store(&store).await,
-            Event::Copy {
-                set,
-                naming,
-                mailbox,
-                kind,
-            } => (self.copy(&set, naming, &mailbox, kind).await, Announced),
-        };
-        // A failed command may not have been understood: sequence numbers stay for the next.
-        let expunges = match completion {
-            Completion::Ok(_) => expunges,
-            Completion::No(..) | Completion::Bad(_) => Withheld,
-        };
-        self.updates(expunges, &HashMap::new()).await?;
-        self.conversation.dialogue().complete(completion);
-        Ok(())
+    pub(super) fn dialogue(&mut self) -> &mut Dialogue {
+        self.conversation.dialogue()
+    }
+
+    /// Untagged responses.
+    pub(super) fn responses(&mut self) -> &mut Responses {
+        self.dialogue().responses()
     }
 
     /// Lets the client take what was put out, while a command is being answered. (In IDLE nothing is awaited
     /// but the client, so what is new waits in the machine.)
     pub(super) async fn flush_when_full(&mut self) -> Result<(), Ended> {
-        if self.conversation.dialogue().is_full()
-            && self.conversation.dialogue().awaits_completion()
-        {
+        if self.dialogue().is_full() && self.dialogue().awaits_completion() {
             match self.conversation.drive().await? {
                 Driven::NeedReply => Ok(()),
                 Driven::Event(_) | Driven::Closed | Driven::Violation(_) => Err(Ended::Over),
@@ -264,16 +201,13 @@ impl Session {
 pub(super) const INTERNAL: Completion =
     Completion::No(Some(Code::ServerBug), "The server made a mistake");
 
-/// RFC 3501 §7.4.1: no EXPUNGE while sequence numbers are in use.
-fn withheld_by(
-    naming: pillarbox_proto::imap::server::Naming,
-) -> pillarbox_proto::imap::server::Expunges {
-    use pillarbox_proto::imap::server::{Expunges, Naming};
-    match naming {
-        Naming::Sequence => Expunges::Withheld,
-        Naming::Uid => Expunges::Announced,
-    }
-}
+/// A sequence number that the selected mailbox does not have.
+pub(super) const NO_SUCH_MESSAGE: Completion =
+    Completion::Bad("there is no message with that number");
+
+/// The mailbox that something is to be put into does not exist (RFC 3501 §6.3.11).
+pub(super) const TRY_CREATE: Completion =
+    Completion::No(Some(Code::TryCreate), "There is no such mailbox");
 
 /// How a command is completed whose store operation failed. What is the operator's to mend is logged.
 pub(super) fn failed(error: &StoreError) -> Completion {

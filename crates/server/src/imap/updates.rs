@@ -54,8 +54,8 @@ impl Session {
         selected.view.arrived(arrived);
         for update in selected.view.announce(expunges) {
             match update {
-                Update::Expunge(number) => self.conversation.dialogue().expunged(number),
-                Update::Exists(count) => self.conversation.dialogue().exists(count),
+                Update::Expunge(number) => self.responses().expunged(number),
+                Update::Exists(count) => self.responses().exists(count),
             }
             self.flush_when_full().await?;
         }
@@ -71,16 +71,11 @@ impl Session {
         let Some(number) = selected.view.number_of(message.uid.0.get()) else {
             return;
         };
-        self.conversation.dialogue().fetch_open(number);
-        if let Some(uid) = uid {
-            self.conversation.dialogue().fetch_uid(uid.0.get());
-        }
-        self.conversation
-            .dialogue()
-            .fetch_flags(message.flags.iter());
-        if self.conversation.dialogue().announces_modseqs() {
-            self.conversation.dialogue().fetch_modseq(message.modseq.0);
-        }
-        self.conversation.dialogue().fetch_close();
+        self.responses().flags(
+            number,
+            uid.map(|uid| uid.0.get()),
+            message.flags.iter(),
+            message.modseq.0,
+        );
     }
 }

@@ -330,6 +330,28 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Reads a list in parentheses: at most `most` items, a space between two, each read by `item`. There has
+    /// to be one.
+    ///
+    /// # Errors
+    /// No list stands here, which the error calls `expected`, it is longer, or `item` fails.
+    pub fn list(
+        &mut self,
+        expected: &'static str,
+        most: usize,
+        mut item: impl FnMut(&mut Self) -> Result<(), SyntaxError>,
+    ) -> Result<(), SyntaxError> {
+        self.expect(b'(', expected)?;
+        for _ in 0..most {
+            item(self)?;
+            if self.eat(b')') {
+                return Ok(());
+            }
+            self.space()?;
+        }
+        Err(self.error("fewer items"))
+    }
+
     /// Reads a `list-mailbox`: a string, or an atom that may hold the wildcards `%` and `*`.
     ///
     /// # Errors
@@ -367,18 +389,14 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// No such list stands here.
     pub fn flag_list(&mut self) -> Result<Vec<&'a str>, SyntaxError> {
-        self.expect(b'(', "a list of flags in parentheses")?;
         let mut flags = Vec::new();
-        if self.eat(b')') {
-            return Ok(flags);
+        if !self.eat_text("()") {
+            self.list("a list of flags in parentheses", usize::MAX, |cursor| {
+                flags.push(cursor.flag()?);
+                Ok(())
+            })?;
         }
-        loop {
-            flags.push(self.flag()?);
-            if self.eat(b')') {
-                return Ok(flags);
-            }
-            self.space()?;
-        }
+        Ok(flags)
     }
 
     /// Reads a `sequence-set`.

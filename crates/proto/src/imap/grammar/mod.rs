@@ -13,6 +13,6 @@ pub mod utf7;
 
 pub use cursor::{Cursor, SyntaxError};
 pub use date::{Date, DateTime};
-pub use flag::{MAX_FLAG, is_flag};
+pub use flag::{MAX_FLAG, SYSTEM_FLAGS, is_flag};
 pub use quote::{is_atom, put_astring, put_nstring, put_string, quoted};
 pub use sequence::{Bound, SequenceSet};

@@ -3,38 +3,20 @@
 //! LOGIN and AUTHENTICATE are refused with the same bytes whatever follows them, which is not looked at.
 //! A literal in them is not invited, or read past unseen.
 
-use pillarbox_policy::{LegacyWindow, SecretBytes};
+use pillarbox_policy::LegacyWindow;
 
 use crate::channel::End;
-use crate::imap::framing::{Frame, FrameError, Framer, LiteralHeader, LiteralKind};
+use crate::imap::framing::Frame;
 use crate::imap::grammar::Cursor;
 use crate::{AsksForPermit, Clear, Injected, Legacy, Machine, OnChannel, Start, Step, Upgrade};
 
+use super::command::{Reading, When};
+use super::commands::Begun;
 use super::commands::login::PRIVACY_REQUIRED;
-use super::output::Output;
-use super::{Dialogue, Limits, OnLoginChannel, Server, Violation, command};
-
-/// The longest tag that is read and echoed.
-const LONGEST_TAG: usize = 64;
-
-/// Whether STARTTLS can succeed here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StartTls {
-    /// It can.
-    Offered,
-    /// There is no usable certificate: it is neither listed nor done (S4-6).
-    NoCertificate,
-}
-
-/// Whether a cleartext session says that logins are possible: where a grant is open to its peer. Only a hint to the
-/// client; each login is asked about when it comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoginsInClear {
-    /// `LOGINDISABLED` is not listed.
-    Listed,
-    /// It is.
-    NotListed,
-}
+use super::front::{Front, Input, is_http};
+use super::reply::Completion;
+use super::state::{Enabled, LoginsInClear, Phase, StartTls};
+use super::{Dialogue, Limits, OnLoginChannel, Server, Violation};
 
 /// What a cleartext machine is started with.
 #[derive(Debug, Clone, Copy)]
@@ -57,36 +39,22 @@ pub enum ClearEvent {
     NeedPermit,
 }
 
+/// What the session does next.
 #[derive(Debug)]
-enum Turn {
-    Client,
-    /// Literals nobody wants, then the end of the line, which is answered with this.
-    Refusing {
-        reply: String,
-    },
-    /// The handshake is next.
+enum Next {
     Handshake,
-    /// The session decides about a login; this frame of it has been seen and not answered.
+    /// It decides about a login; this frame of it has been seen and not answered.
     Permit(Frame),
-    Over(Option<Violation>),
 }
 
-/// Whether a command did what it is for. Too many in a row that did not end the session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Served {
-    Yes,
-    No,
-}
+const NOT_BEFORE_TLS: Completion = Completion::Bad("Encryption is required before anything else");
 
 /// The conversation of [`Server<Clear>`].
 pub struct Cleartext {
     channel: Clear,
-    settings: ClearSettings,
-    framer: Framer,
-    out: Output,
-    turn: Turn,
+    front: Front,
     event: Option<ClearEvent>,
-    bad: u32,
+    next: Option<Next>,
 }
 
 impl OnChannel for Server<Clear> {
@@ -102,24 +70,24 @@ impl Start for Server<Clear> {
 
     /// Starts on a cleartext port: greets.
     fn start(channel: &Clear, settings: ClearSettings) -> Self {
-        let mut cleartext = Cleartext {
+        let phase = Phase::Clear(settings.starttls, settings.logins);
+        let limits = settings.limits;
+        // What is read past counts as a line does.
+        let skip = limits.before_login.line as u64;
+        let mut front = Front::new(phase, limits, skip);
+        front.greet();
+        Self(Cleartext {
             channel: channel.share(),
-            settings,
-            framer: Framer::new(settings.limits.before_login),
-            out: Output::default(),
-            turn: Turn::Client,
+            front,
             event: None,
-            bad: 0,
-        };
-        let greeting = format!("* OK [CAPABILITY {}] Pillarbox", cleartext.capabilities());
-        cleartext.out.line(&greeting);
-        Self(cleartext)
+            next: None,
+        })
     }
 }
 
 impl Upgrade for Server<Clear> {
     fn nothing_left(&self) -> Result<(), Injected> {
-        End::Server.found(self.0.framer.pending())
+        End::Server.found(self.0.front.framer.pending())
     }
 }
 
@@ -128,24 +96,20 @@ impl AsksForPermit for Server<Clear> {
 
     /// STARTTLS is not to be had any more (S2).
     fn permitted(self, channel: Legacy, window: LegacyWindow) -> Server<Legacy> {
-        let waiting = match self.0.turn {
-            Turn::Permit(frame) => Some(frame),
-            _ => None,
-        };
-        let limits = self.0.settings.limits;
-        let (framer, shared) = (self.0.framer, channel.share());
-        Server(OnLoginChannel {
-            channel,
-            dialogue: Dialogue::legacy(shared, window, limits, framer, waiting),
-        })
+        let mut front = self.0.front;
+        if let Some(Next::Permit(frame)) = self.0.next {
+            front.put_back(frame);
+        }
+        let dialogue = Dialogue::legacy(channel.share(), window, front);
+        Server(OnLoginChannel { channel, dialogue })
     }
 
     fn refuse_login(&mut self) {
-        let cleartext = &mut self.0;
-        if let Turn::Permit(frame) = std::mem::replace(&mut cleartext.turn, Turn::Client) {
-            let text = cleartext.framer.text().to_vec();
-            let tag = Cursor::new(&text).tag().unwrap_or("*").to_owned();
-            cleartext.settle(frame, format!("{tag} {PRIVACY_REQUIRED}"), Served::No);
+        match self.0.next.take() {
+            Some(Next::Permit(frame)) => {
+                self.0.front.turn_down_frame(frame, PRIVACY_REQUIRED.into())
+            }
+            next => self.0.next = next,
         }
     }
 }
@@ -153,165 +117,70 @@ impl AsksForPermit for Server<Clear> {
 impl Server<Clear> {
     /// Ends the session: `* BYE`, then close.
     pub fn bye(&mut self, text: &'static str) {
-        self.0.out.line(&format!("* BYE {text}"));
-        self.0.turn = Turn::Over(None);
+        self.0.front.bye(text);
     }
 }
 
 impl Cleartext {
-    fn capabilities(&self) -> String {
-        let mut list = "IMAP4rev1".to_owned();
-        if self.settings.starttls == StartTls::Offered {
-            list.push_str(" STARTTLS");
-        }
-        if self.settings.logins == LoginsInClear::NotListed {
-            list.push_str(" LOGINDISABLED");
-        }
-        list
-    }
-
-    fn frame(&mut self, frame: Frame) {
-        match (std::mem::replace(&mut self.turn, Turn::Client), frame) {
-            (Turn::Client, frame @ (Frame::End | Frame::Literal(_))) => self.command(frame),
-            (Turn::Refusing { reply }, Frame::Literal(header)) => {
-                self.refuse_literal(header, reply)
-            }
-            (Turn::Refusing { reply }, Frame::End) => {
-                self.framer.take_text();
-                self.answer(&reply, Served::No);
-            }
-            (turn, _) => self.turn = turn,
-        }
-    }
-
     fn command(&mut self, frame: Frame) {
-        let text = SecretBytes::from(self.framer.text());
-        if command::is_http(&text) {
-            self.turn = Turn::Over(Some(Violation::Http));
-            return;
+        let text = self.front.text();
+        if is_http(&text) {
+            return self.front.hang_up(Violation::Http);
         }
         let mut cursor = Cursor::new(&text);
-        let (tag, word) = match (cursor.tag(), cursor.space(), cursor.word()) {
-            (Ok(tag), Ok(()), Ok(word)) if tag.len() <= LONGEST_TAG => {
-                (tag, word.to_ascii_uppercase())
+        let begun = match self.front.head(&mut cursor) {
+            Ok((entry, _)) if entry.when == When::BeforeLogin => {
+                self.event = Some(ClearEvent::NeedPermit);
+                self.next = Some(Next::Permit(frame));
+                return;
             }
-            (Ok(tag), _, _) if tag.len() <= LONGEST_TAG => (tag, String::new()),
-            _ => ("*", String::new()),
+            Ok((entry, _)) if entry.when.check(self.front.state.phase).is_err() => {
+                Err(NOT_BEFORE_TLS.into())
+            }
+            Ok((entry, naming)) if frame == Frame::End => {
+                let reading = Reading {
+                    naming,
+                    enabled: Enabled::default(),
+                    permit: None,
+                };
+                (entry.begin)(&mut cursor, reading, &mut self.front.state)
+            }
+            Ok(_) => Err(cursor.error("the end of the line").into()),
+            Err(_) => Err(NOT_BEFORE_TLS.into()),
         };
-        if matches!(word.as_str(), "LOGIN" | "AUTHENTICATE") {
-            self.turn = Turn::Permit(frame);
-            self.event = Some(ClearEvent::NeedPermit);
-            return;
-        }
-        let whole = cursor.is_empty() && frame == Frame::End;
-        let served = |reply: String| (reply, Served::Yes);
-        let (reply, outcome) = match word.as_str() {
-            "CAPABILITY" if whole => served(format!(
-                "* CAPABILITY {}\r\n{tag} OK CAPABILITY completed",
-                self.capabilities()
-            )),
-            "NOOP" if whole => served(format!("{tag} OK NOOP completed")),
-            "LOGOUT" if whole => {
-                self.turn = Turn::Over(None);
-                served(format!("* BYE Goodbye\r\n{tag} OK LOGOUT completed"))
+        match begun {
+            Ok(Begun::StartTls) => self.starttls(),
+            Ok(Begun::Answered(completion)) => {
+                self.front.framer.take_text();
+                self.front.complete(&completion);
             }
-            "STARTTLS" if whole => return self.starttls(tag),
-            "CAPABILITY" | "NOOP" | "LOGOUT" | "STARTTLS" => (
-                format!("{tag} BAD expected the end of the line"),
-                Served::No,
-            ),
-            _ => (
-                format!("{tag} BAD Encryption is required before anything else"),
-                Served::No,
-            ),
-        };
-        self.settle(frame, reply, outcome);
-    }
-
-    /// Answers the command that this frame is of.
-    fn settle(&mut self, frame: Frame, reply: String, outcome: Served) {
-        match frame {
-            Frame::Literal(header) => self.refuse_literal(header, reply),
-            _ => {
-                self.framer.take_text();
-                self.answer(&reply, outcome);
+            // None of those may come here.
+            Ok(Begun::Login(_) | Begun::Asked(_)) => {
+                self.front.turn_down_frame(frame, NOT_BEFORE_TLS.into());
             }
+            Err(refusal) => self.front.turn_down_frame(frame, refusal),
         }
     }
 
-    fn starttls(&mut self, tag: &str) {
-        self.framer.take_text();
-        let bytes = self.framer.pending();
-        match self.settings.starttls {
-            StartTls::NoCertificate => {
-                self.out.line(&format!(
-                    "{tag} NO There is no certificate; tell the operator"
-                ));
-            }
-            StartTls::Offered if bytes > 0 => {
-                self.out
-                    .line(&format!("{tag} BAD Nothing may follow STARTTLS"));
-                self.turn = Turn::Over(Some(Violation::Injected(Injected {
+    fn starttls(&mut self) {
+        self.front.framer.take_text();
+        let bytes = self.front.framer.pending();
+        let responses = &mut self.front.state.responses;
+        match self.front.state.phase {
+            Phase::Clear(StartTls::Offered, _) if bytes > 0 => {
+                responses.tagged("BAD Nothing may follow STARTTLS");
+                self.front.hang_up(Violation::Injected(Injected {
                     found_by: End::Server,
                     bytes,
-                })));
+                }));
             }
-            StartTls::Offered => {
-                self.out.line(&format!("{tag} OK Begin TLS now"));
-                self.turn = Turn::Handshake;
+            Phase::Clear(StartTls::Offered, _) => {
+                responses.tagged("OK Begin TLS now");
                 self.event = Some(ClearEvent::StartTls);
+                self.next = Some(Next::Handshake);
             }
+            _ => responses.tagged("NO There is no certificate; tell the operator"),
         }
-    }
-
-    fn refuse_literal(&mut self, header: LiteralHeader, reply: String) {
-        match header.kind {
-            LiteralKind::Synchronizing => {
-                self.framer.refuse();
-                self.answer(&reply, Served::No);
-            }
-            // What is read past counts as a line does.
-            LiteralKind::NonSynchronizing
-                if header.size <= self.settings.limits.before_login.line as u64 =>
-            {
-                self.framer.skip();
-                self.turn = Turn::Refusing { reply };
-            }
-            LiteralKind::NonSynchronizing => {
-                self.out.line(&reply);
-                self.end(Violation::Literal(header.size), "Too much at once");
-            }
-        }
-    }
-
-    /// Puts out the answer to a command, and counts those that did nothing.
-    fn answer(&mut self, reply: &str, outcome: Served) {
-        self.out.line(reply);
-        match outcome {
-            Served::Yes => self.bad = 0,
-            Served::No => self.bad += 1,
-        }
-        if self.bad >= self.settings.limits.bad_before_login {
-            self.end(Violation::TooManyBad, "Too many bad commands");
-        }
-    }
-
-    fn broken(&mut self, error: FrameError) {
-        match error {
-            FrameError::Line(line) if line.is_fatal() => {
-                self.end(Violation::Line(line), "That is no line");
-            }
-            FrameError::Line(_) | FrameError::TextTooLong => {
-                self.framer.take_text();
-                self.turn = Turn::Client;
-                self.answer("* BAD The line is too long", Served::No);
-            }
-        }
-    }
-
-    fn end(&mut self, violation: Violation, text: &str) {
-        self.out.line(&format!("* BYE {text}"));
-        self.turn = Turn::Over(Some(violation));
     }
 }
 
@@ -320,27 +189,19 @@ impl Machine for Server<Clear> {
     type Error = Violation;
 
     fn input(&mut self, bytes: &[u8]) {
-        self.0.framer.push(bytes);
+        self.0.front.framer.push(bytes);
     }
 
     fn poll(&mut self) -> Step<ClearEvent, Violation> {
+        let Self(this) = self;
         loop {
-            if let Some(piece) = self.0.out.next_piece() {
-                return Step::Output(piece);
-            }
-            if let Some(event) = self.0.event.take() {
-                return Step::Event(event);
-            }
-            match &self.0.turn {
-                Turn::Over(None) => return Step::Close,
-                Turn::Over(Some(violation)) => return Step::Err(*violation),
-                Turn::Handshake | Turn::Permit(_) => return Step::NeedReply,
-                Turn::Client | Turn::Refusing { .. } => {}
-            }
-            match self.0.framer.next_frame() {
-                Ok(Some(frame)) => self.0.frame(frame),
-                Ok(None) => return Step::NeedInput,
-                Err(error) => self.0.broken(error),
+            match this.front.poll(&mut this.event, this.next.is_some()) {
+                Ok(Input::Frame(frame @ (Frame::End | Frame::Literal(_)))) => {
+                    this.command(frame);
+                }
+                // The end of a literal that was skipped.
+                Ok(Input::Frame(_) | Input::TooLong) => {}
+                Err(step) => return step,
             }
         }
     }

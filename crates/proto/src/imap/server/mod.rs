@@ -21,7 +21,7 @@
 //! use pillarbox_proto::Clear;
 //! use pillarbox_proto::imap::server::Server;
 //! fn open(server: &mut Server<Clear>) {
-//!     server.exists(1);
+//!     server.responses().exists(1);
 //! }
 //! ```
 //! sealed has, and so has cleartext under a window:
@@ -29,10 +29,10 @@
 //! use pillarbox_proto::imap::server::Server;
 //! use pillarbox_proto::{Legacy, Sealed};
 //! fn open(server: &mut Server<Sealed>) {
-//!     server.exists(1);
+//!     server.responses().exists(1);
 //! }
 //! fn open_under_window(server: &mut Server<Legacy>) {
-//!     server.exists(1);
+//!     server.responses().exists(1);
 //! }
 //! ```
 //! A cleartext session goes on with the operator's window:
@@ -55,27 +55,22 @@ mod clear;
 mod command;
 mod commands;
 mod dialogue;
+mod front;
 mod limits;
 mod output;
 mod reply;
+mod responses;
+mod state;
 mod view;
 
-pub use clear::{ClearEvent, ClearSettings, LoginsInClear, StartTls};
-pub use command::{Event, Naming};
-pub use commands::append::AppendHead;
-pub use commands::copy::CopyKind;
-pub use commands::fetch::{Fetch, FetchItem, Label, Partial, Section, SectionText};
-pub use commands::fields::FieldFilter;
-pub use commands::list::{Attribute, List, ListSelect, Listed, Pattern};
-pub use commands::login::{Denial, Login};
-pub use commands::mailbox::BadMailboxName;
-pub use commands::search::{MAX_KEYS, Search, SearchKey, SearchOutcome, SearchReturn};
-pub use commands::select::{Access, Select, SelectedMailbox};
-pub use commands::status::{StatusItem, StatusValues};
-pub use commands::store::{FlagOperation, Store};
+pub use clear::{ClearEvent, ClearSettings};
+pub use command::Naming;
+pub use commands::*;
 pub use dialogue::Dialogue;
 pub use limits::{Limits, Violation};
 pub use reply::{Code, Completion};
+pub use responses::Responses;
+pub use state::{Access, Enabled, Extension, LoginsInClear, StartTls};
 pub use view::{Expunges, NoSuchMessage, Update, View};
 
 use std::ops::{Deref, DerefMut};

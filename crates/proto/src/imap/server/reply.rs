@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-use crate::imap::grammar::SequenceSet;
+use crate::imap::grammar::{SequenceSet, SyntaxError};
 
 /// The tagged end of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,27 @@ impl Completion {
     #[must_use]
     pub fn no(code: Code, text: &'static str) -> Self {
         Self::No(Some(code), text)
+    }
+}
+
+/// Why a command is answered before it is carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It cannot be read.
+    Syntax(SyntaxError),
+    /// It can be read, and this is all there is to say to it.
+    Answer(Completion),
+}
+
+impl From<Completion> for Refusal {
+    fn from(completion: Completion) -> Self {
+        Self::Answer(completion)
+    }
+}
+
+impl From<SyntaxError> for Refusal {
+    fn from(error: SyntaxError) -> Self {
+        Self::Syntax(error)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use pillarbox_policy::Timestamp;
 use pillarbox_proto::imap::grammar::SequenceSet;
-use pillarbox_proto::imap::server::{AppendHead, Code, Completion};
+use pillarbox_proto::imap::server::{Append, Code, Completion};
 use pillarbox_proto::message::{IndexLimits, Indexer};
 use pillarbox_store::{Flags, MailboxId, NewMessage, Spool, StoreError};
 
@@ -12,7 +12,7 @@ use crate::imap::session::{Ended, Handled, INTERNAL, Session, failed};
 /// A message on its way in.
 #[derive(Debug)]
 pub(in crate::imap) struct Incoming {
-    head: AppendHead,
+    append: Append,
     mailbox: MailboxId,
     spool: Box<dyn Spool>,
     indexer: Indexer,
@@ -21,26 +21,24 @@ pub(in crate::imap) struct Incoming {
 const NOT_STORED: &str = "The message could not be stored; try again later";
 
 impl Session {
-    pub(in crate::imap) async fn append_begin(&mut self, head: AppendHead) -> Result<(), Ended> {
-        match self.prepare(&head).await {
+    pub(in crate::imap) async fn append_begin(&mut self, append: Append) -> Result<(), Ended> {
+        match self.prepare(&append).await {
             Ok((mailbox, spool)) => {
                 self.incoming = Some(Box::new(Incoming {
-                    head,
+                    append,
                     mailbox,
                     spool,
                     indexer: Indexer::new(IndexLimits::default()),
                 }));
-                self.conversation.dialogue().append_accept();
+                self.dialogue().message_accept();
             }
             Err(StoreError::NotFound { .. }) => self
-                .conversation
                 .dialogue()
-                .append_refuse(Code::TryCreate, "There is no such mailbox"),
+                .message_refuse(Code::TryCreate, "There is no such mailbox"),
             Err(error) => {
                 tracing::error!(%error, "a message cannot be taken");
-                self.conversation
-                    .dialogue()
-                    .append_refuse(Code::Unavailable, NOT_STORED);
+                self.dialogue()
+                    .message_refuse(Code::Unavailable, NOT_STORED);
             }
         }
         Ok(())
@@ -48,16 +46,16 @@ impl Session {
 
     async fn prepare(
         &mut self,
-        head: &AppendHead,
+        append: &Append,
     ) -> Result<(MailboxId, Box<dyn Spool>), StoreError> {
         let Ok((store, account)) = self.mail() else {
             return Err(StoreError::Closed);
         };
-        let mailbox = store.mailbox(account, &head.mailbox).await?;
+        let mailbox = store.mailbox(account, &append.mailbox).await?;
         Ok((mailbox.id, store.spool().await?))
     }
 
-    pub(in crate::imap) async fn append_piece(&mut self, piece: &[u8]) -> Result<(), Ended> {
+    pub(in crate::imap) async fn message_piece(&mut self, piece: &[u8]) -> Result<(), Ended> {
         let Some(incoming) = self.incoming.as_mut() else {
             return Ok(());
         };
@@ -65,15 +63,13 @@ impl Session {
         if let Err(error) = incoming.spool.write(piece).await {
             tracing::error!(%error, "a message could not be written");
             self.incoming = None;
-            self.conversation
-                .dialogue()
-                .append_break(Code::Unavailable, NOT_STORED);
+            self.dialogue().message_break(Code::Unavailable, NOT_STORED);
         }
         Ok(())
     }
 
     /// The message is complete: the reply leaves only when it is on stable storage.
-    pub(in crate::imap) async fn append_end(&mut self) -> Handled {
+    pub(in crate::imap) async fn message_end(&mut self) -> Handled {
         let Some(incoming) = self.incoming.take() else {
             return Ok(INTERNAL);
         };
@@ -82,18 +78,18 @@ impl Session {
             Err(completion) => return Ok(completion),
         };
         let Incoming {
-            head,
+            append,
             mailbox,
             spool,
             indexer,
         } = *incoming;
-        let (internal_date, internal_offset) = match head.date {
+        let (internal_date, internal_offset) = match append.date {
             Some(date) => (Timestamp(date.seconds), date.offset_minutes),
             None => (clock::now(), 0),
         };
         let message = NewMessage {
             mailbox,
-            flags: Flags::new(head.flags),
+            flags: Flags::new(append.flags),
             internal_date,
             internal_offset,
             index: indexer.finish().to_bytes(),

@@ -3,59 +3,69 @@
 use std::num::NonZeroU32;
 
 use pillarbox_proto::imap::grammar::SequenceSet;
-use pillarbox_proto::imap::server::{Code, Completion, CopyKind, Naming};
+use pillarbox_proto::imap::server::{Code, Completion, Copy};
 use pillarbox_store::{Appended, StoreError, Uid};
 
-use crate::imap::session::{Session, failed};
+use crate::imap::session::{NO_SUCH_MESSAGE, Session, TRY_CREATE, failed};
 
 impl Session {
-    pub(in crate::imap) async fn copy(
-        &mut self,
-        set: &SequenceSet,
-        naming: Naming,
-        mailbox: &str,
-        kind: CopyKind,
-    ) -> Completion {
-        let (store, account) = match self.mail() {
-            Ok(mail) => mail,
-            Err(completion) => return completion,
-        };
-        let selected = match self.selected() {
-            Ok(selected) => selected,
-            Err(completion) => return completion,
-        };
-        let from = selected.id;
-        let uids: Vec<Uid> = match selected.view.resolve(set, naming) {
-            Ok(named) => named
-                .into_iter()
-                .filter_map(|(_, uid)| NonZeroU32::new(uid).map(Uid))
-                .collect(),
-            Err(_) => return Completion::Bad("there is no message with that number"),
-        };
-        let to = match store.mailbox(account, mailbox).await {
-            Ok(mailbox) => mailbox.id,
-            Err(StoreError::NotFound { .. }) => {
-                return Completion::no(Code::TryCreate, "There is no such mailbox");
-            }
-            Err(error) => return failed(&error),
-        };
-        if uids.is_empty() {
-            return Completion::DONE;
-        }
-        let copied = match kind {
-            CopyKind::Copy => store.copy(account, from, &uids, to).await,
-            CopyKind::Move => store.move_messages(account, from, &uids, to).await,
-        };
-        match (copied.map(|pairs| code(&pairs)), kind) {
-            (Ok(None), _) => Completion::DONE,
-            (Ok(code), CopyKind::Copy) => Completion::Ok(code),
-            (Ok(Some(code)), CopyKind::Move) => {
-                self.conversation.dialogue().moved(&code);
-                Completion::DONE
-            }
-            (Err(error), _) => failed(&error),
+    pub(in crate::imap) async fn copy(&mut self, copy: &Copy) -> Completion {
+        match self.transfer(copy, Originals::Kept).await {
+            Ok(code) => Completion::Ok(code),
+            Err(completion) => completion,
         }
     }
+
+    /// MOVE: what is gone is told like what others remove, by the updates that follow.
+    pub(in crate::imap) async fn move_messages(&mut self, copy: &Copy) -> Completion {
+        match self.transfer(copy, Originals::Removed).await {
+            Ok(code) => {
+                if let Some(code) = code {
+                    self.responses().moved(&code);
+                }
+                Completion::DONE
+            }
+            Err(completion) => completion,
+        }
+    }
+
+    /// Copies or moves. Answers COPYUID; nothing, where nothing was copied.
+    async fn transfer(
+        &mut self,
+        copy: &Copy,
+        originals: Originals,
+    ) -> Result<Option<Code>, Completion> {
+        let (store, account) = self.mail()?;
+        let selected = self.selected()?;
+        let from = selected.id;
+        let uids: Vec<Uid> = selected
+            .view
+            .resolve(&copy.set, copy.naming)
+            .map_err(|_| NO_SUCH_MESSAGE)?
+            .into_iter()
+            .filter_map(|(_, uid)| NonZeroU32::new(uid).map(Uid))
+            .collect();
+        let to = match store.mailbox(account, &copy.mailbox).await {
+            Ok(mailbox) => mailbox.id,
+            Err(StoreError::NotFound { .. }) => return Err(TRY_CREATE),
+            Err(error) => return Err(failed(&error)),
+        };
+        if uids.is_empty() {
+            return Ok(None);
+        }
+        let copied = match originals {
+            Originals::Kept => store.copy(account, from, &uids, to).await,
+            Originals::Removed => store.move_messages(account, from, &uids, to).await,
+        };
+        let pairs = copied.map_err(|error| failed(&error))?;
+        Ok(code(&pairs))
+    }
+}
+
+/// What becomes of the messages that are copied.
+enum Originals {
+    Kept,
+    Removed,
 }
 
 /// COPYUID for what was copied; nothing, where nothing was.

@@ -5,16 +5,16 @@ use std::ops::Range;
 
 use pillarbox_proto::imap::grammar::DateTime;
 use pillarbox_proto::imap::server::{
-    Access, Code, Completion, Expunges, Fetch, FetchItem, FieldFilter, Label, Naming, Partial,
-    Section,
+    Access, Code, Completion, Extension, Fetch, FetchItem, FieldFilter, Label, Partial, Section,
 };
 use pillarbox_proto::message::{Index, IndexLimits, Indexer};
 use pillarbox_store::{
     AccountId, Body, ContentId, FlagChange, Flags, Mail, Message, ModSeq, StoreError, Uid,
 };
 
+use super::allowed_by;
 use super::select::messages_of;
-use crate::imap::session::{Ended, Handled, Session, failed};
+use crate::imap::session::{Ended, Handled, NO_SUCH_MESSAGE, Session, failed};
 
 /// Octets read at once.
 const PIECE: usize = 16 * 1024;
@@ -53,13 +53,8 @@ impl Session {
     pub(in crate::imap) async fn fetch(&mut self, fetch: &Fetch) -> Result<(), Ended> {
         let mut own = HashMap::new();
         let completion = self.fetch_all(fetch, &mut own).await?;
-        // RFC 3501 §7.4.1: no EXPUNGE while sequence numbers are in use.
-        let expunges = match fetch.naming {
-            Naming::Sequence => Expunges::Withheld,
-            Naming::Uid => Expunges::Announced,
-        };
-        self.updates(expunges, &own).await?;
-        self.conversation.dialogue().complete(completion);
+        self.updates(allowed_by(fetch.naming), &own).await?;
+        self.dialogue().complete(completion);
         Ok(())
     }
 
@@ -70,7 +65,7 @@ impl Session {
             Err(completion) => return Ok(completion),
         };
         let Ok(named) = selected.view.resolve(&fetch.set, fetch.naming) else {
-            return Ok(Completion::Bad("there is no message with that number"));
+            return Ok(NO_SUCH_MESSAGE);
         };
         let seen =
             selected.access == Access::ReadWrite && fetch.items.iter().any(FetchItem::sets_seen);
@@ -164,22 +159,20 @@ impl Session {
         {
             content.load_body(store).await?;
         }
-        self.conversation.dialogue().fetch_open(number);
+        self.responses().fetch_open(number);
         for item in &fetch.items {
             self.fetch_item(item, message, &content).await?;
         }
         if flags_are_new && !fetch.items.contains(&FetchItem::Flags) {
-            self.conversation
-                .dialogue()
-                .fetch_flags(message.flags.iter());
+            self.responses().fetch_flags(message.flags.iter());
         }
         if flags_are_new
-            && self.conversation.dialogue().announces_modseqs()
+            && self.dialogue().enabled().has(Extension::Condstore)
             && !fetch.items.contains(&FetchItem::Modseq)
         {
-            self.conversation.dialogue().fetch_modseq(message.modseq.0);
+            self.responses().fetch_modseq(message.modseq.0);
         }
-        self.conversation.dialogue().fetch_close();
+        self.responses().fetch_close();
         self.flush_when_full().await?;
         Ok(())
     }
@@ -191,35 +184,27 @@ impl Session {
         content: &Content,
     ) -> Result<(), Fault> {
         match item {
-            FetchItem::Uid => self.conversation.dialogue().fetch_uid(message.uid.0.get()),
-            FetchItem::Flags => self
-                .conversation
-                .dialogue()
-                .fetch_flags(message.flags.iter()),
-            FetchItem::InternalDate => self.conversation.dialogue().fetch_internal_date(DateTime {
+            FetchItem::Uid => self.responses().fetch_uid(message.uid.0.get()),
+            FetchItem::Flags => self.responses().fetch_flags(message.flags.iter()),
+            FetchItem::InternalDate => self.responses().fetch_internal_date(DateTime {
                 seconds: message.internal_date.0,
                 offset_minutes: message.internal_offset,
             }),
-            FetchItem::Size => self.conversation.dialogue().fetch_size(message.size),
-            FetchItem::Modseq => self.conversation.dialogue().fetch_modseq(message.modseq.0),
+            FetchItem::Size => self.responses().fetch_size(message.size),
+            FetchItem::Modseq => self.responses().fetch_modseq(message.modseq.0),
             FetchItem::Envelope => {
                 if let Some(index) = &content.index {
-                    self.conversation
-                        .dialogue()
-                        .fetch_envelope(&index.envelope());
+                    self.responses().fetch_envelope(&index.envelope());
                 }
             }
             FetchItem::Body => {
                 if let Some(index) = &content.index {
-                    self.conversation
-                        .dialogue()
-                        .fetch_body(&index.body_structure());
+                    self.responses().fetch_body(&index.body_structure());
                 }
             }
             FetchItem::BodyStructure => {
                 if let Some(index) = &content.index {
-                    self.conversation
-                        .dialogue()
+                    self.responses()
                         .fetch_body_structure(&index.body_structure());
                 }
             }
@@ -249,9 +234,7 @@ impl Session {
             None => Some(0..message.size),
         };
         let (Some(range), Some(body)) = (range, &content.body) else {
-            self.conversation
-                .dialogue()
-                .fetch_nothing(section, partial, label);
+            self.responses().fetch_nothing(section, partial, label);
             return Ok(());
         };
         let filter = section.text.as_ref().and_then(FieldFilter::new);
@@ -262,14 +245,13 @@ impl Session {
         }
         let range = partial.map_or(range.clone(), |partial| partial.of(range));
         let length = range.end.saturating_sub(range.start);
-        self.conversation
-            .dialogue()
+        self.responses()
             .fetch_octets(section, partial, label, length);
         let mut at = range.start;
         while at < range.end {
             let piece = read(&**body, at..range.end).await.map_err(cut_off)?;
             at += length_of(&piece);
-            self.conversation.dialogue().fetch_piece(&piece);
+            self.responses().fetch_piece(&piece);
             self.flush_when_full().await?;
         }
         Ok(())
@@ -297,8 +279,7 @@ impl Session {
         kept += filter.map_or(0, |filter| length_of(&filter.finish()));
         let wanted = partial.map_or(0..kept, |partial| partial.of(0..kept));
         let length = wanted.end.saturating_sub(wanted.start);
-        self.conversation
-            .dialogue()
+        self.responses()
             .fetch_octets(section, partial, label, length);
         let mut filter = section.text.as_ref().and_then(FieldFilter::new);
         let (mut at, mut passed) = (header.start, 0);
@@ -324,7 +305,7 @@ impl Session {
         if let (Ok(from), Ok(to)) = (usize::try_from(from), usize::try_from(to))
             && let Some(part) = piece.get(from..to)
         {
-            self.conversation.dialogue().fetch_piece(part);
+            self.responses().fetch_piece(part);
         }
         *passed = here.end;
     }

@@ -33,7 +33,7 @@ impl Session {
             match woken {
                 Woken::Client(Driven::Event(_)) => {
                     Box::pin(self.updates(Expunges::Announced, &HashMap::new())).await?;
-                    self.conversation.dialogue().complete(Completion::DONE);
+                    self.dialogue().complete(Completion::DONE);
                     return Ok(());
                 }
                 Woken::Client(Driven::Violation(violation)) => {

@@ -1,10 +1,10 @@
 //! LIST and LSUB.
 
-use pillarbox_proto::imap::server::{Attribute, Completion, List, ListSelect, Listed};
+use pillarbox_proto::imap::server::{Attribute, Completion, List, ListSelect, Listed, Lsub};
 use pillarbox_store::Mailbox;
 
 use super::status;
-use crate::imap::session::{Ended, Handled, Session, failed};
+use crate::imap::session::{Handled, Session, failed};
 
 impl Session {
     pub(in crate::imap) async fn list(&mut self, list: &List) -> Handled {
@@ -14,14 +14,11 @@ impl Session {
         };
         for mailbox in &mailboxes {
             if let Some(listed) = listed(list, mailbox, &mailboxes) {
-                self.conversation.dialogue().listed(&listed);
+                self.responses().listed(&listed);
                 if let Some(items) = &list.status {
                     // RFC 5819 §2.
-                    self.conversation.dialogue().status(
-                        &mailbox.name,
-                        items,
-                        &status::values(mailbox),
-                    );
+                    self.responses()
+                        .status(&mailbox.name, items, &status::values(mailbox));
                 }
                 self.flush_when_full().await?;
             }
@@ -29,12 +26,12 @@ impl Session {
         Ok(Completion::DONE)
     }
 
-    pub(in crate::imap) async fn lsub(&mut self, list: &List) -> Result<Completion, Ended> {
+    pub(in crate::imap) async fn lsub(&mut self, lsub: &Lsub) -> Handled {
         let mailboxes = match self.mailboxes().await {
             Ok(mailboxes) => mailboxes,
             Err(completion) => return Ok(completion),
         };
-        let matches = |name: &str| list.patterns.iter().any(|pattern| pattern.matches(name));
+        let matches = |name: &str| lsub.patterns.iter().any(|pattern| pattern.matches(name));
         for mailbox in &mailboxes {
             // RFC 3501 §6.3.9: a name that is not subscribed but has a subscribed one below it, which the
             // pattern does not reach, is shown as \Noselect.
@@ -44,9 +41,7 @@ impl Session {
                 && below(&mailbox.name, &mailboxes)
                     .any(|inner| inner.subscribed && !matches(&inner.name));
             if shown || leads {
-                self.conversation
-                    .dialogue()
-                    .listed_subscribed(&mailbox.name, shown);
+                self.responses().listed_subscribed(&mailbox.name, shown);
                 self.flush_when_full().await?;
             }
         }
@@ -141,8 +136,7 @@ mod tests {
         let list = List {
             patterns: vec![Pattern::new("", pattern)],
             select: select.to_vec(),
-            return_subscribed: false,
-            status: None,
+            ..List::default()
         };
         mailboxes
             .iter()

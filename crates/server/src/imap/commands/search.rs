@@ -23,7 +23,7 @@ impl Session {
     pub(in crate::imap) async fn search(&mut self, search: &Search) -> Handled {
         match self.find(search).await {
             Ok(found) => {
-                self.conversation.dialogue().found(search, &found);
+                self.responses().found(search, &found);
                 Ok(Completion::DONE)
             }
             Err(completion) => Ok(completion),

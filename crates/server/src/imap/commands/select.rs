@@ -14,19 +14,27 @@ const WINDOW: u32 = 8_192;
 const KEYWORDS: usize = 256;
 
 impl Session {
-    pub(in crate::imap) async fn select(&mut self, select: Select) -> Result<(), Ended> {
+    pub(in crate::imap) async fn select(
+        &mut self,
+        select: &Select,
+        access: Access,
+    ) -> Result<(), Ended> {
         self.selected = None;
-        match self.open(&select).await {
+        match self.open(select, access).await {
             Ok((selected, mailbox)) => {
                 self.selected = Some(selected);
-                self.conversation.dialogue().selected(&mailbox);
+                self.dialogue().selected(&mailbox);
             }
-            Err(completion) => self.conversation.dialogue().complete(completion),
+            Err(completion) => self.dialogue().complete(completion),
         }
         Ok(())
     }
 
-    async fn open(&mut self, select: &Select) -> Result<(Selected, SelectedMailbox), Completion> {
+    async fn open(
+        &mut self,
+        select: &Select,
+        access: Access,
+    ) -> Result<(Selected, SelectedMailbox), Completion> {
         let (store, account) = self.mail()?;
         let mailbox = store
             .mailbox(account, &select.mailbox)
@@ -63,7 +71,7 @@ impl Session {
         };
         let selected = Selected {
             id: mailbox.id,
-            access: select.access,
+            access,
             view,
             // What came between the two looks is told as a change.
             seen: mailbox.highest_modseq,
@@ -72,21 +80,20 @@ impl Session {
     }
 
     /// CLOSE: expunges without telling, unless the mailbox is read-only.
-    pub(in crate::imap) async fn close_mailbox(&mut self) -> Result<(), Ended> {
-        let completion = match self.selected.take() {
-            Some(selected) if selected.access == Access::ReadWrite => match self.mail() {
-                Ok((store, account)) => {
-                    match remove_deleted(&*store, account, &selected, None).await {
-                        Ok(()) => Completion::DONE,
-                        Err(error) => failed(&error),
-                    }
-                }
-                Err(completion) => completion,
-            },
-            _ => Completion::DONE,
+    pub(in crate::imap) async fn close_mailbox(&mut self) -> Completion {
+        let Some(selected) = self.selected.take() else {
+            return Completion::DONE;
         };
-        self.conversation.dialogue().complete(completion);
-        Ok(())
+        if selected.access == Access::ReadOnly {
+            return Completion::DONE;
+        }
+        match self.mail() {
+            Ok((store, account)) => match remove_deleted(&*store, account, &selected, None).await {
+                Ok(()) => Completion::DONE,
+                Err(error) => failed(&error),
+            },
+            Err(completion) => completion,
+        }
     }
 }
 

@@ -1,21 +1,20 @@
 //! STATUS.
 
-use pillarbox_proto::imap::server::{Completion, StatusItem, StatusValues};
+use pillarbox_proto::imap::server::{Completion, Status, StatusValues};
 use pillarbox_store::Mailbox;
 
 use crate::imap::session::{Session, failed};
 
 impl Session {
-    pub(in crate::imap) async fn status(&mut self, name: &str, items: &[StatusItem]) -> Completion {
+    pub(in crate::imap) async fn status(&mut self, status: &Status) -> Completion {
         let (store, account) = match self.mail() {
             Ok(mail) => mail,
             Err(completion) => return completion,
         };
-        match store.mailbox(account, name).await {
+        match store.mailbox(account, &status.mailbox).await {
             Ok(mailbox) => {
-                self.conversation
-                    .dialogue()
-                    .status(&mailbox.name, items, &values(&mailbox));
+                self.responses()
+                    .status(&mailbox.name, &status.items, &values(&mailbox));
                 Completion::DONE
             }
             Err(error) => failed(&error),

@@ -5,12 +5,13 @@ use std::num::NonZeroU32;
 
 use pillarbox_proto::imap::grammar::SequenceSet;
 use pillarbox_proto::imap::server::{
-    Code, Completion, Expunges, FlagOperation, Naming, Store as StoreCommand,
+    Code, Completion, Expunges, Extension, FlagOperation, Naming, Store as StoreCommand,
 };
 use pillarbox_store::{FlagChange, Flags, Message, ModSeq, Uid};
 
+use super::allowed_by;
 use super::select::messages_of;
-use crate::imap::session::{Ended, Session, failed};
+use crate::imap::session::{Ended, NO_SUCH_MESSAGE, Session, failed};
 
 impl Session {
     pub(in crate::imap) async fn store(&mut self, command: &StoreCommand) -> Result<(), Ended> {
@@ -22,7 +23,7 @@ impl Session {
                     .iter()
                     .map(|message| (message.uid, message.modseq))
                     .collect();
-                if !command.silent || self.conversation.dialogue().announces_modseqs() {
+                if !command.silent || self.dialogue().enabled().has(Extension::Condstore) {
                     for message in &messages {
                         let uid = (command.naming == Naming::Uid).then_some(message.uid);
                         self.tell_flags(message, uid);
@@ -37,12 +38,8 @@ impl Session {
             }
             Err(completion) => (completion, HashMap::new()),
         };
-        let expunges = match command.naming {
-            Naming::Sequence => Expunges::Withheld,
-            Naming::Uid => Expunges::Announced,
-        };
-        self.updates(expunges, &own).await?;
-        self.conversation.dialogue().complete(completion);
+        self.updates(allowed_by(command.naming), &own).await?;
+        self.dialogue().complete(completion);
         Ok(())
     }
 
@@ -57,7 +54,7 @@ impl Session {
         let named = selected
             .view
             .resolve(&command.set, command.naming)
-            .map_err(|_| Completion::Bad("there is no message with that number"))?;
+            .map_err(|_| NO_SUCH_MESSAGE)?;
         let flags = Flags::new(command.flags.iter().cloned());
         let change = match command.operation {
             FlagOperation::Replace => FlagChange::Replace(flags),

@@ -3,15 +3,16 @@
 //! The message streams past: its octets are never held here.
 
 use crate::imap::framing::LiteralHeader;
-use crate::imap::grammar::{Cursor, DateTime, SyntaxError};
+use crate::imap::grammar::{Cursor, DateTime};
+use crate::imap::server::command::{Asked, Capabilities, Command, Reading, When};
+use crate::imap::server::reply::Refusal;
 
-use super::mailbox::{self, BadMailboxName};
-use super::store;
-use crate::imap::server::command::{Bad, Parsed};
+use super::{mailbox, store};
 
-/// What APPEND says before the message.
+/// APPEND was announced: [`crate::imap::server::Dialogue::message_accept`] or
+/// [`crate::imap::server::Dialogue::message_refuse`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AppendHead {
+pub struct Append {
     /// Where to.
     pub mailbox: String,
     /// Its flags.
@@ -22,50 +23,57 @@ pub struct AppendHead {
     pub size: u64,
 }
 
-/// What a literal inside APPEND is.
-#[derive(Debug, PartialEq, Eq)]
-pub(in crate::imap::server) enum Announced {
-    /// The mailbox's name.
-    Name,
-    /// The message.
-    Message(Result<AppendHead, BadMailboxName>),
+impl Command for Append {
+    const NAME: &'static str = "APPEND";
+    const WHEN: When = When::AfterLogin;
+    const EXAMPLES: &'static [&'static str] = &[
+        "APPEND INBOX {5+}\r\nhello",
+        "APPEND {5+}\r\nINBOX (\\Seen $x) \"17-Jul-1996 02:44:25 -0700\" {0+}\r\n",
+    ];
+
+    fn capabilities(list: &mut Capabilities<'_>) {
+        let limit = format!("APPENDLIMIT={}", list.state.limits.message);
+        list.after_login(&limit);
+    }
+
+    fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
+        Err(cursor
+            .error("a mailbox and the message as a literal")
+            .into())
+    }
+
+    fn read_before_message(
+        cursor: &mut Cursor<'_>,
+        _: Reading<'_>,
+        literal: LiteralHeader,
+    ) -> Result<Option<Self>, Refusal> {
+        cursor.space()?;
+        if cursor.peek() == Some(b'{') && !cursor.rest().contains(&b'\n') {
+            // The mailbox's name.
+            return Ok(None);
+        }
+        let mailbox = mailbox::read(cursor)?;
+        cursor.space()?;
+        let mut flags = Vec::new();
+        if cursor.peek() == Some(b'(') {
+            flags = store::settable_list(cursor)?;
+            cursor.space()?;
+        }
+        let mut date = None;
+        if cursor.peek() == Some(b'"') {
+            date = Some(DateTime::read(cursor)?);
+            cursor.space()?;
+        }
+        if cursor.peek() != Some(b'{') {
+            return Err(cursor.error("the message as a literal").into());
+        }
+        Ok(Some(Self {
+            mailbox,
+            flags,
+            date,
+            size: literal.size,
+        }))
+    }
 }
 
-/// Reads APPEND's arguments up to a literal's announcement at their end.
-pub(in crate::imap::server) fn announced(
-    cursor: &mut Cursor<'_>,
-    header: LiteralHeader,
-) -> Result<Announced, SyntaxError> {
-    cursor.space()?;
-    if cursor.peek() == Some(b'{') && !cursor.rest().contains(&b'\n') {
-        return Ok(Announced::Name);
-    }
-    let mailbox = mailbox::read(cursor)?;
-    cursor.space()?;
-    let mut flags = Vec::new();
-    if cursor.peek() == Some(b'(') {
-        flags = store::settable_list(cursor)?;
-        cursor.space()?;
-    }
-    let mut date = None;
-    if cursor.peek() == Some(b'"') {
-        date = Some(DateTime::read(cursor)?);
-        cursor.space()?;
-    }
-    if cursor.peek() != Some(b'{') {
-        return Err(cursor.error("the message as a literal"));
-    }
-    Ok(Announced::Message(mailbox.map(|mailbox| AppendHead {
-        mailbox,
-        flags,
-        date,
-        size: header.size,
-    })))
-}
-
-/// APPEND whose line ended without announcing a message.
-pub(in crate::imap::server) fn without_literal(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
-    Err(cursor
-        .error("a mailbox and the message as a literal")
-        .into())
-}
+impl Asked for Append {}

@@ -1,44 +1,67 @@
 //! COPY (RFC 3501 §6.4.7) and MOVE (RFC 6851).
 
-use crate::imap::grammar::Cursor;
-
-use crate::imap::server::Code;
-use crate::imap::server::command::{Bad, Event, Naming, Parsed};
-use crate::imap::server::dialogue::Dialogue;
+use crate::imap::grammar::{Cursor, SequenceSet};
+use crate::imap::server::command::{Asked, Capabilities, Command, Forms, Naming, Reading, When};
+use crate::imap::server::reply::{Code, Refusal};
+use crate::imap::server::responses::Responses;
 
 use super::mailbox;
 
-/// What becomes of the messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CopyKind {
-    /// They stay as well.
-    Copy,
-    /// They go.
-    Move,
+/// COPY.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Copy {
+    /// Which messages.
+    pub set: SequenceSet,
+    /// What the set means.
+    pub naming: Naming,
+    /// Where to.
+    pub mailbox: String,
 }
 
-pub(in crate::imap::server) fn copy(
-    cursor: &mut Cursor<'_>,
-    naming: Naming,
-    kind: CopyKind,
-) -> Result<Parsed, Bad> {
-    cursor.space()?;
-    let set = cursor.sequence_set()?;
-    cursor.space()?;
-    Ok(match mailbox::read(cursor)? {
-        Ok(mailbox) => Parsed::Ask(Event::Copy {
+impl Command for Copy {
+    const NAME: &'static str = "COPY";
+    const WHEN: When = When::Selected;
+    const FORMS: Forms = Forms::PlainAndUid;
+    const EXAMPLES: &'static [&'static str] = &["COPY 1 INBOX", "UID COPY 1:3,5:* {1+}\r\nx"];
+
+    fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
+        cursor.space()?;
+        let set = cursor.sequence_set()?;
+        cursor.space()?;
+        Ok(Self {
             set,
-            naming,
-            mailbox,
-            kind,
-        }),
-        Err(bad) => Parsed::Refused(bad.into()),
-    })
+            naming: reading.naming,
+            mailbox: mailbox::read(cursor)?,
+        })
+    }
 }
 
-impl Dialogue {
+impl Asked for Copy {}
+
+/// MOVE: what moved messages became has to be told by [`Responses::moved`], before their EXPUNGEs.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Move(pub Copy);
+
+impl Command for Move {
+    const NAME: &'static str = "MOVE";
+    const WHEN: When = When::ReadWrite;
+    const FORMS: Forms = Forms::PlainAndUid;
+    const EXAMPLES: &'static [&'static str] = &["UID MOVE 1 INBOX"];
+
+    fn capabilities(list: &mut Capabilities<'_>) {
+        list.after_login(Self::NAME);
+    }
+
+    fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
+        Copy::read(cursor, reading).map(Self)
+    }
+}
+
+impl Asked for Move {}
+
+impl Responses {
     /// Tells what moved messages became, which has to stand before their EXPUNGEs (RFC 6851 §4.3).
     pub fn moved(&mut self, code: &Code) {
-        self.output().line(&format!("* OK [{code}] Moved"));
+        self.untagged(&format!("OK [{code}] Moved"));
     }
 }

@@ -1,27 +1,42 @@
 //! EXPUNGE (RFC 3501 §6.4.3) and UID EXPUNGE (RFC 4315 §2.1).
 
-use crate::imap::grammar::Cursor;
+use crate::imap::grammar::{Cursor, SequenceSet};
+use crate::imap::server::command::{Asked, Capabilities, Command, Forms, Naming, Reading, When};
+use crate::imap::server::reply::Refusal;
+use crate::imap::server::responses::Responses;
 
-use crate::imap::server::command::{Bad, Event, Naming, Parsed};
-use crate::imap::server::dialogue::Dialogue;
-
-pub(in crate::imap::server) fn expunge(
-    cursor: &mut Cursor<'_>,
-    naming: Naming,
-) -> Result<Parsed, Bad> {
-    let set = match naming {
-        Naming::Sequence => None,
-        Naming::Uid => {
-            cursor.space()?;
-            Some(cursor.sequence_set()?)
-        }
-    };
-    Ok(Parsed::Ask(Event::Expunge(set)))
+/// EXPUNGE: announce what is removed, then complete.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Expunge {
+    /// The UIDs that UID EXPUNGE names.
+    pub among: Option<SequenceSet>,
 }
 
-impl Dialogue {
+impl Command for Expunge {
+    const NAME: &'static str = "EXPUNGE";
+    const WHEN: When = When::ReadWrite;
+    const FORMS: Forms = Forms::PlainAndUid;
+    const EXAMPLES: &'static [&'static str] = &["EXPUNGE", "UID EXPUNGE 1:*"];
+
+    fn capabilities(list: &mut Capabilities<'_>) {
+        list.after_login("UIDPLUS");
+    }
+
+    fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
+        let mut among = None;
+        if reading.naming == Naming::Uid {
+            cursor.space()?;
+            among = Some(cursor.sequence_set()?);
+        }
+        Ok(Self { among })
+    }
+}
+
+impl Asked for Expunge {}
+
+impl Responses {
     /// Says that the message with this number is gone.
     pub fn expunged(&mut self, number: u32) {
-        self.output().line(&format!("* {number} EXPUNGE"));
+        self.untagged(&format!("{number} EXPUNGE"));
     }
 }

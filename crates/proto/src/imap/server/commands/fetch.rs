@@ -3,19 +3,21 @@
 use std::fmt::Write as _;
 
 use crate::imap::grammar::{Cursor, DateTime, SequenceSet, SyntaxError, put_astring};
+use crate::imap::server::command::{Asked, Command, Forms, Naming, Reading, When};
+use crate::imap::server::output::Output;
+use crate::imap::server::reply::{Completion, Refusal};
+use crate::imap::server::responses::Responses;
+use crate::imap::server::state::{Extension, State};
 use crate::message::{self, BodyStructure, Envelope};
 
 use super::structure::{self, Form};
-use crate::imap::server::command::{Bad, Naming};
-use crate::imap::server::dialogue::Dialogue;
-use crate::imap::server::output::Output;
 
 /// The most items one FETCH may have.
 const ITEMS: usize = 128;
 /// The deepest part a section may name.
 const DEPTH: usize = 64;
 
-/// A FETCH command.
+/// FETCH: [`Responses::fetch_open`] and so on for each message, then complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
     /// Which messages.
@@ -175,60 +177,67 @@ impl Partial {
     }
 }
 
-pub(in crate::imap::server) fn fetch(
-    cursor: &mut Cursor<'_>,
-    naming: Naming,
-) -> Result<Fetch, Bad> {
-    cursor.space()?;
-    let set = cursor.sequence_set()?;
-    cursor.space()?;
-    let mut items = Vec::new();
-    if cursor.eat(b'(') {
-        loop {
-            if items.len() >= ITEMS {
-                return Err(cursor.error("fewer items").into());
-            }
+impl Command for Fetch {
+    const NAME: &'static str = "FETCH";
+    const WHEN: When = When::Selected;
+    const FORMS: Forms = Forms::PlainAndUid;
+    const EXAMPLES: &'static [&'static str] = &[
+        "FETCH 1:* ALL",
+        "FETCH 1 (UID FLAGS INTERNALDATE RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE) (CHANGEDSINCE 1)",
+        "UID FETCH 2 (BODY[] BODY.PEEK[HEADER.FIELDS (FROM {2+}\r\nTO)]<0.5> BODY[1.2.MIME] RFC822.TEXT)",
+    ];
+
+    fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
+        cursor.space()?;
+        let set = cursor.sequence_set()?;
+        cursor.space()?;
+        let mut items = Vec::new();
+        if cursor.peek() == Some(b'(') {
+            cursor.list("items in parentheses", ITEMS, |cursor| {
+                item(cursor, &mut items)
+            })?;
+        } else if !macros(cursor, &mut items) {
             item(cursor, &mut items)?;
-            if cursor.eat(b')') {
-                break;
+        }
+        let mut changed_since = None;
+        if cursor.eat_text(" (CHANGEDSINCE ") {
+            changed_since = Some(cursor.number64()?);
+            cursor.expect(b')', "a closing parenthesis")?;
+            if !items.contains(&FetchItem::Modseq) {
+                items.push(FetchItem::Modseq);
             }
-            cursor.space()?;
         }
-    } else if !macros(cursor, &mut items) {
-        item(cursor, &mut items)?;
-    }
-    let mut changed_since = None;
-    if cursor.eat_text(" (CHANGEDSINCE ") {
-        changed_since = Some(cursor.number64()?);
-        cursor.expect(b')', "a closing parenthesis")?;
-        if !items.contains(&FetchItem::Modseq) {
-            items.push(FetchItem::Modseq);
+        // RFC 3501 §6.4.8: a UID FETCH always tells the UID.
+        if reading.naming == Naming::Uid && !items.contains(&FetchItem::Uid) {
+            items.insert(0, FetchItem::Uid);
         }
+        Ok(Self {
+            set,
+            naming: reading.naming,
+            items,
+            changed_since,
+        })
     }
-    // RFC 3501 §6.4.8: a UID FETCH always tells the UID.
-    if naming == Naming::Uid && !items.contains(&FetchItem::Uid) {
-        items.insert(0, FetchItem::Uid);
+}
+
+impl Asked for Fetch {
+    fn begin(self, state: &mut State) -> Result<Self, Completion> {
+        if self.items.contains(&FetchItem::Modseq) {
+            state.enable(Extension::Condstore);
+        }
+        Ok(self)
     }
-    Ok(Fetch {
-        set,
-        naming,
-        items,
-        changed_since,
-    })
 }
 
 fn macros(cursor: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> bool {
     use FetchItem::{Body, Envelope, Flags, InternalDate, Size};
-    let wanted: &[FetchItem] = match cursor.rest().to_ascii_uppercase().as_slice() {
+    let rest = cursor.rest();
+    let word = rest.split(|byte| *byte == b' ').next().unwrap_or(rest);
+    let wanted: &[FetchItem] = match word.to_ascii_uppercase().as_slice() {
         b"ALL" => &[Flags, InternalDate, Size, Envelope],
         b"FAST" => &[Flags, InternalDate, Size],
         b"FULL" => &[Flags, InternalDate, Size, Envelope, Body],
-        rest => match rest.split(|byte| *byte == b' ').next() {
-            Some(b"ALL") => &[Flags, InternalDate, Size, Envelope],
-            Some(b"FAST") => &[Flags, InternalDate, Size],
-            Some(b"FULL") => &[Flags, InternalDate, Size, Envelope, Body],
-            _ => return false,
-        },
+        _ => return false,
     };
     items.extend_from_slice(wanted);
     cursor.take_while(|byte| byte != b' ');
@@ -321,31 +330,20 @@ fn section(cursor: &mut Cursor<'_>) -> Result<Section, SyntaxError> {
 
 fn field_names(cursor: &mut Cursor<'_>) -> Result<Vec<Vec<u8>>, SyntaxError> {
     cursor.space()?;
-    cursor.expect(b'(', "field names in parentheses")?;
     let mut names = Vec::new();
-    loop {
+    cursor.list("field names in parentheses", usize::MAX, |cursor| {
         names.push(cursor.astring()?.into_owned());
-        if cursor.eat(b')') {
-            return Ok(names);
-        }
-        cursor.space()?;
-    }
+        Ok(())
+    })?;
+    Ok(names)
 }
 
-/// One FETCH response is written by [`Dialogue::fetch_open`], any of the others, [`Dialogue::fetch_close`].
-impl Dialogue {
+/// One FETCH response is written by [`Responses::fetch_open`], any of the others, [`Responses::fetch_close`].
+impl Responses {
     /// Begins the response for the message with this number.
     pub fn fetch_open(&mut self, number: u32) {
         self.output().text(&format!("* {number} FETCH ("));
         self.first_item();
-    }
-
-    fn item(&mut self, text: &str) -> &mut Output {
-        let parted = self.next_item();
-        let out = self.output();
-        out.text(parted);
-        out.text(text);
-        out
     }
 
     /// Tells the UID.
@@ -396,7 +394,7 @@ impl Dialogue {
         structure::put_body(out.buffer(), body, Form::Extended);
     }
 
-    /// Announces octets; exactly `length` of them have to follow by [`Dialogue::fetch_piece`].
+    /// Announces octets; exactly `length` of them have to follow by [`Responses::fetch_piece`].
     pub fn fetch_octets(
         &mut self,
         section: &Section,
@@ -431,7 +429,8 @@ impl Dialogue {
         }
     }
 
-    /// Octets that were announced. Write what is out before the next piece, once [`Dialogue::is_full`].
+    /// Octets that were announced. Write what is out before the next piece, once
+    /// [`crate::imap::server::Dialogue::is_full`].
     pub fn fetch_piece(&mut self, piece: &[u8]) {
         self.output().octets(piece);
     }
@@ -439,5 +438,25 @@ impl Dialogue {
     /// Ends the response.
     pub fn fetch_close(&mut self) {
         self.output().line(")");
+    }
+
+    /// One whole response: the flags of a message are these now. The UID is told where the command was a UID
+    /// command, the modification sequence where the session has enabled CONDSTORE.
+    pub fn flags<'a>(
+        &mut self,
+        number: u32,
+        uid: Option<u32>,
+        flags: impl IntoIterator<Item = &'a str>,
+        modseq: u64,
+    ) {
+        self.fetch_open(number);
+        if let Some(uid) = uid {
+            self.fetch_uid(uid);
+        }
+        self.fetch_flags(flags);
+        if self.enabled.has(Extension::Condstore) {
+            self.fetch_modseq(modseq);
+        }
+        self.fetch_close();
     }
 }

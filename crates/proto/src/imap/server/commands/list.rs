@@ -2,13 +2,13 @@
 //! CHILDREN (RFC 3348) and SPECIAL-USE (RFC 6154).
 
 use crate::imap::grammar::{Cursor, SyntaxError};
-
-use super::status::{self, StatusItem};
-use crate::imap::server::Completion;
-use crate::imap::server::command::{Bad, Event, Parsed};
-use crate::imap::server::dialogue::Dialogue;
+use crate::imap::server::command::{Asked, Capabilities, Command, Reading, When};
+use crate::imap::server::reply::{Completion, Refusal};
+use crate::imap::server::responses::Responses;
+use crate::imap::server::state::{Extension, State};
 
 use super::mailbox;
+use super::status::{self, StatusItem};
 
 /// The most patterns one LIST may have.
 const PATTERNS: usize = 32;
@@ -81,11 +81,11 @@ pub enum ListSelect {
     RecursiveMatch,
 }
 
-/// A LIST or LSUB command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// LIST: [`Responses::listed`] for each, then complete.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct List {
-    /// What names may look like. An empty one in a basic LIST asks for the separator and is answered by the
-    /// machine.
+    /// What names may look like; nothing, where the separator is asked for (RFC 3501 §6.3.8), which the
+    /// machine answers.
     pub patterns: Vec<Pattern>,
     /// Which of them; all, where there is nothing.
     pub select: Vec<ListSelect>,
@@ -121,93 +121,136 @@ pub struct Listed {
     pub child_subscribed: bool,
 }
 
-pub(in crate::imap::server) fn list(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
-    cursor.space()?;
-    let select = selection(cursor)?;
-    let reference = mailbox::decode_pattern(&cursor.astring()?);
-    cursor.space()?;
-    let (patterns, extended) = patterns(cursor)?;
-    let returned = cursor.eat(b' ');
-    let mut list = List {
-        patterns: Vec::new(),
-        return_subscribed: select
+impl Command for List {
+    const NAME: &'static str = "LIST";
+    const WHEN: When = When::AfterLogin;
+    const EXAMPLES: &'static [&'static str] = &[
+        "LIST \"\" \"\"",
+        "LIST \"\" *",
+        "LIST (SUBSCRIBED RECURSIVEMATCH) a/ (%/b x) RETURN (CHILDREN STATUS (MESSAGES))",
+    ];
+
+    fn capabilities(list: &mut Capabilities<'_>) {
+        list.after_login("CHILDREN SPECIAL-USE LIST-EXTENDED LIST-STATUS");
+    }
+
+    fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
+        cursor.space()?;
+        let select = selection(cursor)?;
+        let reference = mailbox::pattern(&cursor.astring()?);
+        cursor.space()?;
+        let mut patterns = Vec::new();
+        let mut pattern = |cursor: &mut Cursor<'_>| {
+            patterns.push(mailbox::pattern(&cursor.list_mailbox()?));
+            Ok::<_, SyntaxError>(())
+        };
+        let several = cursor.peek() == Some(b'(');
+        match several {
+            true => cursor.list("patterns in parentheses", PATTERNS, pattern)?,
+            false => pattern(cursor)?,
+        }
+        let mut list = Self {
+            return_subscribed: select
+                .as_ref()
+                .is_some_and(|select| select.contains(&ListSelect::Subscribed)),
+            ..Self::default()
+        };
+        let returns = cursor.eat(b' ');
+        if returns {
+            options(cursor, &mut list)?;
+        }
+        let basic = select.is_none() && !several && !returns;
+        list.select = select.unwrap_or_default();
+        let is_empty = |pattern: &Option<String>| pattern.as_ref().is_some_and(String::is_empty);
+        if !(basic && patterns.iter().all(is_empty)) {
+            list.patterns = below(reference, patterns)?;
+        }
+        Ok(list)
+    }
+}
+
+impl Asked for List {
+    fn begin(self, state: &mut State) -> Result<Self, Completion> {
+        if self.patterns.is_empty() {
+            state.responses.untagged("LIST (\\Noselect) \"/\" \"\"");
+            return Err(Completion::DONE);
+        }
+        if self
+            .status
             .as_ref()
-            .is_some_and(|select| select.contains(&ListSelect::Subscribed)),
-        select: select.clone().unwrap_or_default(),
-        status: None,
-    };
-    if returned {
-        options(cursor, &mut list)?;
+            .is_some_and(|items| items.contains(&StatusItem::HighestModseq))
+        {
+            state.enable(Extension::Condstore);
+        }
+        Ok(self)
     }
-    let basic = select.is_none() && !extended && !returned;
-    Ok(build(list, reference, patterns, basic, Event::List))
 }
 
-pub(in crate::imap::server) fn lsub(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
-    cursor.space()?;
-    let reference = mailbox::decode_pattern(&cursor.astring()?);
-    cursor.space()?;
-    let pattern = mailbox::decode_pattern(&cursor.list_mailbox()?);
-    let list = List {
-        patterns: Vec::new(),
-        select: Vec::new(),
-        return_subscribed: false,
-        status: None,
-    };
-    Ok(build(list, reference, vec![pattern], false, Event::Lsub))
+/// LSUB: [`Responses::listed_subscribed`] for each, then complete.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lsub {
+    /// What names may look like.
+    pub patterns: Vec<Pattern>,
 }
 
-type Name = Result<String, mailbox::BadMailboxName>;
+impl Command for Lsub {
+    const NAME: &'static str = "LSUB";
+    const WHEN: When = When::AfterLogin;
+    const EXAMPLES: &'static [&'static str] = &["LSUB \"\" %"];
 
-fn build(
-    mut list: List,
-    reference: Name,
-    patterns: Vec<Name>,
-    basic: bool,
-    event: impl FnOnce(List) -> Event,
-) -> Parsed {
-    let Ok(reference) = reference else {
-        // No mailbox lies below what is no name.
-        return Parsed::Refused(Completion::DONE);
-    };
-    if basic
-        && patterns
-            .iter()
-            .all(|pattern| pattern.as_ref().is_ok_and(String::is_empty))
-    {
-        return Parsed::Separator;
+    fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
+        cursor.space()?;
+        let reference = mailbox::pattern(&cursor.astring()?);
+        cursor.space()?;
+        let pattern = mailbox::pattern(&cursor.list_mailbox()?);
+        let patterns = below(reference, vec![pattern])?;
+        Ok(Self { patterns })
     }
-    list.patterns = patterns
-        .into_iter()
-        .flatten()
-        .map(|pattern| Pattern::new(&reference, &pattern))
+}
+
+impl Asked for Lsub {}
+
+/// The patterns with their reference. Where none of them can mean a mailbox, there is nothing to list.
+fn below(
+    reference: Option<String>,
+    patterns: Vec<Option<String>>,
+) -> Result<Vec<Pattern>, Refusal> {
+    let patterns: Vec<Pattern> = reference
+        .iter()
+        .flat_map(|reference| {
+            patterns
+                .iter()
+                .flatten()
+                .map(|pattern| Pattern::new(reference, pattern))
+        })
         .collect();
-    Parsed::Ask(event(list))
+    match patterns.is_empty() {
+        true => Err(Refusal::Answer(Completion::DONE)),
+        false => Ok(patterns),
+    }
 }
 
 fn selection(cursor: &mut Cursor<'_>) -> Result<Option<Vec<ListSelect>>, SyntaxError> {
-    if !cursor.eat(b'(') {
+    if cursor.peek() != Some(b'(') {
         return Ok(None);
     }
     let mut select = Vec::new();
-    let mut closed = cursor.eat(b')');
-    while !closed {
-        let error = cursor.error("a selection option");
-        let option = match cursor.word()?.to_ascii_uppercase().as_str() {
-            "SUBSCRIBED" => Some(ListSelect::Subscribed),
-            "SPECIAL-USE" => Some(ListSelect::SpecialUse),
-            "RECURSIVEMATCH" => Some(ListSelect::RecursiveMatch),
-            // There are no mailboxes on other servers.
-            "REMOTE" => None,
-            _ => return Err(error),
-        };
-        if let Some(option) = option.filter(|option| !select.contains(option)) {
-            select.push(option);
-        }
-        closed = cursor.eat(b')');
-        if !closed {
-            cursor.space()?;
-        }
+    if !cursor.eat_text("()") {
+        cursor.list("selection options", 16, |cursor| {
+            let error = cursor.error("a selection option");
+            let option = match cursor.word()?.to_ascii_uppercase().as_str() {
+                "SUBSCRIBED" => ListSelect::Subscribed,
+                "SPECIAL-USE" => ListSelect::SpecialUse,
+                "RECURSIVEMATCH" => ListSelect::RecursiveMatch,
+                // There are no mailboxes on other servers.
+                "REMOTE" => return Ok(()),
+                _ => return Err(error),
+            };
+            if !select.contains(&option) {
+                select.push(option);
+            }
+            Ok(())
+        })?;
     }
     // RFC 5258 §3.1: RECURSIVEMATCH needs another option than REMOTE beside it.
     if select == [ListSelect::RecursiveMatch] {
@@ -217,34 +260,14 @@ fn selection(cursor: &mut Cursor<'_>) -> Result<Option<Vec<ListSelect>>, SyntaxE
     Ok(Some(select))
 }
 
-fn patterns(cursor: &mut Cursor<'_>) -> Result<(Vec<Name>, bool), SyntaxError> {
-    if !cursor.eat(b'(') {
-        return Ok((
-            vec![mailbox::decode_pattern(&cursor.list_mailbox()?)],
-            false,
-        ));
-    }
-    let mut patterns = Vec::new();
-    loop {
-        if patterns.len() == PATTERNS {
-            return Err(cursor.error("at most 32 patterns"));
-        }
-        patterns.push(mailbox::decode_pattern(&cursor.list_mailbox()?));
-        if cursor.eat(b')') {
-            return Ok((patterns, true));
-        }
-        cursor.space()?;
-    }
-}
-
 fn options(cursor: &mut Cursor<'_>, list: &mut List) -> Result<(), SyntaxError> {
-    if !cursor.eat_text("RETURN (") {
+    if !cursor.eat_text("RETURN ") {
         return Err(cursor.error("RETURN and a list in parentheses"));
     }
-    if cursor.eat(b')') {
+    if cursor.eat_text("()") {
         return Ok(());
     }
-    loop {
+    cursor.list("return options in parentheses", 16, |cursor| {
         let error = cursor.error("a return option");
         match cursor.word()?.to_ascii_uppercase().as_str() {
             "SUBSCRIBED" => list.return_subscribed = true,
@@ -256,15 +279,12 @@ fn options(cursor: &mut Cursor<'_>, list: &mut List) -> Result<(), SyntaxError> 
             }
             _ => return Err(error),
         }
-        if cursor.eat(b')') {
-            return Ok(());
-        }
-        cursor.space()?;
-    }
+        Ok(())
+    })
 }
 
-impl Dialogue {
-    /// Puts out one LIST response.
+impl Responses {
+    /// Writes one LIST response.
     pub fn listed(&mut self, listed: &Listed) {
         let mut attributes = String::new();
         for attribute in &listed.attributes {
@@ -290,23 +310,13 @@ impl Dialogue {
         });
     }
 
-    /// Puts out one LSUB response.
+    /// Writes one LSUB response.
     pub fn listed_subscribed(&mut self, name: &str, exists: bool) {
         let attributes = if exists { "" } else { "\\Noselect" };
         let out = self.output();
         out.text(&format!("* LSUB ({attributes}) \"/\" "));
         mailbox::put(out, name);
         out.line("");
-    }
-
-    /// Answers a LIST for the separator (RFC 3501 §6.3.8).
-    pub(in crate::imap::server) fn put_separator(&mut self) {
-        self.output().line("* LIST (\\Noselect) \"/\" \"\"");
-    }
-
-    /// NAMESPACE (RFC 2342): everything is the user's own.
-    pub(in crate::imap::server) fn put_namespace(&mut self) {
-        self.output().line("* NAMESPACE ((\"\" \"/\")) NIL NIL");
     }
 }
 

@@ -9,10 +9,13 @@ use crate::imap::grammar::{Cursor, SyntaxError};
 use crate::sasl::server::{Decision, Exchange, Failure, ScramOutcome, ServerStep};
 use crate::sasl::{Mechanism, Nonce, ScramKeys, coding, prepare_login, prepare_password};
 
-use crate::imap::server::Event;
-use crate::imap::server::dialogue::{Dialogue, Phase, Turn};
+use crate::imap::server::command::{Capabilities, Command, Reading, When};
+use crate::imap::server::dialogue::{Dialogue, Turn};
 use crate::imap::server::limits::Violation;
-use crate::imap::server::reply::Code;
+use crate::imap::server::reply::{Code, Completion, Refusal};
+use crate::imap::server::state::{LoginsInClear, Phase};
+
+use super::Event;
 
 /// What the session has to do for an authentication.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,8 +59,54 @@ pub enum Denial {
 }
 
 /// What a cleartext connection is told, whatever it sent (S4.1-4, S4.1-5, R9051-1).
-pub(in crate::imap::server) const PRIVACY_REQUIRED: &str =
-    "NO [PRIVACYREQUIRED] Encryption is required: use the TLS port, or STARTTLS first";
+pub(in crate::imap::server) const PRIVACY_REQUIRED: Completion = Completion::No(
+    Some(Code::PrivacyRequired),
+    "Encryption is required: use the TLS port, or STARTTLS first",
+);
+
+/// LOGIN.
+#[derive(Debug)]
+pub(in crate::imap::server) struct LoginCommand(pub(super) Started);
+
+impl Command for LoginCommand {
+    const NAME: &'static str = "LOGIN";
+    const WHEN: When = When::BeforeLogin;
+    const EXAMPLES: &'static [&'static str] = &["LOGIN a \"b\"", "LOGIN {1+}\r\na {1+}\r\nb"];
+
+    fn capabilities(list: &mut Capabilities<'_>) {
+        if matches!(list.state.phase, Phase::Clear(_, LoginsInClear::NotListed)) {
+            list.add("LOGINDISABLED");
+        }
+    }
+
+    fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
+        let permit = reading.permit.ok_or(PRIVACY_REQUIRED)?;
+        Ok(Self(login(cursor, permit)?))
+    }
+}
+
+/// AUTHENTICATE.
+#[derive(Debug)]
+pub(in crate::imap::server) struct AuthenticateCommand(pub(super) Started);
+
+impl Command for AuthenticateCommand {
+    const NAME: &'static str = "AUTHENTICATE";
+    const WHEN: When = When::BeforeLogin;
+    const EXAMPLES: &'static [&'static str] =
+        &["AUTHENTICATE PLAIN AGEAYg==", "AUTHENTICATE SCRAM-SHA-256"];
+
+    fn capabilities(list: &mut Capabilities<'_>) {
+        list.before_login("SASL-IR");
+        for mechanism in list.state.mechanisms {
+            list.before_login(&format!("AUTH={}", mechanism.as_str()));
+        }
+    }
+
+    fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
+        let permit = reading.permit.ok_or(PRIVACY_REQUIRED)?;
+        Ok(Self(authenticate(cursor, permit)?))
+    }
+}
 
 /// A LOGIN or AUTHENTICATE that was read.
 #[derive(Debug)]
@@ -75,10 +124,7 @@ pub(in crate::imap::server) enum Started {
     UnknownMechanism,
 }
 
-pub(in crate::imap::server) fn login(
-    cursor: &mut Cursor<'_>,
-    _permit: &AuthPermit<'_>,
-) -> Result<Started, SyntaxError> {
+fn login(cursor: &mut Cursor<'_>, _permit: &AuthPermit<'_>) -> Result<Started, SyntaxError> {
     cursor.space()?;
     let login = cursor.astring()?;
     cursor.space()?;
@@ -93,10 +139,7 @@ pub(in crate::imap::server) fn login(
     })
 }
 
-pub(in crate::imap::server) fn authenticate(
-    cursor: &mut Cursor<'_>,
-    _permit: &AuthPermit<'_>,
-) -> Result<Started, SyntaxError> {
+fn authenticate(cursor: &mut Cursor<'_>, _permit: &AuthPermit<'_>) -> Result<Started, SyntaxError> {
     cursor.space()?;
     let mechanism = Mechanism::from_name(cursor.atom()?.as_bytes());
     let initial = if cursor.eat(b' ') {
@@ -280,20 +323,15 @@ impl Dialogue {
         self.queue(Event::Login(login));
     }
 
-    pub(in crate::imap::server) fn attempt_tag(attempt: &Attempt) -> &str {
-        &attempt.tag
-    }
-
     fn let_in(&mut self, tag: &str) {
         self.set_phase(Phase::Authenticated);
-        self.widen_limits();
         let line = format!("OK [CAPABILITY {}] Logged in", self.capabilities());
         self.reply(tag, &line);
     }
 
     fn deny(&mut self, tag: &str, denial: Denial) {
         if self.is_clear() {
-            self.reply(tag, PRIVACY_REQUIRED);
+            self.responses().complete(&PRIVACY_REQUIRED);
         } else {
             let (code, text) = match denial {
                 Denial::Credentials => (Code::AuthenticationFailed, "Wrong login or password"),

@@ -1,87 +1,158 @@
-//! Mailbox names; CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE (RFC 3501 §6.3.3 to §6.3.7) and NAMESPACE
-//! (RFC 2342).
+//! Mailbox names; CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE (RFC 3501 §6.3.3 to §6.3.7).
 
-use crate::imap::grammar::{Cursor, SyntaxError, put_astring, utf7};
-
-use crate::imap::server::command::{Bad, Event, Parsed};
+use crate::imap::grammar::{Cursor, put_astring, utf7};
+use crate::imap::server::command::{Asked, Command, Reading, When};
 use crate::imap::server::output::Output;
-use crate::imap::server::{Code, Completion};
+use crate::imap::server::reply::{Code, Completion, Refusal};
 
 /// The longest mailbox name, in octets of modified UTF-7.
 const LONGEST: usize = 1_000;
 
-/// A well-formed string that cannot be a mailbox's name: `NO [CANNOT]`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a mailbox name: write it in modified UTF-7, in at most 1000 octets")]
-pub struct BadMailboxName;
+/// The answer to a well-formed string that cannot be a mailbox's name.
+const NO_NAME: Refusal = Refusal::Answer(Completion::No(
+    Some(Code::Cannot),
+    "That cannot be a mailbox name; it has to be modified UTF-7 of at most 1000 octets",
+));
 
-impl From<BadMailboxName> for Completion {
-    fn from(_: BadMailboxName) -> Self {
-        Completion::no(
-            Code::Cannot,
-            "That cannot be a mailbox name; it has to be modified UTF-7 of at most 1000 octets",
-        )
-    }
-}
-
-/// Reads a mailbox name. The inner error is for the client that wrote a string which is no name.
-pub(in crate::imap::server) fn read(
-    cursor: &mut Cursor<'_>,
-) -> Result<Result<String, BadMailboxName>, SyntaxError> {
-    Ok(decode(&cursor.astring()?))
-}
-
-pub(in crate::imap::server) fn decode(octets: &[u8]) -> Result<String, BadMailboxName> {
+/// Reads a mailbox name: UTF-8, decoded from modified UTF-7; `INBOX` in any case is spelled `INBOX`.
+pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<String, Refusal> {
+    let octets = cursor.astring()?;
     if octets.eq_ignore_ascii_case(b"INBOX") {
         return Ok("INBOX".to_owned());
     }
-    if octets.len() > LONGEST {
-        return Err(BadMailboxName);
-    }
-    utf7::decode(octets)
-        .ok()
+    pattern(&octets)
         .filter(|name| !name.chars().any(char::is_control))
-        .ok_or(BadMailboxName)
+        .ok_or(NO_NAME)
 }
 
-/// Reads a LIST pattern or reference, whose wildcards stand outside any encoding.
-pub(in crate::imap::server) fn decode_pattern(octets: &[u8]) -> Result<String, BadMailboxName> {
-    if octets.len() > LONGEST {
-        return Err(BadMailboxName);
+/// Decodes a LIST pattern or reference, whose wildcards stand outside any encoding; `None`, where no mailbox
+/// can be meant.
+pub(super) fn pattern(octets: &[u8]) -> Option<String> {
+    match octets.len() <= LONGEST {
+        true => utf7::decode(octets).ok(),
+        false => None,
     }
-    utf7::decode(octets).map_err(|_| BadMailboxName)
 }
 
 /// Writes a mailbox name.
-pub(in crate::imap::server) fn put(out: &mut Output, name: &str) {
+pub(super) fn put(out: &mut Output, name: &str) {
     put_astring(out.buffer(), utf7::encode(name).as_bytes());
 }
 
-pub(in crate::imap::server) fn one(
-    cursor: &mut Cursor<'_>,
-    event: impl FnOnce(String) -> Event,
-) -> Result<Parsed, Bad> {
-    cursor.space()?;
-    Ok(match read(cursor)? {
-        Ok(name) => Parsed::Ask(event(name)),
-        Err(bad) => Parsed::Refused(bad.into()),
-    })
+/// CREATE.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Create {
+    /// The name, without a separator at its end.
+    pub mailbox: String,
 }
 
-pub(in crate::imap::server) fn create(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
-    one(cursor, |name| {
+impl Command for Create {
+    const NAME: &'static str = "CREATE";
+    const WHEN: When = When::AfterLogin;
+    const EXAMPLES: &'static [&'static str] = &[
+        "CREATE a",
+        "CREATE \"a/b/\"",
+        "CREATE {3+}\r\nx y",
+        "CREATE Entw&APw-rfe",
+    ];
+
+    fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
+        cursor.space()?;
+        let mut mailbox = read(cursor)?;
         // A separator at the end says that mailboxes will be made below it (RFC 3501 §6.3.3). Any may be.
-        Event::Create(name.strip_suffix('/').map_or(name.clone(), str::to_owned))
-    })
+        if mailbox.ends_with('/') {
+            mailbox.pop();
+        }
+        Ok(Self { mailbox })
+    }
 }
 
-pub(in crate::imap::server) fn rename(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
-    cursor.space()?;
-    let from = read(cursor)?;
-    cursor.space()?;
-    let to = read(cursor)?;
-    Ok(match (from, to) {
-        (Ok(from), Ok(to)) => Parsed::Ask(Event::Rename { from, to }),
-        (Err(bad), _) | (_, Err(bad)) => Parsed::Refused(bad.into()),
-    })
+impl Asked for Create {}
+
+/// DELETE.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Delete {
+    /// The name.
+    pub mailbox: String,
 }
+
+impl Command for Delete {
+    const NAME: &'static str = "DELETE";
+    const WHEN: When = When::AfterLogin;
+    const EXAMPLES: &'static [&'static str] = &["DELETE a"];
+
+    fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
+        cursor.space()?;
+        let mailbox = read(cursor)?;
+        Ok(Self { mailbox })
+    }
+}
+
+impl Asked for Delete {}
+
+/// RENAME.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rename {
+    /// From this name.
+    pub from: String,
+    /// To this name.
+    pub to: String,
+}
+
+impl Command for Rename {
+    const NAME: &'static str = "RENAME";
+    const WHEN: When = When::AfterLogin;
+    const EXAMPLES: &'static [&'static str] = &["RENAME a b", "RENAME INBOX \"x y\""];
+
+    fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
+        cursor.space()?;
+        let from = read(cursor)?;
+        cursor.space()?;
+        let to = read(cursor)?;
+        Ok(Self { from, to })
+    }
+}
+
+impl Asked for Rename {}
+
+/// SUBSCRIBE.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Subscribe {
+    /// The name.
+    pub mailbox: String,
+}
+
+impl Command for Subscribe {
+    const NAME: &'static str = "SUBSCRIBE";
+    const WHEN: When = When::AfterLogin;
+    const EXAMPLES: &'static [&'static str] = &["SUBSCRIBE a"];
+
+    fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
+        cursor.space()?;
+        let mailbox = read(cursor)?;
+        Ok(Self { mailbox })
+    }
+}
+
+impl Asked for Subscribe {}
+
+/// UNSUBSCRIBE.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Unsubscribe {
+    /// The name.
+    pub mailbox: String,
+}
+
+impl Command for Unsubscribe {
+    const NAME: &'static str = "UNSUBSCRIBE";
+    const WHEN: When = When::AfterLogin;
+    const EXAMPLES: &'static [&'static str] = &["UNSUBSCRIBE a"];
+
+    fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
+        cursor.space()?;
+        let mailbox = read(cursor)?;
+        Ok(Self { mailbox })
+    }
+}
+
+impl Asked for Unsubscribe {}

@@ -2,16 +2,17 @@
 
 use crate::imap::grammar::{Cursor, Date, SequenceSet, SyntaxError};
 
-use crate::imap::server::command::{Bad, Event, Naming, Parsed};
-use crate::imap::server::dialogue::Dialogue;
-use crate::imap::server::{Code, Completion};
+use crate::imap::server::command::{Asked, Capabilities, Command, Forms, Naming, Reading, When};
+use crate::imap::server::reply::{Code, Completion, Refusal};
+use crate::imap::server::responses::Responses;
+use crate::imap::server::state::{Extension, State};
 
 /// The most keys one SEARCH may have, which bounds what one message costs.
 pub const MAX_KEYS: usize = 256;
 /// The deepest nesting of NOT, OR and parentheses.
 const DEPTH: usize = 32;
 
-/// A SEARCH command.
+/// SEARCH: [`Responses::found`], then complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Search {
     /// What the answer is told in.
@@ -71,7 +72,7 @@ pub enum SearchKey {
 }
 
 impl SearchKey {
-    pub(in crate::imap::server) fn names_modseq(&self) -> bool {
+    fn names_modseq(&self) -> bool {
         match self {
             Self::Modseq(_) => true,
             Self::And(keys) => keys.iter().any(Self::names_modseq),
@@ -104,43 +105,68 @@ pub struct SearchOutcome {
     pub modseq: u64,
 }
 
-pub(in crate::imap::server) fn search(
-    cursor: &mut Cursor<'_>,
-    naming: Naming,
-) -> Result<Parsed, Bad> {
-    cursor.space()?;
-    let mut returns = None;
-    if cursor.eat_text("RETURN (") {
-        returns = Some(return_options(cursor)?);
-        cursor.space()?;
+impl Command for Search {
+    const NAME: &'static str = "SEARCH";
+    const WHEN: When = When::Selected;
+    const FORMS: Forms = Forms::PlainAndUid;
+    const EXAMPLES: &'static [&'static str] = &[
+        "SEARCH ALL",
+        "SEARCH RETURN (MIN MAX COUNT ALL) UNSEEN SINCE 1-Feb-1994 NOT FROM \"x\"",
+        "UID SEARCH CHARSET UTF-8 OR (DELETED 1:5) UID 1:* HEADER x {1+}\r\ny",
+        "SEARCH MODSEQ \"/flags/\\\\draft\" all 5 KEYWORD $x LARGER 1 BODY a TEXT b SENTON 1-Jan-2000",
+    ];
+
+    fn capabilities(list: &mut Capabilities<'_>) {
+        list.after_login("ESEARCH");
     }
-    if cursor.eat_text("CHARSET ") {
-        let charset = cursor.astring()?;
+
+    fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
         cursor.space()?;
-        if !charset.eq_ignore_ascii_case(b"UTF-8") && !charset.eq_ignore_ascii_case(b"US-ASCII") {
-            // What is written in an unknown charset cannot be read.
-            cursor.take_while(|_| true);
-            return Ok(Parsed::BadCharset);
+        let mut returns = None;
+        if cursor.eat_text("RETURN ") {
+            returns = Some(return_options(cursor)?);
+            cursor.space()?;
         }
+        if cursor.eat_text("CHARSET ") {
+            let charset = cursor.astring()?;
+            cursor.space()?;
+            if !charset.eq_ignore_ascii_case(b"UTF-8") && !charset.eq_ignore_ascii_case(b"US-ASCII")
+            {
+                // What is written in an unknown charset cannot be read (RFC 3501 §6.4.4).
+                return Err(Refusal::Answer(Completion::no(
+                    Code::BadCharset,
+                    "Only US-ASCII and UTF-8 are known",
+                )));
+            }
+        }
+        let mut reader = Reader { keys: 0 };
+        let mut keys = vec![reader.key(cursor, 0)?];
+        while cursor.eat(b' ') {
+            keys.push(reader.key(cursor, 0)?);
+        }
+        Ok(Self {
+            naming: reading.naming,
+            key: all_of(keys),
+            returns,
+        })
     }
-    let mut reader = Reader { keys: 0 };
-    let mut keys = vec![reader.key(cursor, 0)?];
-    while cursor.eat(b' ') {
-        keys.push(reader.key(cursor, 0)?);
+}
+
+impl Asked for Search {
+    fn begin(self, state: &mut State) -> Result<Self, Completion> {
+        if self.key.names_modseq() {
+            state.enable(Extension::Condstore);
+        }
+        Ok(self)
     }
-    Ok(Parsed::Ask(Event::Search(Search {
-        naming,
-        key: all_of(keys),
-        returns,
-    })))
 }
 
 fn return_options(cursor: &mut Cursor<'_>) -> Result<Vec<SearchReturn>, SyntaxError> {
-    if cursor.eat(b')') {
+    if cursor.eat_text("()") {
         return Ok(vec![SearchReturn::All]);
     }
     let mut returns = Vec::new();
-    loop {
+    cursor.list("a list in parentheses", 16, |cursor| {
         let error = cursor.error("MIN, MAX, COUNT or ALL");
         returns.push(match cursor.word()?.to_ascii_uppercase().as_str() {
             "MIN" => SearchReturn::Min,
@@ -149,11 +175,9 @@ fn return_options(cursor: &mut Cursor<'_>) -> Result<Vec<SearchReturn>, SyntaxEr
             "ALL" => SearchReturn::All,
             _ => return Err(error),
         });
-        if cursor.eat(b')') {
-            return Ok(returns);
-        }
-        cursor.space()?;
-    }
+        Ok(())
+    })?;
+    Ok(returns)
 }
 
 fn all_of(mut keys: Vec<SearchKey>) -> SearchKey {
@@ -246,15 +270,12 @@ impl Reader {
     }
 
     fn group(&mut self, cursor: &mut Cursor<'_>, depth: usize) -> Result<SearchKey, SyntaxError> {
-        cursor.expect(b'(', "search keys in parentheses")?;
-        let mut keys = vec![self.key(cursor, depth + 1)?];
-        loop {
-            if cursor.eat(b')') {
-                return Ok(all_of(keys));
-            }
-            cursor.space()?;
+        let mut keys = Vec::new();
+        cursor.list("search keys in parentheses", MAX_KEYS, |cursor| {
             keys.push(self.key(cursor, depth + 1)?);
-        }
+            Ok(())
+        })?;
+        Ok(all_of(keys))
     }
 }
 
@@ -302,13 +323,13 @@ fn modseq(cursor: &mut Cursor<'_>) -> Result<SearchKey, SyntaxError> {
     cursor.number64().map(SearchKey::Modseq)
 }
 
-impl Dialogue {
-    /// Puts out what was found, in ascending order.
+impl Responses {
+    /// Writes what was found, in ascending order.
     pub fn found(&mut self, search: &Search, found: &[SearchOutcome]) {
         let with_modseq = search.key.names_modseq();
-        let mut line = match &search.returns {
+        let line = match &search.returns {
             None => {
-                let mut line = "* SEARCH".to_owned();
+                let mut line = "SEARCH".to_owned();
                 for message in found {
                     line.push_str(&format!(" {}", message.number));
                 }
@@ -318,7 +339,7 @@ impl Dialogue {
                 line
             }
             Some(returns) => {
-                let mut line = format!("* ESEARCH (TAG \"{}\")", self.tag());
+                let mut line = format!("ESEARCH (TAG \"{}\")", self.tag());
                 if search.naming == Naming::Uid {
                     line.push_str(" UID");
                 }
@@ -326,8 +347,7 @@ impl Dialogue {
                 line
             }
         };
-        line.push_str("\r\n");
-        self.output().text(&line);
+        self.untagged(&line);
     }
 }
 
@@ -372,28 +392,24 @@ fn extended(
     }
 }
 
-impl Dialogue {
-    /// A charset other than those two (RFC 3501 §6.4.4).
-    pub(in crate::imap::server) fn put_bad_charset(&mut self) {
-        self.complete(Completion::no(
-            Code::BadCharset,
-            "Only US-ASCII and UTF-8 are known",
-        ));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::imap::server::state::Enabled;
 
-    fn key(text: &str) -> Result<SearchKey, Bad> {
-        let mut cursor = Cursor::new(text.as_bytes());
-        let parsed = search(&mut cursor, Naming::Sequence)?;
-        cursor.end()?;
-        match parsed {
-            Parsed::Ask(Event::Search(search)) => Ok(search.key),
-            other => panic!("{other:?}"),
+    fn reading() -> Reading<'static> {
+        Reading {
+            naming: Naming::Sequence,
+            enabled: Enabled::default(),
+            permit: None,
         }
+    }
+
+    fn key(text: &str) -> Result<SearchKey, Refusal> {
+        let mut cursor = Cursor::new(text.as_bytes());
+        let search = Search::read(&mut cursor, reading())?;
+        cursor.end()?;
+        Ok(search.key)
     }
 
     #[test]

@@ -2,32 +2,84 @@
 
 use std::num::NonZeroU32;
 
-use crate::imap::grammar::Cursor;
-
-use crate::imap::server::command::{Bad, Event, Parsed};
-use crate::imap::server::dialogue::{Dialogue, Phase};
-use crate::imap::server::{Code, Completion};
+use crate::imap::grammar::{Cursor, SYSTEM_FLAGS};
+use crate::imap::server::command::{Asked, Command, Reading, When};
+use crate::imap::server::reply::{Completion, Refusal};
+use crate::imap::server::responses::Responses;
+use crate::imap::server::state::{Access, Extension, Phase, State};
 
 use super::mailbox;
 
-/// Whether a mailbox may be changed in this session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// EXAMINE.
-    ReadOnly,
-    /// SELECT.
-    ReadWrite,
-}
-
-/// A mailbox to open.
+/// SELECT: [`crate::imap::server::Dialogue::selected`], or complete with a failure. The mailbox that was
+/// selected is not any more, whatever the outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Select {
-    /// Its name.
+    /// The mailbox.
     pub mailbox: String,
-    /// How.
-    pub access: Access,
     /// The client asked for CONDSTORE (RFC 7162 §3.1.8).
-    pub announce_modseqs: bool,
+    condstore: bool,
+}
+
+impl Select {
+    fn open(&self, state: &mut State, access: Access) {
+        if matches!(state.phase, Phase::Selected(_))
+            && state.responses.enabled.has(Extension::Condstore)
+        {
+            // RFC 7162 §3.2.11: what follows is about the new mailbox.
+            state
+                .responses
+                .untagged("OK [CLOSED] The previous mailbox is closed");
+        }
+        state.phase = Phase::Opening(access);
+        if self.condstore {
+            state.enable(Extension::Condstore);
+        }
+    }
+}
+
+impl Command for Select {
+    const NAME: &'static str = "SELECT";
+    const WHEN: When = When::AfterLogin;
+    const EXAMPLES: &'static [&'static str] = &["SELECT INBOX", "SELECT \"x y\" (CONDSTORE)"];
+
+    fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
+        cursor.space()?;
+        let mailbox = mailbox::read(cursor)?;
+        // RFC 4466 select-param, of which there is one here: CONDSTORE (RFC 7162 §3.1.8).
+        let condstore = cursor.eat(b' ');
+        if condstore && !cursor.eat_text("(CONDSTORE)") {
+            return Err(cursor.error("(CONDSTORE)").into());
+        }
+        Ok(Self { mailbox, condstore })
+    }
+}
+
+impl Asked for Select {
+    fn begin(self, state: &mut State) -> Result<Self, Completion> {
+        self.open(state, Access::ReadWrite);
+        Ok(self)
+    }
+}
+
+/// EXAMINE: as SELECT.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examine(pub Select);
+
+impl Command for Examine {
+    const NAME: &'static str = "EXAMINE";
+    const WHEN: When = When::AfterLogin;
+    const EXAMPLES: &'static [&'static str] = &["EXAMINE INBOX"];
+
+    fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
+        Select::read(cursor, reading).map(Self)
+    }
+}
+
+impl Asked for Examine {
+    fn begin(self, state: &mut State) -> Result<Self, Completion> {
+        self.0.open(state, Access::ReadOnly);
+        Ok(self)
+    }
 }
 
 /// What an opened mailbox is like.
@@ -47,75 +99,36 @@ pub struct SelectedMailbox {
     pub highest_modseq: u64,
 }
 
-const SYSTEM_FLAGS: &str = "\\Answered \\Flagged \\Deleted \\Seen \\Draft";
-
-pub(in crate::imap::server) fn select(
-    cursor: &mut Cursor<'_>,
-    access: Access,
-) -> Result<Parsed, Bad> {
-    cursor.space()?;
-    let name = mailbox::read(cursor)?;
-    // RFC 4466 select-param, of which there is one here: CONDSTORE (RFC 7162 §3.1.8).
-    let announce_modseqs = cursor.eat(b' ');
-    if announce_modseqs && !cursor.eat_text("(CONDSTORE)") {
-        return Err(cursor.error("(CONDSTORE)").into());
-    }
-    Ok(match name {
-        Ok(mailbox) => Parsed::Ask(Event::Select(Select {
-            mailbox,
-            access,
-            announce_modseqs,
-        })),
-        Err(bad) => Parsed::Refused(bad.into()),
-    })
-}
-
-impl Dialogue {
-    /// Answers [`Event::Select`] with success.
-    pub fn selected(&mut self, mailbox: &SelectedMailbox) {
-        let Some(access) = self.selecting() else {
-            return;
-        };
-        let out = self.output();
-        let mut flags = SYSTEM_FLAGS.to_owned();
+impl Responses {
+    /// Tells what the mailbox is like that was opened.
+    pub(in crate::imap::server) fn opened(&mut self, mailbox: &SelectedMailbox, access: Access) {
+        let mut flags = SYSTEM_FLAGS.join(" ");
         for keyword in &mailbox.keywords {
             flags.push(' ');
             flags.push_str(keyword);
         }
-        out.line(&format!("* FLAGS ({flags})"));
+        self.untagged(&format!("FLAGS ({flags})"));
         match access {
-            Access::ReadWrite => out.line(&format!(
-                "* OK [PERMANENTFLAGS ({flags} \\*)] Flags are kept"
-            )),
-            Access::ReadOnly => out.line("* OK [PERMANENTFLAGS ()] Read-only"),
+            Access::ReadWrite => {
+                self.untagged(&format!("OK [PERMANENTFLAGS ({flags} \\*)] Flags are kept"))
+            }
+            Access::ReadOnly => self.untagged("OK [PERMANENTFLAGS ()] Read-only"),
         }
-        out.line(&format!("* {} EXISTS", mailbox.messages));
+        self.exists(mailbox.messages);
         // A message is never "recent": who was told of it first is not kept (RFC 9051 has dropped it).
-        out.line("* 0 RECENT");
+        self.untagged("0 RECENT");
         if let Some(unseen) = mailbox.first_unseen {
-            out.line(&format!("* OK [UNSEEN {unseen}] First unseen"));
+            self.untagged(&format!("OK [UNSEEN {unseen}] First unseen"));
         }
-        out.line(&format!(
-            "* OK [UIDVALIDITY {}] UIDs are valid",
-            mailbox.uid_validity
-        ));
-        out.line(&format!(
-            "* OK [UIDNEXT {}] Predicted next UID",
-            mailbox.uid_next
-        ));
-        out.line(&format!(
-            "* OK [HIGHESTMODSEQ {}] Highest",
-            mailbox.highest_modseq
-        ));
-        self.set_phase(Phase::Selected(access));
-        self.complete(Completion::Ok(Some(match access {
-            Access::ReadOnly => Code::ReadOnly,
-            Access::ReadWrite => Code::ReadWrite,
-        })));
+        let (validity, next) = (mailbox.uid_validity, mailbox.uid_next);
+        self.untagged(&format!("OK [UIDVALIDITY {validity}] UIDs are valid"));
+        self.untagged(&format!("OK [UIDNEXT {next}] Predicted next UID"));
+        let highest = mailbox.highest_modseq;
+        self.untagged(&format!("OK [HIGHESTMODSEQ {highest}] Highest"));
     }
 
     /// Says that the mailbox now has this many messages.
     pub fn exists(&mut self, messages: u32) {
-        self.output().line(&format!("* {messages} EXISTS"));
+        self.untagged(&format!("{messages} EXISTS"));
     }
 }

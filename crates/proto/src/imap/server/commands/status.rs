@@ -4,10 +4,12 @@ use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
 use crate::imap::grammar::{Cursor, SyntaxError};
+use crate::imap::server::command::{Asked, Capabilities, Command, Reading, When};
+use crate::imap::server::reply::{Completion, Refusal};
+use crate::imap::server::responses::Responses;
+use crate::imap::server::state::{Extension, State};
 
 use super::mailbox;
-use crate::imap::server::command::{Bad, Event, Parsed};
-use crate::imap::server::dialogue::Dialogue;
 
 /// What STATUS can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,12 +87,9 @@ impl StatusValues {
 }
 
 /// Reads the items in their parentheses.
-pub(in crate::imap::server) fn items(
-    cursor: &mut Cursor<'_>,
-) -> Result<Vec<StatusItem>, SyntaxError> {
-    cursor.expect(b'(', "a list in parentheses")?;
+pub(super) fn items(cursor: &mut Cursor<'_>) -> Result<Vec<StatusItem>, SyntaxError> {
     let mut items = Vec::new();
-    loop {
+    cursor.list("a list in parentheses", usize::MAX, |cursor| {
         let error = cursor.error("a status item");
         let word = cursor.word()?;
         let (item, _) = StatusItem::ALL
@@ -100,26 +99,50 @@ pub(in crate::imap::server) fn items(
         if !items.contains(&item) {
             items.push(item);
         }
-        if cursor.eat(b')') {
-            return Ok(items);
-        }
+        Ok(())
+    })?;
+    Ok(items)
+}
+
+/// STATUS: [`Responses::status`], then complete.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The mailbox.
+    pub mailbox: String,
+    /// What is asked for.
+    pub items: Vec<StatusItem>,
+}
+
+impl Command for Status {
+    const NAME: &'static str = "STATUS";
+    const WHEN: When = When::AfterLogin;
+    const EXAMPLES: &'static [&'static str] =
+        &["STATUS INBOX (MESSAGES UIDNEXT SIZE HIGHESTMODSEQ)"];
+
+    fn capabilities(list: &mut Capabilities<'_>) {
+        list.after_login("STATUS=SIZE");
+    }
+
+    fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
         cursor.space()?;
+        let mailbox = mailbox::read(cursor)?;
+        cursor.space()?;
+        let items = items(cursor)?;
+        Ok(Self { mailbox, items })
     }
 }
 
-pub(in crate::imap::server) fn status(cursor: &mut Cursor<'_>) -> Result<Parsed, Bad> {
-    cursor.space()?;
-    let name = mailbox::read(cursor)?;
-    cursor.space()?;
-    let items = items(cursor)?;
-    Ok(match name {
-        Ok(mailbox) => Parsed::Ask(Event::Status { mailbox, items }),
-        Err(bad) => Parsed::Refused(bad.into()),
-    })
+impl Asked for Status {
+    fn begin(self, state: &mut State) -> Result<Self, Completion> {
+        if self.items.contains(&StatusItem::HighestModseq) {
+            state.enable(Extension::Condstore);
+        }
+        Ok(self)
+    }
 }
 
-impl Dialogue {
-    /// Puts out one STATUS response.
+impl Responses {
+    /// Writes one STATUS response.
     pub fn status(&mut self, name: &str, items: &[StatusItem], values: &StatusValues) {
         let out = self.output();
         out.text("* STATUS ");

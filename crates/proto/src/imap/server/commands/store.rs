@@ -1,8 +1,9 @@
 //! STORE (RFC 3501 §6.4.6), with UNCHANGEDSINCE (RFC 7162 §3.1.3).
 
-use crate::imap::grammar::{Cursor, SequenceSet, SyntaxError};
-
-use crate::imap::server::command::{Bad, Naming};
+use crate::imap::grammar::{Cursor, SYSTEM_FLAGS, SequenceSet, SyntaxError};
+use crate::imap::server::command::{Asked, Capabilities, Command, Forms, Naming, Reading, When};
+use crate::imap::server::reply::{Completion, Refusal};
+use crate::imap::server::state::{Extension, State};
 
 /// How flags change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,7 +16,7 @@ pub enum FlagOperation {
     Remove,
 }
 
-/// A STORE command.
+/// STORE: FETCH responses unless it was silent, then complete.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
     /// Which messages.
@@ -33,39 +34,60 @@ pub struct Store {
     pub unchanged_since: Option<u64>,
 }
 
-pub(in crate::imap::server) fn store(
-    cursor: &mut Cursor<'_>,
-    naming: Naming,
-) -> Result<Store, Bad> {
-    cursor.space()?;
-    let set = cursor.sequence_set()?;
-    cursor.space()?;
-    let mut unchanged_since = None;
-    if cursor.eat_text("(UNCHANGEDSINCE ") {
-        unchanged_since = Some(cursor.number64()?);
-        cursor.expect(b')', "a closing parenthesis")?;
+impl Command for Store {
+    const NAME: &'static str = "STORE";
+    const WHEN: When = When::ReadWrite;
+    const FORMS: Forms = Forms::PlainAndUid;
+    const EXAMPLES: &'static [&'static str] = &[
+        "STORE 1 +FLAGS (\\Seen)",
+        "UID STORE 1:* (UNCHANGEDSINCE 5) -FLAGS.SILENT \\Deleted $x",
+        "STORE 2 FLAGS ()",
+    ];
+
+    fn capabilities(list: &mut Capabilities<'_>) {
+        list.after_login("CONDSTORE");
+    }
+
+    fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
         cursor.space()?;
+        let set = cursor.sequence_set()?;
+        cursor.space()?;
+        let mut unchanged_since = None;
+        if cursor.eat_text("(UNCHANGEDSINCE ") {
+            unchanged_since = Some(cursor.number64()?);
+            cursor.expect(b')', "a closing parenthesis")?;
+            cursor.space()?;
+        }
+        let operation = if cursor.eat(b'+') {
+            FlagOperation::Add
+        } else if cursor.eat(b'-') {
+            FlagOperation::Remove
+        } else {
+            FlagOperation::Replace
+        };
+        if !cursor.eat_text("FLAGS") {
+            return Err(cursor.error("FLAGS").into());
+        }
+        let silent = cursor.eat_text(".SILENT");
+        cursor.space()?;
+        Ok(Self {
+            set,
+            naming: reading.naming,
+            operation,
+            flags: settable(cursor)?,
+            silent,
+            unchanged_since,
+        })
     }
-    let operation = if cursor.eat(b'+') {
-        FlagOperation::Add
-    } else if cursor.eat(b'-') {
-        FlagOperation::Remove
-    } else {
-        FlagOperation::Replace
-    };
-    if !cursor.eat_text("FLAGS") {
-        return Err(cursor.error("FLAGS").into());
+}
+
+impl Asked for Store {
+    fn begin(self, state: &mut State) -> Result<Self, Completion> {
+        if self.unchanged_since.is_some() {
+            state.enable(Extension::Condstore);
+        }
+        Ok(self)
     }
-    let silent = cursor.eat_text(".SILENT");
-    cursor.space()?;
-    Ok(Store {
-        set,
-        naming,
-        operation,
-        flags: settable(cursor)?,
-        silent,
-        unchanged_since,
-    })
 }
 
 /// Reads flags, in parentheses or not, that a client may set.
@@ -81,9 +103,7 @@ fn settable(cursor: &mut Cursor<'_>) -> Result<Vec<String>, SyntaxError> {
 }
 
 /// Reads a flag list whose flags a client may set.
-pub(in crate::imap::server) fn settable_list(
-    cursor: &mut Cursor<'_>,
-) -> Result<Vec<String>, SyntaxError> {
+pub(super) fn settable_list(cursor: &mut Cursor<'_>) -> Result<Vec<String>, SyntaxError> {
     let flags = cursor.flag_list()?;
     flags
         .into_iter()
@@ -93,11 +113,10 @@ pub(in crate::imap::server) fn settable_list(
 
 /// System flags in their usual spelling; of those with a backslash only the five that exist.
 fn settable_flag(flag: &str, cursor: &Cursor<'_>) -> Result<String, SyntaxError> {
-    const SYSTEM: [&str; 5] = ["\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft"];
     if !flag.starts_with('\\') {
         return Ok(flag.to_owned());
     }
-    SYSTEM
+    SYSTEM_FLAGS
         .into_iter()
         .find(|known| known.eq_ignore_ascii_case(flag))
         .map(str::to_owned)

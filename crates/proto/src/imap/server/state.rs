@@ -1,0 +1,108 @@
+//! [`State`]: how far a session has come, and what it has enabled.
+
+use crate::sasl::Mechanism;
+
+use super::Limits;
+use super::responses::Responses;
+
+/// Whether a mailbox may be changed in this session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// EXAMINE.
+    ReadOnly,
+    /// SELECT.
+    ReadWrite,
+}
+
+/// Whether STARTTLS can succeed here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StartTls {
+    /// It can.
+    Offered,
+    /// There is no usable certificate: it is neither listed nor done (S4-6).
+    NoCertificate,
+}
+
+/// Whether a cleartext session says that logins are possible: where a grant is open to its peer. Only a hint to the
+/// client; each login is asked about when it comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoginsInClear {
+    /// `LOGINDISABLED` is not listed.
+    Listed,
+    /// It is.
+    NotListed,
+}
+
+/// How far the session has come (RFC 3501 §3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// In the clear, where STARTTLS is all that leads on, or a login that the operator permits.
+    Clear(StartTls, LoginsInClear),
+    BeforeLogin,
+    Authenticated,
+    /// SELECT or EXAMINE is under way: no mailbox is selected.
+    Opening(Access),
+    Selected(Access),
+    /// LOGOUT was answered.
+    Logout,
+}
+
+/// An extension that changes what commands and responses mean from the moment it is enabled
+/// (RFC 5161 §3.1). One that stands here works in every reader and writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extension {
+    /// Modification sequences are told with flags (RFC 7162 §3.1).
+    Condstore = 1,
+}
+
+impl Extension {
+    const NAMES: [(Self, &'static str); 1] = [(Self::Condstore, "CONDSTORE")];
+
+    /// The extension ENABLE calls so, in any case.
+    pub(super) fn named(name: &str) -> Option<(Self, &'static str)> {
+        Self::NAMES
+            .into_iter()
+            .find(|(_, known)| known.eq_ignore_ascii_case(name))
+    }
+}
+
+/// The extensions a session has enabled, by ENABLE or by a command that implies it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Enabled(u8);
+
+impl Enabled {
+    /// Whether this one is enabled.
+    #[must_use]
+    pub fn has(self, extension: Extension) -> bool {
+        self.0 & extension as u8 != 0
+    }
+
+    pub(super) fn insert(&mut self, extension: Extension) {
+        self.0 |= extension as u8;
+    }
+}
+
+/// What the commands know of the session and may change.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) phase: Phase,
+    pub(super) limits: Limits,
+    /// How to authenticate; nothing where policy does not permit it.
+    pub(super) mechanisms: &'static [Mechanism],
+    pub(super) responses: Responses,
+}
+
+impl State {
+    pub(super) fn new(phase: Phase, limits: Limits) -> Self {
+        Self {
+            phase,
+            limits,
+            mechanisms: &[],
+            responses: Responses::default(),
+        }
+    }
+
+    pub(super) fn enable(&mut self, extension: Extension) {
+        self.responses.enabled.insert(extension);
+    }
+}
