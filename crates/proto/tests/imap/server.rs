@@ -19,7 +19,7 @@ use pillarbox_proto::imap::server::{
     ClearEvent, ClearSettings, Limits, LoginsInClear, Server, StartTls, Violation,
 };
 use pillarbox_proto::line::LineError;
-use pillarbox_proto::{Clear, Injected, Machine, Sealed, Start, Step, Upgrade};
+use pillarbox_proto::{AsksForPermit, Clear, Injected, Machine, Sealed, Start, Step, Upgrade};
 use pillarbox_testkit::facts;
 use proptest::prelude::*;
 
@@ -93,6 +93,8 @@ fn run_clear(server: &mut Server<Clear>) -> (String, Step<ClearEvent, Violation>
     loop {
         match server.poll() {
             Step::Output(bytes) => out.extend_from_slice(&bytes),
+            // No grant is open.
+            Step::Event(ClearEvent::NeedPermit) => server.refuse_login(),
             step => return (String::from_utf8(out).unwrap(), step),
         }
     }
@@ -466,6 +468,7 @@ proptest! {
                     server.input(piece);
                     rest = tail;
                 }
+                Step::Event(ClearEvent::NeedPermit) => server.refuse_login(),
                 Step::Event(event) => {
                     prop_assert_eq!(event, ClearEvent::StartTls);
                     break;
