@@ -1,5 +1,5 @@
 # The targets a person needs. `.ci/run` calls `make test` and nothing else.
-.PHONY: help demo test lint ledger fuzz bench doc fmt clean
+.PHONY: help demo test lint ledger fuzz mutants bench doc fmt clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ ledger: ## print the counts of the clause ledger, write docs/conformance.md
 
 fuzz: ## fuzz every machine, SECONDS_EACH=300 seconds each unless told
 	@scripts/fuzz $(or $(SECONDS_EACH),300)
+
+mutants: ## break what a login stands on, see whether a test tells (hours; PART=policy for one part)
+	@scripts/mutants $(PART)
 
 bench: ## measure, beside the machine's limits and Debian's peers, in one run
 	@scripts/bench

@@ -6,17 +6,23 @@
 //! assert_eq!(facts.suite().to_string(), "TLS_AES_256_GCM_SHA384");
 //! ```
 
+pub mod attacks;
 mod ca;
 mod core_dumps;
+mod corpus;
 mod evil;
 mod facts;
 mod faulty_engine;
 pub mod ledger;
+pub mod needs;
+pub mod results;
+pub mod transcript;
 mod zone;
 mod zone_in_process;
 
 pub use ca::{Leaf, Limit, PemFiles, TestCa, TestCertificate};
 pub use core_dumps::dumps_no_core;
+pub use corpus::{Sample, corpus};
 pub use evil::{Act, EvilServer, Received};
 pub use facts::{clear_facts, facts, facts_with, starttls_facts};
 pub use faulty_engine::{Faults, FaultyEngine};

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::needs::{self, Program};
+
 /// How a zone is signed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signing {
@@ -101,18 +103,13 @@ pub struct NameServer {
 }
 
 impl NameServer {
-    /// Signs the zones and serves them. `None`, with a plain message on standard error, where nsd or ldns is
-    /// not installed: the test is then to be skipped.
+    /// Signs the zones and serves them. `None` where nsd or ldns is not installed and need not be ([`needs`]).
     ///
     /// # Errors
     /// A program failed, or nsd did not answer within ten seconds.
     pub fn start(zones: &[Zone]) -> io::Result<Option<Self>> {
-        let programs = ["nsd", "ldns-keygen", "ldns-signzone"].map(program);
+        let programs = [needs::NSD, needs::LDNS_KEYGEN, needs::LDNS_SIGNZONE].map(Program::path);
         let [Some(nsd), Some(keygen), Some(signzone)] = programs else {
-            #[expect(clippy::print_stderr, reason = "says why a test was skipped")]
-            {
-                eprintln!("skipped: needs nsd and ldnsutils (apt-get install nsd ldnsutils)");
-            }
             return Ok(None);
         };
         let folder = tempfile::tempdir()?;
@@ -162,15 +159,6 @@ impl Drop for NameServer {
         let _ = self.nsd.kill();
         let _ = self.nsd.wait();
     }
-}
-
-/// Where a program is. Debian keeps servers in /usr/sbin, which is not on everybody's path.
-fn program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path)
-        .chain(["/usr/sbin".into(), "/usr/bin".into()])
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file())
 }
 
 struct Signer<'a> {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pillarbox_testkit::ledger::root;
+use pillarbox_testkit::needs;
 
 /// Who may depend on whom (without the `pillarbox-` prefix). Dev-dependencies on `testkit` are always allowed.
 const ARROWS: [(&str, &[&str]); 11] = [
@@ -423,5 +424,57 @@ fn every_message_machine_has_a_fuzz_target_with_seeds() {
     assert_none(
         &faults,
         "each machine in each state is fuzzed from a committed seed corpus:",
+    );
+}
+
+#[test]
+fn what_tests_need_from_the_machine_is_found_in_one_way() {
+    let mut faults = Vec::new();
+    for (path, text) in sources() {
+        if path.ends_with("tests/house.rs") {
+            continue;
+        }
+        for (number, line) in code(&text) {
+            let by_name =
+                line.contains("Command::new(\"") && !line.contains("Command::new(\"sh\")");
+            if by_name
+                || line.contains("eprintln!(\"skipped")
+                || line.contains("println!(\"skipped")
+            {
+                faults.push(format!("{}:{number}: {}", path.display(), line.trim()));
+            }
+        }
+    }
+    let script = std::fs::read_to_string(root().join("scripts/install-test-needs")).unwrap();
+    for program in needs::PROGRAMS {
+        let installed = format!("{}:", program.package());
+        if !script.contains(&installed) {
+            faults.push(format!("scripts/install-test-needs has no {installed}"));
+        }
+    }
+    assert_none(
+        &faults,
+        "take programs, ports and our own programs from pillarbox_testkit::needs, which fails where they must be there:",
+    );
+}
+
+#[test]
+fn tests_live_in_folders_and_few_programs() {
+    let faults: Vec<String> = sources()
+        .into_iter()
+        .map(|(path, _)| path)
+        .filter(|path| {
+            let in_tests = path
+                .parent()
+                .is_some_and(|folder| folder.ends_with("tests"));
+            // These have folders of their own to come, and helpers that run as programs.
+            let exempt = path.starts_with("crates/store") || path.starts_with("crates/testkit");
+            in_tests && !exempt && path.iter().count() == 4
+        })
+        .map(|path| path.display().to_string())
+        .collect();
+    assert_none(
+        &faults,
+        "each of these is linked as a program of its own; make it a module of tests/suite/ or of its protocol's folder:",
     );
 }

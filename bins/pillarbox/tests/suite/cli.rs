@@ -1,6 +1,5 @@
 //! The program from outside: arguments, answers, exit codes, files. Servers are scripted, so that every byte
 //! they were sent can be looked at.
-#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;

@@ -1,6 +1,5 @@
 //! Every refusal has a stable machine code, in `--json` and beside the words, and an exit code (What must hold 5 of
 //! the attacks). Codes are never renamed: scripts live by them.
-#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 use std::sync::Arc;
 

@@ -1,6 +1,5 @@
 //! Listing, reading and sending from outside: what is shown, what travels, and what a cut-off connection comes
 //! to.
-#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 use std::sync::Arc;
 

@@ -1,4 +1,11 @@
 //! The client program, from outside.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test that meets the unexpected fails"
+)]
 
 mod cli;
 mod codes;

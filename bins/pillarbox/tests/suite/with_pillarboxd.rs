@@ -1,19 +1,12 @@
 //! The whole path, both programs for real: set-up from an address, submission, reading by IMAP and POP3, with
 //! implicit TLS and with STARTTLS. DNS is signed and served by nsd, or in this process where there is none.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use pillarbox_testkit::{InProcessNameServer, NameServer, Signing, TestCa, Zone};
+use pillarbox_testkit::{InProcessNameServer, NameServer, Signing, TestCa, Zone, needs};
 use serde_json::Value;
 
 const PASSWORD: &str = "correct-horse-battery";
@@ -34,11 +27,7 @@ impl Drop for Pillarboxd {
 impl Pillarboxd {
     /// Starts it with two accounts. `None`, with a plain message, where it was not built.
     fn start(dir: &Path, ca: &TestCa) -> Option<Self> {
-        let program = Path::new(env!("CARGO_BIN_EXE_pillarbox")).with_file_name("pillarboxd");
-        if !program.exists() {
-            eprintln!("skipped: needs the server program (cargo build -p pillarboxd)");
-            return None;
-        }
+        let program = needs::built("pillarboxd", Path::new(env!("CARGO_BIN_EXE_pillarbox")))?;
         let files = ca.server(&["mail.example.org"]).write_to(dir, "mail");
         let any = "[\"127.0.0.1:0\"]";
         let listeners = [

@@ -3,16 +3,15 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::Output;
 
 use crate::house::{ALICE, House, PASSWORD};
+use pillarbox_testkit::corpus;
+use pillarbox_testkit::needs::{self, Program};
 
 /// Runs a program to its end.
-fn run(program: &str, arguments: &[&str]) -> Output {
-    Command::new(program)
-        .args(arguments)
-        .output()
-        .unwrap_or_else(|why| panic!("{program}: {why}; scripts/install-test-needs installs it"))
+fn run(program: Program, arguments: &[&str]) -> Output {
+    program.required().args(arguments).output().unwrap()
 }
 
 /// What both ends of it printed.
@@ -21,7 +20,7 @@ fn said(output: &Output) -> String {
 }
 
 /// Runs a script of `tests/clients` with what it needs to know of the house.
-fn script(house: &House, name: &str, folder: Option<PathBuf>) -> String {
+fn script(house: &House, name: &str, files: &[PathBuf]) -> String {
     let ports: serde_json::Map<String, serde_json::Value> = house
         .ports
         .iter()
@@ -32,10 +31,10 @@ fn script(house: &House, name: &str, folder: Option<PathBuf>) -> String {
         "ca": house.file("root.pem"),
         "login": ALICE,
         "password": PASSWORD,
-        "folder": folder,
+        "files": files,
     });
     let path = format!("{}/tests/suite/clients/{name}", env!("CARGO_MANIFEST_DIR"));
-    let output = run("python3", &[&path, &given.to_string()]);
+    let output = run(needs::PYTHON, &[&path, &given.to_string()]);
     assert!(
         output.status.success(),
         "{name}:\n{}\nserver:\n{}",
@@ -60,7 +59,7 @@ impl Curl<'_> {
         arguments.extend([ca.to_str().unwrap(), "--user", &user]);
         arguments.extend(more);
         arguments.push(url);
-        run("curl", &arguments)
+        run(needs::CURL, &arguments)
     }
 
     fn with(&self, url: &str, more: &[&str]) -> String {
@@ -78,7 +77,7 @@ impl Curl<'_> {
 #[test]
 fn python_imaplib_poplib_and_smtplib() {
     let house = House::serving();
-    let checks = script(&house, "stdlib.py", None);
+    let checks = script(&house, "stdlib.py", &[]);
     assert_eq!(
         checks
             .lines()
@@ -89,27 +88,22 @@ fn python_imaplib_poplib_and_smtplib() {
     );
 }
 
-/// Real and broken mail. Skipped, with a plain message, where there is no folder of it.
+/// Real and broken mail.
 #[test]
 fn every_message_of_the_corpus_comes_back_identical() {
-    let folder = std::env::var_os("PILLARBOX_CORPUS").map_or_else(
-        || {
-            PathBuf::from(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/../../../shared/corpus"
-            ))
-        },
-        PathBuf::from,
-    );
-    if !folder.is_dir() {
-        println!(
-            "skipped: no folder of messages at {}; PILLARBOX_CORPUS names one",
-            folder.display()
-        );
-        return;
-    }
     let house = House::serving();
-    let counts = script(&house, "corpus.py", Some(folder));
+    let folder = tempfile::tempdir().unwrap();
+    let files: Vec<PathBuf> = corpus()
+        .iter()
+        .enumerate()
+        .map(|(at, sample)| {
+            let name = sample.name.rsplit('/').next().unwrap();
+            let file = folder.path().join(format!("{at:03} {name}"));
+            fs::write(&file, &sample.content).unwrap();
+            file
+        })
+        .collect();
+    let counts = script(&house, "corpus.py", &files);
     assert!(counts.starts_with("ok "), "{counts}");
 }
 
@@ -212,7 +206,7 @@ fn curl_refuses_a_certificate_it_does_not_trust() {
     ] {
         let url = format!("{scheme}://localhost:{}", house.address(listener).port());
         let output = run(
-            "curl",
+            needs::CURL,
             &[
                 "--silent",
                 "--show-error",
@@ -240,7 +234,7 @@ fn swaks_submits_over_implicit_tls_and_starttls() {
     ] {
         let port = house.address(listener).port().to_string();
         let output = run(
-            "swaks",
+            needs::SWAKS,
             &[
                 "--server",
                 "localhost",
@@ -274,7 +268,7 @@ fn swaks_submits_over_implicit_tls_and_starttls() {
     }
     let port = house.address("submission").port().to_string();
     let output = run(
-        "swaks",
+        needs::SWAKS,
         &[
             "--server",
             "localhost",

@@ -1,19 +1,12 @@
 //! All six listeners of the real server, one matrix each: TLS versions, what cleartext gets, STARTTLS once too
 //! often, ALPN, the trace of a submission, the goodbye, and the sockets that are open.
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::print_stderr,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use crate::house::{ALICE, House, PASSWORD, PATIENCE};
+use pillarbox_testkit::needs;
 
 const IMPLICIT: [&str; 3] = ["imaps", "pop3s", "submissions"];
 const STARTTLS: [&str; 3] = ["imap", "pop3", "submission"];
@@ -347,7 +340,8 @@ fn no_client_certificate_is_asked_for() {
     let house = House::serving();
     for listener in IMPLICIT {
         for version in ["-tls1_2", "-tls1_3"] {
-            let output = Command::new("openssl")
+            let output = needs::OPENSSL
+                .required()
                 .args(["s_client", "-connect", &house.address(listener).to_string()])
                 .args(["-servername", crate::house::HOST, "-msg", version])
                 .stdin(Stdio::null())

@@ -1,4 +1,12 @@
 //! The server program, from outside.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test that meets the unexpected fails"
+)]
 
 mod attacks;
 mod command_line;

@@ -1,7 +1,6 @@
 //! The attacks on clients of docs/attacks.md, on IMAP, POP3 and submission alike, at set-up and at every later
 //! connection: in one segment, octet by octet, and split in time. Each is refused with its code, on the first
 //! connection, and the attacker has nothing secret in the end.
-#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 use std::fmt::Display;
 use std::sync::Arc;

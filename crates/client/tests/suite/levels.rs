@@ -1,20 +1,15 @@
 //! Two accounts on one server that knows nothing newer than TLS 1.2: each has its own level, and the one that asks
-//! for more gets no connection (S5-3, S5-4, S5-6, S5.2-2, S2-6). The server is OpenSSL's; skipped where there is none.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test that meets the unexpected fails"
-)]
+//! for more gets no connection (S5-3, S5-4, S5-6, S5.2-2, S2-6). The server is OpenSSL's.
 
 use std::io::Read;
 use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use pillarbox_client::{Accounts, ClientError, ConnectError, Folder, Passwords, Reader};
 use pillarbox_names::AccountAddress;
 use pillarbox_policy::Code;
-use pillarbox_testkit::{InProcessNameServer, Signing, TestCa, Zone};
+use pillarbox_testkit::{InProcessNameServer, Signing, TestCa, Zone, needs};
 
 /// An `openssl s_server` of TLS 1.2 alone, which prints what it hears.
 struct OldServer {
@@ -28,7 +23,8 @@ impl OldServer {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        let started = Command::new("openssl")
+        let child = needs::OPENSSL
+            .command()?
             .args(["s_server", "-quiet", "-tls1_2", "-accept"])
             .arg(format!("127.0.0.1:{port}"))
             .arg("-cert")
@@ -39,14 +35,8 @@ impl OldServer {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn();
-        let child = match started {
-            Ok(child) => child,
-            Err(why) => {
-                eprintln!("skipped: cannot run openssl: {why}");
-                return None;
-            }
-        };
+            .spawn()
+            .unwrap();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             std::thread::sleep(Duration::from_millis(20));
         }

@@ -1,11 +1,6 @@
 //! A domain that publishes no SRV records, to the end: customary names on the registered ports of implicit TLS, each
 //! confirmed by the person (SA-12); and what a client makes of a stranger on port 465 (S7.3-1). The registered
-//! ports are opened on a loopback address of their own; skipped where that is not allowed.
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test that meets the unexpected fails"
-)]
+//! ports are opened on a loopback address of their own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +13,7 @@ use pillarbox_client::{
 use pillarbox_discover::{Candidate, Confirmation, NotConfirmed};
 use pillarbox_names::AccountAddress;
 use pillarbox_policy::{AccountLevel, Code, Secret};
-use pillarbox_testkit::{Act, EvilServer, InProcessNameServer, Signing, TestCa, Zone};
+use pillarbox_testkit::{Act, EvilServer, InProcessNameServer, Signing, TestCa, Zone, needs};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -66,6 +61,10 @@ impl Person for Alice {
     }
 }
 
+async fn open(port: u16) -> Option<TcpListener> {
+    needs::port(SocketAddr::from((HOST, port))).await
+}
+
 /// A registered port, and the server behind it.
 struct Registered {
     server: EvilServer,
@@ -73,18 +72,6 @@ struct Registered {
 }
 
 impl Registered {
-    /// `None`, with a plain message, where the port may not be opened.
-    async fn open(port: u16) -> Option<TcpListener> {
-        let address = SocketAddr::from((HOST, port));
-        match TcpListener::bind(address).await {
-            Ok(listener) => Some(listener),
-            Err(why) => {
-                eprintln!("skipped: cannot listen on {address}: {why}");
-                None
-            }
-        }
-    }
-
     async fn new(listener: TcpListener, scripts: Vec<Vec<Act>>) -> Self {
         Self {
             server: EvilServer::start_each(scripts).await.unwrap(),
@@ -173,9 +160,7 @@ impl World {
 /// Both in one test: they need the same ports.
 #[tokio::test]
 async fn customary_names_work_once_confirmed_and_strangers_on_465_hear_nothing() {
-    let (Some(imaps), Some(submissions)) =
-        (Registered::open(993).await, Registered::open(465).await)
-    else {
+    let (Some(imaps), Some(submissions)) = (open(993).await, open(465).await) else {
         return;
     };
     let host = HOST.map(|part| part.to_string()).join(".");

@@ -1,6 +1,5 @@
 //! Set-up against servers that do what an attacker would: nothing secret reaches them, nothing is connected to
 //! before consent, and nothing falls back to less.
-#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 use std::sync::Arc;
 

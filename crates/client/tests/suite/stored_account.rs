@@ -1,6 +1,5 @@
 //! An account that was set up, against servers that have turned evil since: nothing is sent, nothing falls
 //! back, and DNS is not asked who the servers are.
-#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 use std::sync::Arc;
 

@@ -1,10 +1,4 @@
 //! Discovery against signed, unsigned and broken zones, served by nsd and by the in-process server.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use pillarbox_discover::rank::rank;
 use pillarbox_discover::{

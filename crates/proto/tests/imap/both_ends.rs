@@ -1,11 +1,5 @@
 //! Our IMAP client against our IMAP server, from STARTTLS to LOGOUT: what one writes the other reads.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
-
 use crate::channels::{clear, seal};
 use crate::owner::{End, MESSAGE, Owner};
 use pillarbox_policy::{AccountLevel, Credentials};

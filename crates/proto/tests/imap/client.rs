@@ -1,8 +1,6 @@
 //! The IMAP client against scripted servers, honest and evil: what it tells its owner, and what it puts on
 //! the wire. Every script is heard whole, in threes and byte by byte.
 
-#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
-
 use pillarbox_policy::{AccountLevel, Code, Credentials, PeerProof, Refusal, TlsFacts};
 use pillarbox_proto::ServerText;
 use pillarbox_proto::imap::client::{

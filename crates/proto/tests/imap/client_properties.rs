@@ -1,12 +1,6 @@
 //! What holds for whatever a server says: splits never matter, nothing panics, nothing secret leaves in the
 //! clear, and what is put out and held is bounded.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
-
 use pillarbox_policy::{AccountLevel, Credentials};
 use pillarbox_proto::imap::client::{
     ClearEvent, Client, ClientCertificate, Event, FlagChange, MailboxName, SearchKey, TagSeed,

@@ -2,11 +2,6 @@
 //!
 //! imap-codec reads a command and writes it down again in its own normal form; our machine must make the same
 //! event of both. Well-formed commands must be taken by both.
-#![allow(
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that meets something unexpected has failed"
-)]
 
 use std::num::NonZeroU32;
 

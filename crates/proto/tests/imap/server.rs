@@ -1,16 +1,4 @@
 //! The IMAP server's machine from outside: transcripts in every split, limits, and what must never happen.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::string_slice,
-    clippy::unimplemented,
-    clippy::unwrap_used,
-    reason = "a test that meets something unexpected has failed"
-)]
-
-use std::path::Path;
 
 use crate::channels::{clear, seal};
 use crate::owner::{End, Owner};
@@ -22,60 +10,6 @@ use pillarbox_proto::line::LineError;
 use pillarbox_proto::{AsksForPermit, Clear, Injected, Machine, Sealed, Start, Step, Upgrade};
 use pillarbox_testkit::facts;
 use proptest::prelude::*;
-
-fn transcripts() -> Vec<(String, Vec<crate::transcripts::Phase>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts/imap");
-    let mut all: Vec<_> = std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| {
-            path.file_name()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .starts_with("server-")
-        })
-        .map(|path| {
-            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (
-                name,
-                crate::transcripts::parse(&std::fs::read_to_string(path).unwrap()),
-            )
-        })
-        .collect();
-    all.sort_by(|a, b| a.0.cmp(&b.0));
-    assert!(all.len() >= 8, "transcripts are missing");
-    all
-}
-
-#[test]
-fn transcripts_whole() {
-    for (name, phases) in transcripts() {
-        crate::transcripts::replay(&name, &phases, &mut || usize::MAX);
-    }
-}
-
-#[test]
-fn transcripts_byte_by_byte() {
-    for (name, phases) in transcripts() {
-        crate::transcripts::replay(&name, &phases, &mut || 1);
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn transcripts_in_random_pieces(cuts in proptest::collection::vec(1usize..40, 1..64)) {
-        for (name, phases) in transcripts() {
-            let mut turn = 0;
-            crate::transcripts::replay(&name, &phases, &mut || {
-                turn += 1;
-                cuts[turn % cuts.len()]
-            });
-        }
-    }
-}
 
 fn clear_server() -> Server<Clear> {
     Server::<Clear>::start(

@@ -1,128 +1,34 @@
-//! Transcripts: what a client says (`C:`) and what the server must answer (`S:`), replayed in every split.
-//!
-//! `--CLEAR--` starts a cleartext session, `--NOCERT--` one without certificate, `--LEGACY--` one with an
-//! operator's window, `--TLS--` a sealed one, with greeting where nothing came before it. `--VIOLATION-- text`
-//! and `--CLOSE--` say how a phase ends. `\r`, `\n`, `\0`, `\t`, `\\` and `\xNN` are escapes; a line ends in CRLF unless it
-//! ends in `\+`.
+//! Replays `tests/transcripts/imap/server/*.txt`. A session starts as `sealed`, `clear`, `clear without certificate`,
+//! or `window`, where an operator allows logins in the clear.
 
 use pillarbox_proto::imap::server::{
     ClearEvent, ClearSettings, Limits, LoginsInClear, Server, StartTls,
 };
-use pillarbox_proto::{AsksForPermit, Clear, LoginChannel, Machine, Sealed, Start, Step};
+use pillarbox_proto::{AsksForPermit, Clear, Legacy, Machine, Sealed, Start as _, Step};
 use pillarbox_testkit::facts;
+use pillarbox_testkit::transcript::{Session, Side, Start, Transcripts};
 
 use crate::channels::{clear, permitted, seal};
 use crate::owner::{End, Owner};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Clear,
-    NoCertificate,
-    Legacy,
-    Tls,
+enum State {
+    Clear(Server<Clear>),
+    /// STARTTLS was granted.
+    Upgrading(Server<Clear>),
+    Legacy(Server<Legacy>),
+    Sealed(Server<Sealed>),
 }
 
-#[derive(Debug)]
-pub(crate) struct Phase {
-    pub(crate) kind: Kind,
-    pub(crate) input: Vec<u8>,
-    pub(crate) output: Vec<u8>,
-    pub(crate) end: String,
+struct Served {
+    /// None only while it changes.
+    state: Option<State>,
+    logins: LoginsInClear,
+    owner: Owner,
+    out: Vec<u8>,
+    end: Option<String>,
 }
 
-pub(crate) fn parse(text: &str) -> Vec<Phase> {
-    let mut phases: Vec<Phase> = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let kind = match line {
-            "--CLEAR--" => Some(Kind::Clear),
-            "--NOCERT--" => Some(Kind::NoCertificate),
-            "--LEGACY--" => Some(Kind::Legacy),
-            "--TLS--" => Some(Kind::Tls),
-            _ => None,
-        };
-        if let Some(kind) = kind {
-            phases.push(Phase {
-                kind,
-                input: Vec::new(),
-                output: Vec::new(),
-                end: String::new(),
-            });
-            continue;
-        }
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let phase = phases.last_mut().expect("a phase comes first");
-        if let Some(said) = line.strip_prefix("C: ") {
-            phase.input.extend(unescape(said));
-        } else if let Some(said) = line.strip_prefix("S: ") {
-            phase.output.extend(unescape(said));
-        } else if line == "--CLOSE--" {
-            phase.end = "closed".to_owned();
-        } else if let Some(violation) = line.strip_prefix("--VIOLATION-- ") {
-            phase.end = violation.to_owned();
-        } else {
-            panic!("line {}: {line}", number + 1);
-        }
-    }
-    phases
-}
-
-fn unescape(text: &str) -> Vec<u8> {
-    let (text, end) = match text.strip_suffix("\\+") {
-        Some(text) => (text, ""),
-        None => (text, "\r\n"),
-    };
-    let mut out = Vec::new();
-    let mut rest = text;
-    while let Some((plain, escape)) = rest.split_once('\\') {
-        out.extend_from_slice(plain.as_bytes());
-        let (octet, length) = match &escape[..1] {
-            "r" => (b'\r', 1),
-            "n" => (b'\n', 1),
-            "0" => (0, 1),
-            "t" => (b'\t', 1),
-            "x" => (u8::from_str_radix(&escape[1..3], 16).unwrap(), 3),
-            "\\" => (b'\\', 1),
-            other => panic!("unknown escape {other}"),
-        };
-        out.push(octet);
-        rest = &escape[length..];
-    }
-    out.extend_from_slice(rest.as_bytes());
-    out.extend_from_slice(end.as_bytes());
-    out
-}
-
-/// Replays a transcript; `cut` says how many octets the machine gets at the n-th time.
-pub(crate) fn replay(name: &str, phases: &[Phase], cut: &mut dyn FnMut() -> usize) {
-    let mut carried: Option<Server<Sealed>> = None;
-    for phase in phases {
-        let mut out = Vec::new();
-        let end = match phase.kind {
-            Kind::Tls => {
-                let mut dialogue = carried
-                    .take()
-                    .unwrap_or_else(|| Server::<Sealed>::start(&Sealed::new(facts()), limits()));
-                converse(&mut dialogue, &phase.input, &mut out, cut)
-            }
-            kind => {
-                let (end, next) = in_the_clear(kind, &phase.input, &mut out, cut);
-                carried = next;
-                end
-            }
-        };
-        assert_eq!(
-            String::from_utf8_lossy(&out),
-            String::from_utf8_lossy(&phase.output),
-            "{name}, {:?}",
-            phase.kind
-        );
-        assert_eq!(end, phase.end, "{name}, {:?}", phase.kind);
-    }
-}
-
-pub(crate) fn limits() -> Limits {
+fn limits() -> Limits {
     Limits {
         message: 1_000,
         skip: 2_000,
@@ -130,73 +36,114 @@ pub(crate) fn limits() -> Limits {
     }
 }
 
-fn converse<C: LoginChannel>(
-    dialogue: &mut Server<C>,
-    input: &[u8],
-    out: &mut Vec<u8>,
-    cut: &mut dyn FnMut() -> usize,
-) -> String {
-    let mut owner = Owner::default();
-    let mut rest = input;
-    loop {
-        match owner.run(dialogue, out) {
-            End::NeedInput if rest.is_empty() => return String::new(),
-            End::NeedInput => {
-                let (piece, tail) = rest.split_at(cut().clamp(1, rest.len()));
-                dialogue.input(piece);
-                rest = tail;
+impl Served {
+    fn new(start: &Start) -> Self {
+        let (starttls, logins) = match start.channel.as_str() {
+            "clear without certificate" => (StartTls::NoCertificate, LoginsInClear::NotListed),
+            "window" => (StartTls::Offered, LoginsInClear::Listed),
+            "clear" | "sealed" => (StartTls::Offered, LoginsInClear::NotListed),
+            other => panic!("there is no channel {other:?}"),
+        };
+        let state = if start.channel == "sealed" {
+            State::Sealed(Server::<Sealed>::start(&Sealed::new(facts()), limits()))
+        } else {
+            let settings = ClearSettings {
+                limits: limits(),
+                starttls,
+                logins,
+            };
+            State::Clear(Server::<Clear>::start(&clear(), settings))
+        };
+        let mut served = Self {
+            state: Some(state),
+            logins,
+            owner: Owner::default(),
+            out: Vec::new(),
+            end: None,
+        };
+        served.run();
+        served
+    }
+
+    fn run(&mut self) {
+        let (state, end) = match self.state.take().unwrap() {
+            State::Clear(server) => self.run_clear(server),
+            State::Legacy(mut server) => {
+                let end = self.owner.run(&mut server, &mut self.out);
+                (State::Legacy(server), end)
             }
-            End::Closed => return "closed".to_owned(),
-            End::Violation(violation) => return violation.to_string(),
+            State::Sealed(mut server) => {
+                let end = self.owner.run(&mut server, &mut self.out);
+                (State::Sealed(server), end)
+            }
+            State::Upgrading(_) => panic!("STARTTLS comes last before the handshake"),
+        };
+        self.state = Some(state);
+        match end {
+            End::NeedInput => {}
+            End::Closed => self.end = Some("Closed".to_owned()),
+            End::Violation(violation) => self.end = Some(format!("{violation:?}")),
+        }
+    }
+
+    fn run_clear(&mut self, mut server: Server<Clear>) -> (State, End) {
+        loop {
+            let end = match server.poll() {
+                Step::Output(bytes) => {
+                    self.out.extend_from_slice(&bytes);
+                    continue;
+                }
+                Step::Event(ClearEvent::StartTls) => {
+                    return (State::Upgrading(server), End::NeedInput);
+                }
+                Step::Event(ClearEvent::NeedPermit) if self.logins == LoginsInClear::Listed => {
+                    let mut server = permitted(server);
+                    let end = self.owner.run(&mut server, &mut self.out);
+                    return (State::Legacy(server), end);
+                }
+                Step::Event(ClearEvent::NeedPermit) => {
+                    server.refuse_login();
+                    continue;
+                }
+                Step::NeedInput => End::NeedInput,
+                Step::NeedReply => panic!("the owner owes nothing"),
+                Step::Close => End::Closed,
+                Step::Err(violation) => End::Violation(violation),
+            };
+            return (State::Clear(server), end);
         }
     }
 }
 
-fn in_the_clear(
-    kind: Kind,
-    input: &[u8],
-    out: &mut Vec<u8>,
-    cut: &mut dyn FnMut() -> usize,
-) -> (String, Option<Server<Sealed>>) {
-    let starttls = match kind {
-        Kind::NoCertificate => StartTls::NoCertificate,
-        _ => StartTls::Offered,
-    };
-    let mut server = Server::<Clear>::start(
-        &clear(),
-        ClearSettings {
-            limits: limits(),
-            starttls,
-            logins: match kind {
-                Kind::Legacy => LoginsInClear::Listed,
-                _ => LoginsInClear::NotListed,
-            },
-        },
-    );
-    let mut rest = input;
-    loop {
-        match server.poll() {
-            Step::Output(bytes) => out.extend_from_slice(&bytes),
-            Step::Event(ClearEvent::StartTls) => {
-                assert_eq!(rest, b"", "STARTTLS comes last in a phase");
-                let sealed = seal(server, limits()).expect("nothing followed");
-                return (String::new(), Some(sealed));
-            }
-            Step::Event(ClearEvent::NeedPermit) if kind == Kind::Legacy => {
-                let mut dialogue = permitted(server);
-                let end = converse(&mut dialogue, rest, out, cut);
-                return (end, None);
-            }
-            Step::Event(ClearEvent::NeedPermit) => server.refuse_login(),
-            Step::NeedInput if rest.is_empty() => return (String::new(), None),
-            Step::NeedInput => {
-                let (piece, tail) = rest.split_at(cut().clamp(1, rest.len()));
-                server.input(piece);
-                rest = tail;
-            }
-            Step::NeedReply => panic!("the owner owes nothing"),
-            Step::Close => return ("closed".to_owned(), None),
-            Step::Err(violation) => return (violation.to_string(), None),
+impl Session for Served {
+    fn input(&mut self, octets: &[u8]) {
+        match self.state.as_mut().unwrap() {
+            State::Clear(server) | State::Upgrading(server) => server.input(octets),
+            State::Legacy(server) => server.input(octets),
+            State::Sealed(server) => server.input(octets),
         }
+        self.run();
     }
+
+    fn output(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+
+    fn start_tls(&mut self) {
+        let Some(State::Upgrading(server)) = self.state.take() else {
+            panic!("STARTTLS was not granted");
+        };
+        self.state = Some(State::Sealed(seal(server, limits()).unwrap()));
+        self.run();
+    }
+
+    fn end(&self) -> Option<String> {
+        self.end.clone()
+    }
+}
+
+#[test]
+fn server_transcripts_in_every_split() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/transcripts/imap/server");
+    Transcripts::read(folder, Side::Server).replay(|start| Box::new(Served::new(start)));
 }

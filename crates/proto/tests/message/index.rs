@@ -1,11 +1,5 @@
 //! The structure of whole messages: known answers, broken mail, limits, and the stored form.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that meets the unexpected fails"
-)]
-
 use std::ops::Range;
 
 use pillarbox_proto::message::{

@@ -1,13 +1,8 @@
 //! What holds for every message: splits never matter, parts lie within their parents and in order, the
 //! stored form reads back, and nothing panics. The fragments are chosen to build almost-right mail.
 
-#![expect(
-    clippy::indexing_slicing,
-    clippy::print_stdout,
-    reason = "a test that meets the unexpected fails, and says what it skips"
-)]
-
 use pillarbox_proto::message::{Content, Index, IndexLimits, Indexer, Kind, Section};
+use pillarbox_testkit::{Sample, corpus};
 use proptest::prelude::*;
 
 fn indexed<'a>(limits: IndexLimits, pieces: impl Iterator<Item = &'a [u8]>) -> Index {
@@ -261,41 +256,20 @@ proptest! {
     }
 }
 
-/// Every message file of the corpus, or nothing where there is no corpus.
-fn corpus() -> Vec<(std::path::PathBuf, Vec<u8>)> {
-    let folder = std::env::var_os("PILLARBOX_CORPUS").map_or_else(
-        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
-        std::path::PathBuf::from,
-    );
-    let mut files = Vec::new();
-    let mut folders = vec![folder.clone()];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if let Ok(bytes) = std::fs::read(&path) {
-                files.push((path, bytes));
-            }
-        }
-    }
-    files.sort();
-    if files.is_empty() {
-        println!("skipped: no messages in {}", folder.display());
-    }
-    files
-}
-
 #[test]
 fn every_message_of_the_corpus_has_a_sound_index() {
-    for (path, message) in corpus() {
-        println!("{}", path.display());
+    for Sample {
+        name,
+        content: message,
+    } in corpus()
+    {
+        println!("{name}");
         let index = check(IndexLimits::default(), &message);
         assert_eq!(
             index,
             indexed(IndexLimits::default(), message.chunks(7)),
             "{}",
-            path.display()
+            name
         );
     }
 }
@@ -304,7 +278,11 @@ fn every_message_of_the_corpus_has_a_sound_index() {
 #[test]
 fn corpus_against_mail_parser() {
     let (mut same, mut all) = (0, 0);
-    for (path, message) in corpus() {
+    for Sample {
+        name,
+        content: message,
+    } in corpus()
+    {
         let Some(theirs) = mail_parser::MessageParser::new().parse(&message) else {
             continue;
         };
@@ -315,12 +293,7 @@ fn corpus_against_mail_parser() {
         if ours == their {
             same += 1;
         } else {
-            println!(
-                "{}: {} leaves, theirs {}",
-                path.display(),
-                ours.len(),
-                their.len()
-            );
+            println!("{}: {} leaves, theirs {}", name, ours.len(), their.len());
         }
     }
     println!("{same} of {all} come apart in the same way");
@@ -329,7 +302,11 @@ fn corpus_against_mail_parser() {
 
 #[test]
 fn subjects_of_the_corpus_are_those_of_mail_parser() {
-    for (path, message) in corpus() {
+    for Sample {
+        name,
+        content: message,
+    } in corpus()
+    {
         let Some(theirs) = mail_parser::MessageParser::new().parse(&message) else {
             continue;
         };
@@ -337,11 +314,7 @@ fn subjects_of_the_corpus_are_those_of_mail_parser() {
         let ours = index.envelope();
         if let (Some(ours), Some(theirs)) = (&ours.message_id, theirs.message_id()) {
             let ours = String::from_utf8_lossy(ours).into_owned();
-            assert!(
-                ours.contains(theirs),
-                "{}: {ours} and {theirs}",
-                path.display()
-            );
+            assert!(ours.contains(theirs), "{}: {ours} and {theirs}", name);
         }
         if let Content::Multipart(parts) = &index.body_structure().content {
             assert!(!parts.is_empty());

@@ -1,9 +1,9 @@
 //! Tests of the POP3 machines: transcripts, state rules, attacks (docs/attacks.md, rows S1-S8, C1-C22), and both
 //! ends against each other.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
+#![allow(
     clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
     reason = "a test that meets the unexpected fails"
 )]
 

@@ -1,10 +1,4 @@
 //! The server's end of SASL: what is offered where, and what each wrong message leads to.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::string_slice,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use pillarbox_policy::{MayAuthenticate, Secret, may_authenticate};
 use pillarbox_proto::sasl::{

@@ -1,9 +1,4 @@
 //! Both machines against each other, against injected octets, and against octets of any kind.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::sync::Arc;
 

@@ -3,11 +3,6 @@
 //! We are the stricter: whatever we take it takes too, and understands alike. Commands made after the grammar
 //! are taken by both. Out of scope: address literals, which smtp-proto does not read, and BDAT sizes over 64
 //! bits.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::borrow::Cow;
 use std::sync::Arc;

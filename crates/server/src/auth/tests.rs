@@ -9,7 +9,7 @@ use pillarbox_proto::sasl::ScramKeys;
 use pillarbox_proto::sasl::server::ScramOutcome;
 use pillarbox_proto::{ChannelState, Clear, Sealed};
 use pillarbox_store::{LadderMove, LoginRecord, StoreError, Stores};
-use pillarbox_testkit::{FaultyEngine, Faults, clear_facts, facts, facts_with, starttls_facts};
+use pillarbox_testkit::{Faults, FaultyEngine, clear_facts, facts, facts_with, starttls_facts};
 use tokio::time::Instant;
 
 use super::{Attempt, Denied, LoginSecret};

@@ -1,10 +1,5 @@
 //! How sessions inside TLS end (S3.4-1): whoever closes first says close_notify before FIN, whatever the reason,
 //! and what a client was sending when TCP ended without one is not stored, and on record as truncation.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,10 +1,4 @@
 //! POP3 sessions over real sockets: our own client, and Python's poplib.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stdout,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -17,6 +11,7 @@ use pillarbox_proto::pop3::client::{Client, Event, LoggedInBy, Violation};
 use pillarbox_proto::pop3::response::ResponseCode;
 use pillarbox_proto::sasl::{Mechanism, Nonce};
 use pillarbox_proto::{Clear, Sealed};
+use pillarbox_testkit::needs;
 use pillarbox_transport::{Connection, ConnectionError, Conversation, Driven};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -306,17 +301,14 @@ async fn s3_1_1_cleartext_on_pop3s_gets_no_word() {
 
 /// Runs Python, which must end well and print what it should.
 async fn python(script: &str, arguments: &[String]) -> Option<String> {
-    let ran = tokio::process::Command::new("python3")
+    let output = tokio::process::Command::from(needs::PYTHON.command()?)
         .arg("-c")
         .arg(script)
         .args(arguments)
         .stdin(Stdio::null())
         .output()
-        .await;
-    let Ok(output) = ran else {
-        println!("skipped: there is no python3");
-        return None;
-    };
+        .await
+        .unwrap();
     assert!(
         output.status.success(),
         "{}",

@@ -1,5 +1,4 @@
 //! Clients that do not log in: they lose their place in time, whatever they do meanwhile.
-#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 use std::time::{Duration, Instant};
 

@@ -1,10 +1,4 @@
 //! Submission sessions over real sockets and real TLS.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::time::Duration;
 
@@ -20,6 +14,7 @@ use pillarbox_proto::smtp::{Body, ReversePath};
 use pillarbox_proto::{Machine, Step};
 use pillarbox_server::received::{self, Received};
 use pillarbox_store::{LadderMove, LoginOutcome, StoreError};
+use pillarbox_testkit::{Sample, corpus};
 use pillarbox_transport::{ConnectionError, Driven, HandDriven};
 
 /// `PLAIN` of ann@example.org.
@@ -446,81 +441,63 @@ fn added(original: &[u8], stored: &[u8]) -> Option<String> {
 
 #[tokio::test]
 async fn every_message_of_the_corpus_arrives_unchanged_or_is_refused() {
-    let corpus = std::env::var_os("PILLARBOX_CORPUS").map_or_else(
-        || std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
-        std::path::PathBuf::from,
-    );
-    let Ok(folders) = std::fs::read_dir(&corpus) else {
-        println!("skipped: there is no corpus in {}", corpus.display());
-        return;
-    };
     let server = server(TlsStart::Implicit).await;
     let mut peer = server.connect().await;
     peer.log_in().await;
     let (mut accepted, mut refused) = (0, 0);
-    for folder in folders
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir())
+    for Sample {
+        name,
+        content: original,
+    } in corpus()
     {
-        for file in std::fs::read_dir(folder)
+        // A client turns the line ends of its platform into CRLF.
+        let has_crlf = original.windows(2).any(|pair| pair == b"\r\n");
+        let message = if has_crlf {
+            original
+        } else {
+            original
+                .split(|octet| *octet == b'\n')
+                .collect::<Vec<_>>()
+                .join(&b"\r\n"[..])
+        };
+        let ends = message.windows(2).filter(|pair| pair == b"\r\n").count();
+        let count = |octet: u8| message.iter().filter(|have| **have == octet).count();
+        let is_clean = count(b'\r') == ends && count(b'\n') == ends && count(0) == 0;
+        let mut command = format!(
+            "MAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<bob@example.org>\r\nBDAT {} LAST\r\n",
+            message.len()
+        )
+        .into_bytes();
+        command.extend_from_slice(&message);
+        let replies = peer.write(&command, 3).await.unwrap();
+        let Some(stored) = server.house.mail(BOB).await.pop() else {
+            assert!(!is_clean, "{}: {replies}", name);
+            assert!(replies.contains("\r\n554 5.6.0 "), "{}: {replies}", name);
+            refused += 1;
+            continue;
+        };
+        assert!(is_clean, "{}", name);
+        let end = stored
+            .content
+            .windows(7)
+            .position(|at| at == b"+0000\r\n")
             .unwrap()
-            .map(|entry| entry.unwrap().path())
-        {
-            let original = std::fs::read(&file).unwrap();
-            // A client turns the line ends of its platform into CRLF.
-            let has_crlf = original.windows(2).any(|pair| pair == b"\r\n");
-            let message = if has_crlf {
-                original
-            } else {
-                original
-                    .split(|octet| *octet == b'\n')
-                    .collect::<Vec<_>>()
-                    .join(&b"\r\n"[..])
-            };
-            let ends = message.windows(2).filter(|pair| pair == b"\r\n").count();
-            let count = |octet: u8| message.iter().filter(|have| **have == octet).count();
-            let is_clean = count(b'\r') == ends && count(b'\n') == ends && count(0) == 0;
-            let mut command = format!(
-                "MAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<bob@example.org>\r\nBDAT {} LAST\r\n",
-                message.len()
-            )
-            .into_bytes();
-            command.extend_from_slice(&message);
-            let replies = peer.write(&command, 3).await.unwrap();
-            let Some(stored) = server.house.mail(BOB).await.pop() else {
-                assert!(!is_clean, "{}: {replies}", file.display());
-                assert!(
-                    replies.contains("\r\n554 5.6.0 "),
-                    "{}: {replies}",
-                    file.display()
-                );
-                refused += 1;
-                continue;
-            };
-            assert!(is_clean, "{}", file.display());
-            let end = stored
+            + 7;
+        assert!(
+            stored
                 .content
-                .windows(7)
-                .position(|at| at == b"+0000\r\n")
-                .unwrap()
-                + 7;
-            assert!(
-                stored
-                    .content
-                    .starts_with(b"Return-Path: <>\r\nReceived: from client.example ")
-            );
-            assert!(
-                added(&message, &stored.content[end..]).is_some(),
-                "{}",
-                file.display()
-            );
-            let uid = stored.message.uid.0.get();
-            server.house.expunge(BOB, &[uid]).await;
-            accepted += 1;
-        }
+                .starts_with(b"Return-Path: <>\r\nReceived: from client.example ")
+        );
+        assert!(
+            added(&message, &stored.content[end..]).is_some(),
+            "{}",
+            name
+        );
+        let uid = stored.message.uid.0.get();
+        server.house.expunge(BOB, &[uid]).await;
+        accepted += 1;
     }
-    println!("{accepted} messages arrived, {refused} were refused");
-    assert!(accepted > 100);
+    assert!(accepted >= 10 && refused >= 2, "{accepted} and {refused}");
 }
 
 #[tokio::test]

@@ -39,7 +39,11 @@ pub(crate) async fn a_grant_is_kept_until_it_is_replaced_or_revoked(place: Place
     assert!(!is_open(&store, "192.0.2.1").await);
     assert!(is_open(&store, "192.0.2.77").await);
     store.grants.revoke_grant("FAX@example.org").await.unwrap();
-    store.grants.revoke_grant("nobody@example.org").await.unwrap();
+    store
+        .grants
+        .revoke_grant("nobody@example.org")
+        .await
+        .unwrap();
     let store = place.reopen(store).await;
     assert!(!is_open(&store, "192.0.2.77").await);
 }
@@ -48,12 +52,14 @@ pub(crate) async fn a_grant_ends_by_itself(place: Place) {
     let store = place.open();
     let over = Timestamp(1_000_000_000);
     store
-        .grants.give_grant(grant("fax@example.org", &[], over))
+        .grants
+        .give_grant(grant("fax@example.org", &[], over))
         .await
         .unwrap();
     assert!(!is_open(&store, "192.0.2.1").await);
     store
-        .grants.give_grant(grant("fax@example.org", &[], FAR))
+        .grants
+        .give_grant(grant("fax@example.org", &[], FAR))
         .await
         .unwrap();
     assert!(is_open(&store, "192.0.2.1").await);

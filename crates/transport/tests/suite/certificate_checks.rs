@@ -1,9 +1,4 @@
 //! C15: every kind of bad certificate fails closed, on implicit TLS and after STARTTLS, for every service.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use crate::support::{Begin, ask, dial, dialer, host, serve};
 use pillarbox_names::{Service, TlsStart};

@@ -1,9 +1,4 @@
 //! Reading certificates: every fault has its own error, and the set stays as it was.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::fs;
 use std::path::Path;

@@ -1,11 +1,5 @@
 //! S5.3-1: what RFC 5280 §6.1 forbids in a path of certificates, each fault with a path beside it that differs in
 //! nothing else and is taken. In TLS 1.2 and 1.3, on implicit TLS and after STARTTLS.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use crate::foreign::{accepted, refused};
 use crate::support::dialer;

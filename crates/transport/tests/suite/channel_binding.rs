@@ -1,10 +1,5 @@
 //! R9266-1: the channel binding is what somebody else computes for the same connection: label
 //! `EXPORTER-Channel-Binding`, an empty context that is present, 32 octets; in TLS 1.3 and in 1.2.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::sync::Arc;
 

@@ -1,10 +1,4 @@
 //! S5.5-2: our client has no certificate of its own, and says so where a server asks for one.
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::sync::Arc;
 

@@ -1,11 +1,5 @@
 //! What our client offers, read off the wire octet by octet: S5-10, S5-11, S5-12, R8997-4, R9325-1, R9325-6,
 //! R9325-8, R9325-11, R9325-12, R9325-14, R10015-1, SA-8.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::collections::BTreeMap;
 

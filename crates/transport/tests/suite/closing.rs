@@ -1,10 +1,5 @@
 //! How connections end: close_notify from whoever closes first, truncation told apart from it (S3.4-1,
 //! S3.4-2, C19), and injected cleartext that no one ever reads (S1, C1, R9051-3).
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::sync::Arc;
 use std::time::Duration;

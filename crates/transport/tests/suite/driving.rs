@@ -1,10 +1,5 @@
 //! The driver: nothing is lost by cancelling it, it waits no longer than it should, and a slow reader costs
 //! bounded memory.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::future::Future;
 use std::pin::pin;

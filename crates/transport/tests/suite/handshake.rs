@@ -1,10 +1,4 @@
 //! What a handshake comes to: facts, names, ALPN, certificates by SNI, reload.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::expect_used,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,4 @@
 //! Listeners: limits, shutdown, addresses.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::time::{Duration, Instant};
 

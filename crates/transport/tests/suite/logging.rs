@@ -1,9 +1,4 @@
 //! The span of a connection carries its TLS facts, and no log at any level carries payload (S4-17).
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::io;
 use std::sync::{Arc, Mutex};

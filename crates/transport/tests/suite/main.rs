@@ -1,4 +1,11 @@
 //! TLS and listeners over real sockets.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that meets the unexpected fails"
+)]
 
 mod certificate_checks;
 mod certificate_files;

@@ -1,10 +1,5 @@
 //! Hellos of SSL 2, 3, TLS 1.0 and 1.1 are recorded and refused with alert 70; cleartext on a TLS port gets
 //! nothing but an alert (R9325-1, R8997-1, S2-2).
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::io::ErrorKind;
 use std::time::Duration;

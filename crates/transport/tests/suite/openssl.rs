@@ -1,19 +1,12 @@
 //! The same listener, seen by OpenSSL: versions, suites, groups, ALPN (S4-13, S4-14, R9325-1, R9325-12,
-//! R9325-13, R10015-1). Skipped, loudly, where there is no `openssl`.
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::print_stderr,
-    clippy::expect_used,
-    reason = "a test that meets the unexpected fails"
-)]
+//! R9325-13, R10015-1).
 
 use std::process::Stdio;
 use std::time::Duration;
 
 use crate::support::{Begin, GREETING, serve};
 use pillarbox_names::Service;
-use pillarbox_testkit::{Leaf, TestCa};
+use pillarbox_testkit::{Leaf, TestCa, needs};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::time::timeout;
@@ -26,7 +19,7 @@ async fn s_client(
 ) -> Option<String> {
     let folder = tempfile::tempdir().unwrap();
     let root = ca.write_root(folder.path());
-    let child = Command::new("openssl")
+    let mut child = Command::from(needs::OPENSSL.command()?)
         .args([
             "s_client",
             "-connect",
@@ -45,14 +38,8 @@ async fn s_client(
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn();
-    let mut child = match child {
-        Ok(child) => child,
-        Err(error) => {
-            eprintln!("SKIPPED: cannot run openssl: {error}");
-            return None;
-        }
-    };
+        .spawn()
+        .unwrap();
     // Open until the child has ended, since it leaves when its input ends.
     let mut stdin = child.stdin.take().unwrap();
     let _ = stdin.write_all(b"hello\nQUIT\n").await;

@@ -1,10 +1,5 @@
 //! Handshakes that begin and do not go on, from either side and with either beginning: the whole of a handshake
 //! has one limit, however busy the peer looks, and there is no way back to cleartext (S7 of the attacks).
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that meets the unexpected fails"
-)]
 
 use std::time::{Duration, Instant};
 

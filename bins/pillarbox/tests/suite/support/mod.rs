@@ -1,5 +1,4 @@
 //! A person's computer, a DNS with one domain, and scripted servers, for tests of the program from outside.
-#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 use std::process::{Output, Stdio};
 use std::sync::Arc;

@@ -1,7 +1,5 @@
 //! A running `pillarboxd` of its own for a test: fresh folder, test CA, free ports, always with TLS.
 
-#![allow(dead_code, reason = "each test file uses its own part of the house")]
-
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -12,7 +10,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pillarbox_testkit::TestCa;
+use pillarbox_testkit::{TestCa, needs};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -204,7 +202,7 @@ level = "debug"
 
     /// `openssl s_client` to a listener, as a conversation.
     pub(crate) fn openssl(&self, listener: &str, arguments: &[&str]) -> Conversation {
-        let mut command = Command::new("openssl");
+        let mut command = needs::OPENSSL.required();
         command
             .args(["s_client", "-connect", &self.address(listener).to_string()])
             .args(["-servername", HOST, "-quiet", "-verify_return_error"])

@@ -1,13 +1,6 @@
 //! What the tests of sessions have in common: a server with real certificates, a real store and real sockets,
 //! the accounts of Ann and Bob, and the way to its doors.
 
-#![allow(
-    dead_code,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "a test that meets the unexpected fails; each file of tests uses its part of this"
-)]
-
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};

@@ -1,16 +1,8 @@
 //! IMAP sessions over real sockets and real TLS.
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::print_stdout,
-    clippy::string_slice,
-    clippy::unwrap_used,
-    reason = "a test that meets something unexpected has failed"
-)]
 
 use super::harness::{LOGIN, Server, server};
 use pillarbox_names::TlsStart;
+use pillarbox_testkit::{corpus, needs};
 use pillarbox_transport::ConnectionError;
 
 const MESSAGE: &[u8] =
@@ -470,47 +462,22 @@ async fn a_slow_reader_holds_up_nobody() {
 /// Every message of the corpus comes back as it went in, and every item answers.
 #[tokio::test]
 async fn the_corpus_is_the_same_afterwards() {
-    let folder = std::env::var_os("PILLARBOX_CORPUS").map_or_else(
-        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
-        std::path::PathBuf::from,
-    );
-    let mut files = Vec::new();
-    let mut folders = vec![folder.clone()];
-    while let Some(folder) = folders.pop() {
-        let Ok(entries) = std::fs::read_dir(&folder) else {
-            continue;
-        };
-        for entry in entries.map(Result::unwrap) {
-            match entry.file_type().unwrap() {
-                kind if kind.is_dir() => folders.push(entry.path()),
-                _ => files.push(entry.path()),
-            }
-        }
-    }
-    if files.is_empty() {
-        println!("skipped: there is no corpus in {}", folder.display());
-        return;
-    }
     let server = imaps().await;
     let mut ann = server.select().await;
-    for (at, file) in files.iter().enumerate() {
-        let message = std::fs::read(file).unwrap();
+    for (at, sample) in corpus().into_iter().enumerate() {
+        let (name, message) = (sample.name, sample.content);
         let number = at + 1;
         let answer = ann.append(&message).await;
-        assert!(
-            answer.contains("T OK [APPENDUID "),
-            "{}: {answer}",
-            file.display()
-        );
+        assert!(answer.contains("T OK [APPENDUID "), "{}: {answer}", name);
         let answer = ann
             .ask_octets(format!("FETCH {number} BODY.PEEK[]").as_bytes())
             .await;
         let start = format!("* {number} FETCH (BODY[] {{{}}}\r\n", message.len());
-        assert!(answer.starts_with(start.as_bytes()), "{}", file.display());
+        assert!(answer.starts_with(start.as_bytes()), "{}", name);
         assert!(
             answer[start.len()..start.len() + message.len()] == message[..],
             "{}",
-            file.display()
+            name
         );
         // Header and text make the whole.
         let whole = ann
@@ -536,7 +503,7 @@ async fn the_corpus_is_the_same_afterwards() {
             parts.extend_from_slice(&rest[from + digits + 3..from + digits + 3 + size]);
             rest = &rest[from + digits + 3 + size..];
         }
-        assert!(parts == message, "{}", file.display());
+        assert!(parts == message, "{}", name);
         for items in [
             "FULL",
             "(UID FLAGS INTERNALDATE RFC822.SIZE MODSEQ BODYSTRUCTURE)",
@@ -550,7 +517,7 @@ async fn the_corpus_is_the_same_afterwards() {
             assert!(
                 answer.ends_with(b"\r\nT OK FETCH completed\r\n"),
                 "{} {items}",
-                file.display()
+                name
             );
         }
     }
@@ -561,17 +528,12 @@ async fn the_corpus_is_the_same_afterwards() {
 /// A client nobody here wrote, on both ports.
 #[tokio::test]
 async fn python_imaplib() {
-    if std::process::Command::new("python3")
-        .arg("--version")
-        .output()
-        .is_err()
-    {
-        println!("skipped: there is no python3");
+    let Some(python) = needs::PYTHON.path() else {
         return;
-    }
+    };
     for (kind, tls_start) in [("imaps", TlsStart::Implicit), ("imap", TlsStart::StartTls)] {
         let server = server(tls_start).await;
-        let run = tokio::process::Command::new("python3")
+        let run = tokio::process::Command::new(&python)
             .arg(concat!(
                 env!("CARGO_MANIFEST_DIR"),
                 "/tests/suite/imap/imaplib_session.py"

@@ -1,5 +1,4 @@
 //! A server that is not ours: rustls with whatever it is given, which our own acceptor would not load.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

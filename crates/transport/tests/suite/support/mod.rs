@@ -1,5 +1,4 @@
 //! What the tests share: a toy line protocol (both ends), and servers of it on loopback.
-#![allow(dead_code, reason = "each test file uses its part")]
 
 use std::future::Future;
 use std::net::SocketAddr;
