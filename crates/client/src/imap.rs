@@ -73,9 +73,9 @@ impl Protocol for Imap {
         }
     }
 
-    fn say_goodbye(machine: &mut Client<Sealed>) {
+    fn quit(machine: &mut Client<Sealed>) {
         if let Err(why) = machine.logout() {
-            tracing::debug!(%why, "no goodbye");
+            tracing::debug!(%why, "QUIT cannot be sent");
         }
     }
 }

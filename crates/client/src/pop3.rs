@@ -62,9 +62,9 @@ impl Protocol for Pop3 {
         }
     }
 
-    fn say_goodbye(machine: &mut Client<Sealed>) {
+    fn quit(machine: &mut Client<Sealed>) {
         if let Err(why) = machine.quit() {
-            tracing::debug!(%why, "no goodbye");
+            tracing::debug!(%why, "QUIT cannot be sent");
         }
     }
 }

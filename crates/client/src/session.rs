@@ -22,7 +22,7 @@ use crate::{Indicator, LoginError};
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// How long it may take to answer our goodbye.
-const FAREWELL: Duration = Duration::from_secs(5);
+const QUIT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A protocol that a client speaks: how it gets to TLS, logs in and says goodbye. [`crate::Imap`], [`crate::Pop3`] and
 /// [`crate::Submission`] are such.
@@ -53,7 +53,7 @@ pub trait Protocol: Sized {
     ) -> Result<(), LoginError>;
 
     /// Says goodbye, if the machine can at this point.
-    fn say_goodbye(machine: &mut Self::Sealed);
+    fn quit(machine: &mut Self::Sealed);
 }
 
 /// A connection inside TLS, at the level it was asked for with. Nobody has logged in.
@@ -281,9 +281,9 @@ impl<P: Protocol> LoggedIn<P> {
 
     /// Says goodbye, and closes.
     pub async fn close(mut self) {
-        P::say_goodbye(self.machine());
+        P::quit(self.machine());
         let mut conversation = self.0.conversation;
-        conversation.set_idle_timeout(FAREWELL);
+        conversation.set_idle_timeout(QUIT_TIMEOUT);
         // whatever comes now, the connection ends
         while let Ok(Driven::Event(_)) = conversation.drive().await {}
         conversation.close().await;

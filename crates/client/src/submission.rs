@@ -76,7 +76,7 @@ impl Protocol for Submission {
         }
     }
 
-    fn say_goodbye(machine: &mut Client<Sealed>) {
+    fn quit(machine: &mut Client<Sealed>) {
         machine.quit();
     }
 }

@@ -25,19 +25,19 @@ mod ladder;
 mod level;
 mod names;
 mod refusal;
-mod secret_bytes;
 mod time;
+
+pub use pillarbox_secret::{NotUtf8, Secret, SecretBytes};
 
 pub use absence::{HandshakeFailure, NoTls};
 pub use channel::{
     AuthPermit, Channel, ClearFacts, ConnectionId, MayAuthenticate, may_authenticate,
 };
-pub use credentials::{Credentials, Released, Secret};
+pub use credentials::{Credentials, Released};
 pub use facts::{ChannelBinding, FactsParts, PeerProof, TlsEnd, TlsFacts, TlsRecord};
 pub use grants::{CleartextGrant, Grants, LegacyWindow};
 pub use ladder::{Admission, Grant, Ladder, LadderRefusal, Ratchet, Rung};
 pub use level::{AccountLevel, Consent, ConsentRecord, Level, Lowering, StoredLevel};
 pub use names::{CipherSuite, Group, TlsVersion};
 pub use refusal::{Code, Refusal};
-pub use secret_bytes::{NotUtf8, SecretBytes};
 pub use time::Timestamp;

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use pillarbox_names::{Service, TlsStart};
 use pillarbox_policy::{Code, HandshakeFailure};
 use pillarbox_transport::{
-    Accepted, Acceptor, CertificateStore, HandshakeError, Listener, ListenerLimits, Start,
-    Timeouts, Unserved,
+    Accepted, Acceptor, Balancers, CertificateStore, HandshakeError, Listener, ListenerLimits,
+    Start, Timeouts, Unserved,
 };
 use tokio::task::JoinSet;
 
@@ -73,6 +73,7 @@ impl Listeners {
             timeouts: Timeouts::default(),
             grace: settings.limits.shutdown,
         };
+        let balancers = Balancers::new(settings.balancers.iter().copied());
         let mut acceptors = Acceptors::new(certificates);
         let mut bound = Vec::new();
         let mut addresses = BTreeMap::<_, Vec<_>>::new();
@@ -97,6 +98,7 @@ impl Listeners {
                     .entry(listener.label.as_str())
                     .or_default()
                     .push(address);
+                let socket = socket.with_balancers(balancers.clone());
                 bound.push((Arc::clone(&info), socket));
             }
         }

@@ -13,9 +13,10 @@ use pillarbox_testkit::ledger::root;
 use pillarbox_testkit::needs;
 
 /// Who may depend on whom (without the `pillarbox-` prefix). Dev-dependencies on `testkit` are always allowed.
-const ARROWS: [(&str, &[&str]); 11] = [
+const ARROWS: [(&str, &[&str]); 12] = [
+    ("secret", &[]),
     ("names", &[]),
-    ("policy", &["names"]),
+    ("policy", &["names", "secret"]),
     ("proto", &["policy", "names"]),
     ("store", &["policy", "names"]),
     ("discover", &["policy", "names"]),

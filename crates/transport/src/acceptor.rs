@@ -11,7 +11,7 @@ use rustls::server::NoServerSessionStorage;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
-use crate::connection::Beginning;
+use crate::connection::HandshakeContext;
 use crate::facts::{Circumstances, mint};
 use crate::failure::classify;
 use crate::hello::{self, Hello, MAX_HELLO};
@@ -20,7 +20,7 @@ use crate::wire::Wire;
 use crate::{CertificateStore, HandshakeError};
 
 /// The most ciphertext that waits inside TLS for a slow peer, in octets.
-pub(crate) const TLS_BUFFER: usize = 32 * 1024;
+pub(crate) const TLS_BUFFER: usize = 68 * 1024;
 
 /// `unexpected_message`, RFC 8446 §6.2.
 const UNEXPECTED_MESSAGE: u8 = 10;
@@ -69,6 +69,8 @@ impl Acceptor {
         config.require_ems = true;
         config.max_early_data_size = 0;
         config.session_storage = Arc::new(NoServerSessionStorage {});
+        // A second ticket costs as much as the first, and a client that comes again gets the next then.
+        config.send_tls13_tickets = 1;
         match Ticketer::new() {
             Ok(ticketer) => config.ticketer = ticketer,
             // Every handshake is then a full one.
@@ -83,17 +85,17 @@ impl Acceptor {
     pub(crate) async fn handshake(
         &self,
         wire: Wire,
-        beginning: Beginning,
+        context: HandshakeContext,
         limit: Duration,
     ) -> Result<(Box<TlsStream<Wire>>, TlsFacts), HandshakeError> {
         let mut sni = None;
-        let failure = match timeout(limit, self.negotiate(wire, beginning, &mut sni)).await {
+        let failure = match timeout(limit, self.negotiate(wire, context, &mut sni)).await {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(failure)) => failure,
             Err(_) => HandshakeFailure::TimedOut,
         };
         Err(HandshakeError {
-            peer: beginning.peer,
+            peer: context.peer,
             sni,
             failure,
         })
@@ -102,7 +104,7 @@ impl Acceptor {
     async fn negotiate(
         &self,
         mut wire: Wire,
-        beginning: Beginning,
+        context: HandshakeContext,
         sni: &mut Option<String>,
     ) -> Result<(Box<TlsStream<Wire>>, TlsFacts), HandshakeFailure> {
         match client_hello(&mut wire).await? {
@@ -134,7 +136,7 @@ impl Acceptor {
             Ok(tls) => {
                 let session = tls.get_ref().1;
                 let circumstances = Circumstances {
-                    beginning,
+                    context,
                     sni: session.server_name().map(str::to_owned),
                     peer: PeerProof::Anonymous,
                 };
@@ -153,10 +155,11 @@ impl Acceptor {
 
 async fn client_hello(wire: &mut Wire) -> Result<Hello, HandshakeFailure> {
     loop {
-        let seen = wire.look(MAX_HELLO).await;
-        match hello::read(seen.map_err(|error| classify(&error, &[]))?) {
+        match hello::read(wire.seen()) {
             Hello::Incomplete => (),
             hello => return Ok(hello),
         }
+        let more = wire.look(MAX_HELLO).await;
+        more.map_err(|error| classify(&error, &[]))?;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::Duration;
 
 use pillarbox_names::TlsStart;
@@ -9,8 +10,7 @@ use pillarbox_policy::{
     Channel, ClearFacts, ConnectionId, HandshakeFailure, NoTls, TlsFacts, TlsRecord,
 };
 use pillarbox_proto::{ChannelState, Clear, Sealed, Start};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsStream;
 use tracing::Span;
@@ -18,12 +18,14 @@ use tracing::field::{Empty, display};
 
 use crate::connection_limit::Permit;
 use crate::drive::Clock;
+use crate::facts::mint_at_balancer;
 use crate::outgoing::Outgoing;
+use crate::proxy::Reported;
 use crate::wire::Wire;
 use crate::{Acceptor, Conversation, Dialer, HandshakeError, ServerIdentity};
 
-/// How long a whole farewell may take: the last output, close_notify, FIN.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// How long closing may take in all: the last output, close_notify, FIN.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long one connection waits for its peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,10 @@ impl Default for Timeouts {
     }
 }
 
+/// Reads and writes octets.
+pub(crate) trait Octets: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Octets for T {}
+
 /// The bytes' way to the peer.
 #[derive(Debug)]
 pub(crate) enum Stream {
@@ -59,6 +65,14 @@ impl Stream {
         match self {
             Self::Clear(wire) => wire,
             Self::Sealed(tls) => tls.get_ref().0,
+        }
+    }
+
+    /// The octets' way, whichever it is.
+    pub(crate) fn octets(&mut self) -> Pin<&mut dyn Octets> {
+        match self {
+            Self::Clear(wire) => Pin::new(wire),
+            Self::Sealed(tls) => Pin::new(tls),
         }
     }
 
@@ -83,7 +97,7 @@ pub(crate) struct Io {
     pub(crate) peer: SocketAddr,
     local: SocketAddr,
     pub(crate) id: ConnectionId,
-    span: Span,
+    pub(crate) span: Span,
     /// Its place among the connections of its listener, given back when it ends.
     _permit: Option<Permit>,
 }
@@ -91,7 +105,7 @@ pub(crate) struct Io {
 /// One TCP connection, [`Clear`] or [`Sealed`] inside TLS. What it is worth stands in [`Connection::channel`]; it is
 /// used by starting a machine on it, which is a [`Conversation`] from then on.
 ///
-/// Dropping it ends TCP at once, without close_notify; a session that ends in peace calls
+/// Dropping it ends TCP at once, without close_notify; a session that ends in order calls
 /// [`Connection::close`].
 ///
 /// The machine that is started has to belong to the state of the connection:
@@ -126,35 +140,86 @@ pub struct Connection<C> {
 impl Connection<Clear> {
     /// A connection that has just been made, in the clear.
     pub(crate) fn new(
-        socket: TcpStream,
+        wire: Wire,
         listener: &str,
         timeouts: Timeouts,
         permit: Option<Permit>,
     ) -> io::Result<Self> {
-        // A peer without it loses 44 ms a reply to Nagle and delayed acknowledgements.
-        socket.set_nodelay(true)?;
-        let (peer, local) = (socket.peer_addr()?, socket.local_addr()?);
+        let (peer, local) = wire.addresses()?;
+        let io = Io::new(wire, (peer, local), listener, timeouts, permit);
+        let facts = ClearFacts::new(io.id, peer.ip(), NoTls::NotOffered);
+        Ok(Self {
+            io,
+            channel: Clear::new(facts),
+        })
+    }
+}
+
+impl Io {
+    fn new(
+        wire: Wire,
+        (peer, local): (SocketAddr, SocketAddr),
+        listener: &str,
+        timeouts: Timeouts,
+        permit: Option<Permit>,
+    ) -> Self {
         let id = ConnectionId::fresh();
         let span = tracing::info_span!(
             "connection",
-            %id, listener, %peer,
+            %id, listener, %peer, balancer = Empty,
             how = Empty, version = Empty, suite = Empty, group = Empty, sni = Empty, alpn = Empty,
             resumed = Empty,
         );
-        Ok(Self {
-            io: Io {
-                stream: Stream::Clear(Wire::new(socket)),
-                outgoing: Outgoing::default(),
-                clock: Clock::new(Instant::now()),
-                timeouts,
-                peer,
-                local,
-                id,
-                span,
-                _permit: permit,
-            },
-            channel: Clear::new(ClearFacts::new(id, peer.ip(), NoTls::NotOffered)),
-        })
+        Self {
+            stream: Stream::Clear(wire),
+            outgoing: Outgoing::default(),
+            clock: Clock::new(Instant::now()),
+            timeouts,
+            peer,
+            local,
+            id,
+            span,
+            _permit: permit,
+        }
+    }
+}
+
+/// What a trusted balancer handed on.
+pub(crate) enum FromBalancer {
+    /// TLS ended there.
+    Sealed(Connection<Sealed>),
+    /// There is no TLS yet.
+    Clear(Connection<Clear>),
+}
+
+impl FromBalancer {
+    /// A connection of `reported.client`, whose TLS began like this if it ended at the balancer.
+    pub(crate) fn new(
+        wire: Wire,
+        reported: Reported,
+        tls_start: TlsStart,
+        listener: &str,
+        timeouts: Timeouts,
+        permit: Permit,
+    ) -> io::Result<Self> {
+        let (balancer, local) = wire.addresses()?;
+        let (peer, balancer) = (reported.client, balancer.ip());
+        let io = Io::new(wire, (peer, local), listener, timeouts, Some(permit));
+        io.span.record("balancer", display(balancer));
+        let Some(tls) = reported.tls else {
+            let facts = ClearFacts::new(io.id, peer.ip(), NoTls::NoneAtBalancer);
+            let channel = Clear::new(facts);
+            return Ok(Self::Clear(Connection { io, channel }));
+        };
+        let context = HandshakeContext {
+            connection: io.id,
+            peer,
+            tls_start,
+        };
+        let facts = mint_at_balancer(tls, context, balancer);
+        record(&io.span, &facts.record());
+        let channel = Sealed::new(facts);
+        Ok(Self::Sealed(Connection { io, channel }))
     }
 }
 
@@ -217,7 +282,7 @@ impl<C> Connection<C> {
     pub async fn close(self) {
         let mut io = self.io;
         let span = io.span.clone();
-        let farewell = async {
+        let closing = async {
             io.flush().await.ok()?;
             match &mut io.stream {
                 Stream::Sealed(tls) => tls.shutdown().await.ok()?,
@@ -226,11 +291,11 @@ impl<C> Connection<C> {
             io.stream.into_wire().hang_up().await;
             Some(())
         };
-        let complete = matches!(timeout(FAREWELL, farewell).await, Ok(Some(())));
+        let complete = matches!(timeout(CLOSE_TIMEOUT, closing).await, Ok(Some(())));
         tracing::trace!(parent: &span, complete, "closed");
     }
 
-    /// Does the handshake, from either side, with either beginning. All output is sent before it. Bytes of the peer
+    /// Does the handshake, from either side, however it begins. All output is sent before it. Bytes of the peer
     /// that nobody read go to TLS and nowhere else, so injected cleartext fails it (S1).
     pub(crate) async fn into_tls(
         self,
@@ -250,7 +315,7 @@ impl<C> Connection<C> {
             let failure = HandshakeFailure::Other("TLS is active already".to_owned());
             return Err(failed(io.peer, failure));
         };
-        let begin = Beginning {
+        let context = HandshakeContext {
             connection: io.id,
             peer: io.peer,
             tls_start,
@@ -258,10 +323,10 @@ impl<C> Connection<C> {
         // Boxed, so that a session's task is not as large as a handshake for the rest of its life.
         let (tls, facts) = match side {
             Side::Server(acceptor) => {
-                Box::pin(acceptor.handshake(wire, begin, io.timeouts.handshake)).await?
+                Box::pin(acceptor.handshake(wire, context, io.timeouts.handshake)).await?
             }
             Side::Client(dialer, identity) => {
-                Box::pin(dialer.handshake(wire, begin, identity)).await?
+                Box::pin(dialer.handshake(wire, context, identity)).await?
             }
         };
         record(&io.span, &facts.record());
@@ -282,7 +347,7 @@ pub(crate) enum Side<'a> {
 
 /// What is known of a connection before its handshake.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Beginning {
+pub(crate) struct HandshakeContext {
     pub(crate) connection: ConnectionId,
     pub(crate) peer: SocketAddr,
     pub(crate) tls_start: TlsStart,

@@ -32,7 +32,8 @@ pub(crate) struct ConnectionLimit {
 #[derive(Debug)]
 pub(crate) struct Permit {
     limit: ConnectionLimit,
-    client: Network,
+    /// Absent while it is not known who comes through a balancer.
+    client: Option<Network>,
 }
 
 impl ConnectionLimit {
@@ -44,21 +45,23 @@ impl ConnectionLimit {
         }
     }
 
+    /// A permit for a client.
     pub(crate) fn take(&self, peer: IpAddr) -> Result<Permit, Full> {
-        let client = Network::of(peer);
+        let mut permit = self.take_for_balancer()?;
+        permit.assign(peer)?;
+        Ok(permit)
+    }
+
+    /// A permit for whoever comes through a balancer.
+    pub(crate) fn take_for_balancer(&self) -> Result<Permit, Full> {
         let mut taken = self.taken();
         if taken.total >= self.total {
             return Err(Full::Listener);
         }
-        let mine = taken.by_client.get(&client).copied().unwrap_or(0);
-        if mine >= self.per_address {
-            return Err(Full::Address);
-        }
-        taken.by_client.insert(client, mine + 1);
         taken.total += 1;
         Ok(Permit {
             limit: self.clone(),
-            client,
+            client: None,
         })
     }
 
@@ -68,14 +71,31 @@ impl ConnectionLimit {
     }
 }
 
+impl Permit {
+    /// It is this client's from now on.
+    pub(crate) fn assign(&mut self, peer: IpAddr) -> Result<(), Full> {
+        let client = Network::of(peer);
+        let mut taken = self.limit.taken();
+        let mine = taken.by_client.entry(client).or_default();
+        if *mine >= self.limit.per_address {
+            return Err(Full::Address);
+        }
+        *mine += 1;
+        self.client = Some(client);
+        Ok(())
+    }
+}
+
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut taken = self.limit.taken();
         taken.total = taken.total.saturating_sub(1);
-        if let Some(mine) = taken.by_client.get_mut(&self.client) {
+        if let Some(client) = self.client
+            && let Some(mine) = taken.by_client.get_mut(&client)
+        {
             *mine = mine.saturating_sub(1);
             if *mine == 0 {
-                taken.by_client.remove(&self.client);
+                taken.by_client.remove(&client);
             }
         }
     }

@@ -90,7 +90,7 @@ impl<M: OnChannel> Conversation<M> {
     /// * Cancel-safe: dropping the future loses nothing, neither output, nor input, nor an event. The next
     ///   call goes on where it was.
     /// * Output is flushed before waiting for input and before `NeedReply`. Before an event, `Closed` and
-    ///   `Violation` as much is sent as the socket takes at once; the rest, at most 32 KiB, is sent by the
+    ///   `Violation` as much is sent as the socket takes at once; the rest, at most 80 KiB, is sent by the
     ///   next call or by [`Conversation::close`].
     /// * Every byte that is read goes into the machine, and none is read while an event is pending.
     /// * While it waits for input the connection holds no buffer of its own.

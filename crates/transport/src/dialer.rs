@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, TlsStream};
 
 use crate::acceptor::TLS_BUFFER;
-use crate::connection::{Beginning, Side};
+use crate::connection::{HandshakeContext, Side};
 use crate::facts::{Circumstances, mint};
 use crate::failure::classify;
 use crate::provider::{VERSIONS, provider};
@@ -144,23 +144,25 @@ impl Dialer {
             Ok(None) => return Err(DialError::NoAddress(target.clone())),
             Err(_) => return Err(unreachable(io::ErrorKind::TimedOut.into())),
         };
-        Connection::new(socket, "outgoing", self.timeouts, None).map_err(unreachable)
+        Wire::new(socket)
+            .and_then(|wire| Connection::new(wire, "outgoing", self.timeouts, None))
+            .map_err(unreachable)
     }
 
     pub(crate) async fn handshake(
         &self,
         wire: Wire,
-        beginning: Beginning,
+        context: HandshakeContext,
         identity: &ServerIdentity,
     ) -> Result<(Box<TlsStream<Wire>>, TlsFacts), HandshakeError> {
-        let negotiation = self.negotiate(wire, beginning, identity);
+        let negotiation = self.negotiate(wire, context, identity);
         match timeout(self.timeouts.handshake, negotiation).await {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(failure)) => Err(failure),
             Err(_) => Err(HandshakeFailure::TimedOut),
         }
         .map_err(|failure| HandshakeError {
-            peer: beginning.peer,
+            peer: context.peer,
             sni: identity.sni(),
             failure,
         })
@@ -169,13 +171,13 @@ impl Dialer {
     async fn negotiate(
         &self,
         mut wire: Wire,
-        beginning: Beginning,
+        context: HandshakeContext,
         identity: &ServerIdentity,
     ) -> Result<(Box<TlsStream<Wire>>, TlsFacts), HandshakeFailure> {
         let verifier = Verifier::new(
             self.roots.clone(),
             identity.clone(),
-            Label::new(self.service, beginning.tls_start).srv(),
+            Label::new(self.service, context.tls_start).srv(),
         );
         let config = self.config(Arc::clone(&verifier))?;
         wire.begin_handshake();
@@ -189,7 +191,7 @@ impl Dialer {
                 let (wire, session) = tls.get_mut();
                 wire.take_first();
                 let circumstances = Circumstances {
-                    beginning,
+                    context,
                     sni: identity.sni(),
                     peer: verifier.proof(),
                 };
@@ -237,7 +239,7 @@ async fn addresses(target: &Target) -> Result<Vec<SocketAddr>, DialError> {
     }
 }
 
-/// Alternates between the address families, beginning with that of the first address (RFC 8305 §4).
+/// Alternates between the address families, context with that of the first address (RFC 8305 §4).
 fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (first, second): (Vec<_>, Vec<_>) = addresses

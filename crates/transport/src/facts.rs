@@ -2,17 +2,20 @@
 //!
 //! Suites and groups get their IANA names here (S4.3-3, S4.3-9); rustls spells them its own way.
 
+use std::net::IpAddr;
+
 use pillarbox_policy::{
     ChannelBinding, CipherSuite, FactsParts, Group, HandshakeFailure, PeerProof, TlsEnd, TlsFacts,
     TlsVersion,
 };
 use rustls::{ConnectionCommon, HandshakeKind, ProtocolVersion};
 
-use crate::connection::Beginning;
+use crate::connection::HandshakeContext;
+use crate::proxy::ReportedTls;
 
 /// What a finished handshake leaves open: what only the side that did it knows.
 pub(crate) struct Circumstances {
-    pub(crate) beginning: Beginning,
+    pub(crate) context: HandshakeContext,
     pub(crate) sni: Option<String>,
     pub(crate) peer: PeerProof,
 }
@@ -45,7 +48,7 @@ pub(crate) fn mint<Side>(
         .alpn_protocol()
         .map(|name| String::from_utf8_lossy(name).into_owned());
     Ok(TlsFacts::assertion(FactsParts {
-        connection: circumstances.beginning.connection,
+        connection: circumstances.context.connection,
         version,
         suite: suite_name(suite.suite().into()),
         group: session
@@ -54,11 +57,37 @@ pub(crate) fn mint<Side>(
         sni: circumstances.sni,
         alpn,
         resumed: kind == HandshakeKind::Resumed,
-        tls_start: circumstances.beginning.tls_start,
+        tls_start: circumstances.context.tls_start,
         tls_end: TlsEnd::Here,
         peer: circumstances.peer,
         binding: Some(tls_exporter(session)?),
     }))
+}
+
+/// Mints the facts of TLS that ended at a trusted balancer, as it tells them. There is no channel binding: the
+/// balancer has it.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place that may assert facts"
+)]
+pub(crate) fn mint_at_balancer(
+    reported: ReportedTls,
+    context: HandshakeContext,
+    balancer: IpAddr,
+) -> TlsFacts {
+    TlsFacts::assertion(FactsParts {
+        connection: context.connection,
+        version: reported.version,
+        suite: reported.suite,
+        group: reported.group,
+        sni: reported.sni,
+        alpn: reported.alpn,
+        resumed: false,
+        tls_start: context.tls_start,
+        tls_end: TlsEnd::Balancer(balancer),
+        peer: PeerProof::Anonymous,
+        binding: None,
+    })
 }
 
 /// `tls-exporter` of RFC 9266 (R9266-1). TLS 1.2 has it too, since both our sides refuse 1.2 without the
@@ -76,20 +105,48 @@ fn impossible(what: &str) -> HandshakeFailure {
     HandshakeFailure::Other(format!("the TLS library reported success, but {what}"))
 }
 
-/// The name in the IANA TLS Cipher Suites registry.
+/// The suites negotiated here: number, name in the IANA TLS Cipher Suites registry, and OpenSSL's name where it is
+/// another.
+#[rustfmt::skip]
+const SUITE_NAMES: [(u16, &str, &str); 9] = [
+    (0x1301, "TLS_AES_128_GCM_SHA256", ""),
+    (0x1302, "TLS_AES_256_GCM_SHA384", ""),
+    (0x1303, "TLS_CHACHA20_POLY1305_SHA256", ""),
+    (0xc02b, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+    (0xc02c, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", "ECDHE-ECDSA-AES256-GCM-SHA384"),
+    (0xc02f, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", "ECDHE-RSA-AES128-GCM-SHA256"),
+    (0xc030, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "ECDHE-RSA-AES256-GCM-SHA384"),
+    (0xcca8, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-RSA-CHACHA20-POLY1305"),
+    (0xcca9, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305"),
+];
+
 fn suite_name(id: u16) -> CipherSuite {
-    CipherSuite::Named(match id {
-        0x1301 => "TLS_AES_128_GCM_SHA256",
-        0x1302 => "TLS_AES_256_GCM_SHA384",
-        0x1303 => "TLS_CHACHA20_POLY1305_SHA256",
-        0xc02b => "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-        0xc02c => "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
-        0xc02f => "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-        0xc030 => "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-        0xcca8 => "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-        0xcca9 => "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-        unknown => return CipherSuite::Unknown(unknown),
-    })
+    SUITE_NAMES
+        .iter()
+        .find(|(known, ..)| *known == id)
+        .map_or(CipherSuite::Unknown(id), |(_, name, _)| {
+            CipherSuite::Named(name)
+        })
+}
+
+/// The suite that somebody else calls this; `None` for one that is not negotiated here.
+pub(crate) fn named_suite(called: &str) -> Option<CipherSuite> {
+    SUITE_NAMES
+        .iter()
+        .find(|(_, iana, openssl)| called == *iana || called == *openssl)
+        .map(|(_, name, _)| CipherSuite::Named(name))
+}
+
+/// The group that somebody else calls this, in the registry's spelling or OpenSSL's.
+pub(crate) fn named_group(called: &str) -> Option<Group> {
+    let called = match called {
+        "prime256v1" => "secp256r1",
+        other => other,
+    };
+    [0x0017, 0x0018, 0x001d, 0x11ec]
+        .into_iter()
+        .filter_map(group_name)
+        .find(|group| group.0.eq_ignore_ascii_case(called))
 }
 
 /// The name in the IANA TLS Supported Groups registry. A group without a name here is left out, never

@@ -36,7 +36,9 @@ mod listener;
 mod outgoing;
 mod process;
 mod provider;
+mod proxy;
 mod roots;
+mod stream;
 mod verifier;
 mod wire;
 
@@ -54,4 +56,6 @@ pub use hand_driven::HandDriven;
 pub use identity::{InvalidName, ServerIdentity};
 pub use listener::{Accepted, Listener, ListenerLimits, Start, Unserved};
 pub use process::forbid_core_dumps;
+pub use proxy::{Balancers, ProxyError};
 pub use roots::{Roots, RootsError};
+pub use stream::SealedStream;

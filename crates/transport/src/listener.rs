@@ -15,9 +15,11 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 
-use crate::connection::Side;
-use crate::connection_limit::{ConnectionLimit, Full};
-use crate::{Acceptor, Connection, HandshakeError, Timeouts};
+use crate::connection::{FromBalancer, Side};
+use crate::connection_limit::{ConnectionLimit, Full, Permit};
+use crate::proxy;
+use crate::wire::Wire;
+use crate::{Acceptor, Balancers, Connection, HandshakeError, ProxyError, Timeouts};
 
 /// How many connections the kernel keeps for us while we are busy.
 const BACKLOG: i32 = 1024;
@@ -86,6 +88,14 @@ pub enum Unserved {
         /// Who was turned away.
         peer: SocketAddr,
     },
+    /// A trusted balancer sent no usable PROXY header.
+    #[error("refused {balancer}, a trusted balancer, for its PROXY header: {why}")]
+    Balancer {
+        /// Its address.
+        balancer: SocketAddr,
+        /// What is wrong.
+        why: ProxyError,
+    },
     /// The system gave no connection, most often for want of file descriptors (`EMFILE`). The listener
     /// pauses and goes on.
     #[error(
@@ -101,6 +111,7 @@ pub struct Listener {
     name: Arc<str>,
     start: Start,
     limits: ListenerLimits,
+    balancers: Balancers,
 }
 
 impl Listener {
@@ -133,7 +144,17 @@ impl Listener {
             name: name.into(),
             start,
             limits,
+            balancers: Balancers::default(),
         })
+    }
+
+    /// With balancers that are to be believed. Each of their connections has to begin with a header of PROXY,
+    /// version 2, which says who the client is and what TLS ended there. TLS that ended there began as it begins on
+    /// this listener; where none did, it begins here as for anybody else.
+    #[must_use]
+    pub fn with_balancers(mut self, balancers: Balancers) -> Self {
+        self.balancers = balancers;
+        self
     }
 
     /// The address it is bound to.
@@ -163,6 +184,7 @@ impl Listener {
             name,
             start,
             limits,
+            balancers,
         } = self;
         let limit = ConnectionLimit::new(limits.connections, limits.per_address);
         let mut sessions = JoinSet::new();
@@ -190,32 +212,44 @@ impl Listener {
                 }
             };
             pause = PAUSES.0;
-            let permit = match limit.take(peer.ip()) {
+            let from_balancer = balancers.trusts(peer.ip());
+            let permit = if from_balancer {
+                limit.take_for_balancer()
+            } else {
+                limit.take(peer.ip())
+            };
+            let permit = match permit {
                 Ok(permit) => permit,
-                Err(Full::Listener) => {
-                    unserved(Unserved::ListenerFull { peer });
-                    continue;
-                }
-                Err(Full::Address) => {
-                    unserved(Unserved::AddressFull { peer });
+                Err(full) => {
+                    unserved(full.turned_away(peer));
                     continue;
                 }
             };
-            let connection = Connection::new(stream, &name, limits.timeouts, Some(permit));
             // An error here means that the peer is gone already.
-            if let Ok(connection) = connection {
-                let span = connection.span().clone();
-                let serve = serve(connection, start.clone(), session.clone(), unserved.clone());
-                sessions.spawn(serve.instrument(span));
+            let Ok(wire) = Wire::new(stream) else {
+                continue;
+            };
+            let arrival = Arrival {
+                wire,
+                permit,
+                listener: Arc::clone(&name),
+                start: start.clone(),
+                timeouts: limits.timeouts,
+            };
+            let (session, unserved) = (session.clone(), unserved.clone());
+            if from_balancer {
+                sessions.spawn(arrival.serve_balancer(peer, session, unserved));
+            } else {
+                sessions.spawn(arrival.serve(session, unserved));
             }
         }
         drop(socket);
-        let farewell = async {
+        let closing = async {
             while let Some(ended) = sessions.join_next().await {
                 note_panic(&name, ended);
             }
         };
-        if timeout(limits.grace, farewell).await.is_err() {
+        if timeout(limits.grace, closing).await.is_err() {
             let left = sessions.len();
             tracing::warn!(
                 listener = &*name,
@@ -227,23 +261,107 @@ impl Listener {
     }
 }
 
-async fn serve<S, F, U>(connection: Connection<Clear>, start: Start, session: S, unserved: U)
+/// A socket that was accepted.
+struct Arrival {
+    wire: Wire,
+    permit: Permit,
+    listener: Arc<str>,
+    start: Start,
+    timeouts: Timeouts,
+}
+
+impl Arrival {
+    async fn serve<S, F, U>(self, session: S, unserved: U)
+    where
+        S: Fn(Accepted) -> F,
+        F: Future<Output = ()>,
+        U: Fn(Unserved),
+    {
+        let Self {
+            wire,
+            permit,
+            listener,
+            start,
+            timeouts,
+        } = self;
+        // An error here means that the peer is gone already.
+        if let Ok(connection) = Connection::new(wire, &listener, timeouts, Some(permit)) {
+            begin(connection, start, session, unserved).await;
+        }
+    }
+
+    async fn serve_balancer<S, F, U>(mut self, balancer: SocketAddr, session: S, unserved: U)
+    where
+        S: Fn(Accepted) -> F,
+        F: Future<Output = ()>,
+        U: Fn(Unserved),
+    {
+        let reported = Box::pin(proxy::receive(&mut self.wire, self.timeouts.handshake)).await;
+        let reported = match reported {
+            Ok(Some(reported)) => reported,
+            // It speaks for itself, as anybody else may.
+            Ok(None) => return self.serve(session, unserved).await,
+            Err(why) => return unserved(Unserved::Balancer { balancer, why }),
+        };
+        if let Err(full) = self.permit.assign(reported.client.ip()) {
+            return unserved(full.turned_away(reported.client));
+        }
+        let Self {
+            wire,
+            permit,
+            listener,
+            start,
+            timeouts,
+        } = self;
+        let tls_start = match start {
+            Start::Implicit(_) => TlsStart::Implicit,
+            Start::Clear => TlsStart::StartTls,
+        };
+        match FromBalancer::new(wire, reported, tls_start, &listener, timeouts, permit) {
+            Ok(FromBalancer::Sealed(connection)) => {
+                let span = connection.span().clone();
+                session(Accepted::Sealed(connection)).instrument(span).await;
+            }
+            Ok(FromBalancer::Clear(connection)) => {
+                begin(connection, start, session, unserved).await;
+            }
+            // The balancer is gone already.
+            Err(_) => {}
+        }
+    }
+}
+
+/// Does the implicit handshake where there is one, and hands the connection to its session, inside its span.
+async fn begin<S, F, U>(connection: Connection<Clear>, start: Start, session: S, unserved: U)
 where
     S: Fn(Accepted) -> F,
     F: Future<Output = ()>,
     U: Fn(Unserved),
 {
-    let connection = match start {
-        Start::Clear => Ok(Accepted::Clear(connection)),
-        Start::Implicit(acceptor) => {
-            Box::pin(connection.into_tls(Side::Server(&acceptor), TlsStart::Implicit))
-                .await
-                .map(Accepted::Sealed)
+    let span = connection.span().clone();
+    let served = async move {
+        let accepted = match start {
+            Start::Clear => Ok(Accepted::Clear(connection)),
+            Start::Implicit(acceptor) => {
+                Box::pin(connection.into_tls(Side::Server(&acceptor), TlsStart::Implicit))
+                    .await
+                    .map(Accepted::Sealed)
+            }
+        };
+        match accepted {
+            Ok(accepted) => session(accepted).await,
+            Err(error) => unserved(Unserved::Handshake(error)),
         }
     };
-    match connection {
-        Ok(connection) => session(connection).await,
-        Err(error) => unserved(Unserved::Handshake(error)),
+    served.instrument(span).await;
+}
+
+impl Full {
+    fn turned_away(self, peer: SocketAddr) -> Unserved {
+        match self {
+            Self::Listener => Unserved::ListenerFull { peer },
+            Self::Address => Unserved::AddressFull { peer },
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a machine has put out and the socket has not taken yet.
+//! What a machine has output and the socket has not taken yet.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;

@@ -1,6 +1,7 @@
-//! [`Wire`]: one TCP socket with what TLS and the driver need around it, and the polite ways to end it.
+//! [`Wire`]: one TCP socket with what TLS and the driver need around it, and how it ends in order.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -31,18 +32,35 @@ pub(crate) struct Wire {
 }
 
 impl Wire {
-    pub(crate) fn new(socket: TcpStream) -> Self {
-        Self {
+    pub(crate) fn new(socket: TcpStream) -> io::Result<Self> {
+        // A peer without it loses 44 ms a reply to Nagle and delayed acknowledgements.
+        socket.set_nodelay(true)?;
+        Ok(Self {
             socket,
             seen: SecretBytes::new(),
             first: Vec::new(),
             written: 0,
-        }
+        })
     }
 
     /// Octets the kernel has taken so far; grows whenever a slow peer makes room.
     pub(crate) fn written(&self) -> u64 {
         self.written
+    }
+
+    /// What [`Wire::look`] has read so far and nobody has taken.
+    pub(crate) fn seen(&self) -> &[u8] {
+        &self.seen
+    }
+
+    /// Takes so many of the bytes that were seen.
+    pub(crate) fn skip(&mut self, count: usize) {
+        drop(self.seen.split_to(count));
+    }
+
+    /// Both ends' addresses: the peer's, then ours.
+    pub(crate) fn addresses(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        Ok((self.socket.peer_addr()?, self.socket.local_addr()?))
     }
 
     /// Reads more of the first bytes and shows all that were read; at most `limit` of them.
@@ -82,7 +100,7 @@ impl Wire {
     /// Ends TCP so that our last bytes arrive: FIN first, and what the peer has still in flight is read away
     /// for a moment, since closing a socket with unread bytes would reset it.
     pub(crate) async fn hang_up(mut self) {
-        let farewell = async {
+        let closing = async {
             self.socket.shutdown().await?;
             let mut left = LINGER_BYTES;
             while left > 0 {
@@ -97,7 +115,7 @@ impl Wire {
             io::Result::Ok(())
         };
         // The session is over either way: the peer is gone, or it will not hear more from us.
-        let _ = timeout(LINGER, farewell).await;
+        let _ = timeout(LINGER, closing).await;
     }
 }
 

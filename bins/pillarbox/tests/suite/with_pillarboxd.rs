@@ -287,7 +287,7 @@ async fn a_letter_from_end_to_end() {
     // S4.3-1, S4.3-3, S4.3-6: what protected the submission stands in its Received field
     let text = bob.good(&["read", "1"], "");
     assert!(
-        text.contains("tls TLS_AES_256_GCM_SHA384") && text.contains("group X25519MLKEM768"),
+        text.contains("tls TLS_AES_128_GCM_SHA256") && text.contains("group X25519MLKEM768"),
         "{text}"
     );
     assert!(!text.contains("Bcc"), "{text}");

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pillarbox_names::{Domain, Host, Label};
+use pillarbox_names::{Domain, Host, Label, Network};
 use pillarbox_transport::CertificateFiles;
 use toml::Spanned;
 
@@ -39,6 +39,7 @@ pub(super) fn check(
     let data = path(entered.data, "data", folder, problems);
     let certificates = certificates(entered.certificates, folder, problems);
     let listeners = listeners(entered.listeners, problems);
+    let balancers = balancers(entered.balancers, problems);
     let limits = Limits {
         message_size: message_size(entered.message_size, problems),
         connections: count(
@@ -92,6 +93,7 @@ pub(super) fn check(
         data: data.unwrap_or_else(|| PathBuf::from(DATA)),
         certificates,
         listeners,
+        balancers,
         limits,
         log,
         store: StoreSettings {
@@ -234,6 +236,24 @@ fn listeners(
         }
     }
     listeners
+}
+
+fn balancers(
+    entered: Option<Spanned<Vec<Spanned<String>>>>,
+    problems: &mut Problems<'_>,
+) -> Vec<Network> {
+    let mut balancers = Vec::new();
+    for entered in entered.map(Spanned::into_inner).unwrap_or_default() {
+        match entered.get_ref().parse() {
+            Ok(network) => balancers.push(network),
+            Err(why) => problems.at(
+                entered.span(),
+                format!("\"{}\" is not a network: {why}", entered.get_ref()),
+                "write an address or a network, like \"192.0.2.1\" or \"2001:db8::/64\"",
+            ),
+        }
+    }
+    balancers
 }
 
 /// All addresses of the machine.

@@ -16,6 +16,7 @@ pub(super) struct Entered {
     pub certificates: Vec<Spanned<EnteredCertificate>>,
     /// In the order of [`Label::ALL`].
     pub listeners: Vec<Option<Spanned<Vec<Spanned<String>>>>>,
+    pub balancers: Option<Spanned<Vec<Spanned<String>>>>,
     pub message_size: Option<Spanned<String>>,
     pub connections: Option<Spanned<u64>>,
     pub connections_per_address: Option<Spanned<u64>>,
@@ -64,6 +65,7 @@ impl Entered {
             .iter()
             .map(|label| section.texts(label.as_str(), problems))
             .collect();
+        let balancers = section.texts("balancers", problems);
         keys.extend(section.end(problems));
 
         let mut section = file.section("limits", "limits.", problems);
@@ -96,6 +98,7 @@ impl Entered {
             data,
             certificates,
             listeners,
+            balancers,
             message_size,
             connections,
             connections_per_address,

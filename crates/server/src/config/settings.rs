@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pillarbox_names::{Domain, Host, Label, Service, TlsStart};
+use pillarbox_names::{Domain, Host, Label, Network, Service, TlsStart};
 use pillarbox_transport::CertificateFiles;
 
 /// A configuration in which everything was checked that can be checked without opening anything.
@@ -20,6 +20,8 @@ pub struct Settings {
     pub certificates: Vec<CertificateFiles>,
     /// Listeners that are on. At least one.
     pub listeners: Vec<ListenerSettings>,
+    /// Balancers that are believed when they say who a client is, by their networks.
+    pub balancers: Vec<Network>,
     /// Limits.
     pub limits: Limits,
     /// The log.
@@ -44,6 +46,7 @@ impl Settings {
             (listener_key(label), differs)
         });
         let rest = [
+            ("listeners.balancers", self.balancers != new.balancers),
             ("limits.connections", was.connections != will.connections),
             (
                 "limits.connections_per_address",
@@ -67,6 +70,7 @@ impl Settings {
     pub(crate) fn until_restart(mut self, old: &Self) -> Self {
         self.data.clone_from(&old.data);
         self.listeners.clone_from(&old.listeners);
+        self.balancers.clone_from(&old.balancers);
         self.limits.connections = old.limits.connections;
         self.limits.connections_per_address = old.limits.connections_per_address;
         self.limits.shutdown = old.limits.shutdown;

@@ -120,6 +120,15 @@ fn the_example_is_the_default_and_names_every_key() {
 }
 
 #[test]
+fn balancers_are_networks() {
+    let settings = settings(&format!(
+        "{SMALLEST}\n[listeners]\nbalancers = [\"192.0.2.1\", \"2001:db8::/64\"]\n"
+    ));
+    let balancers: Vec<_> = settings.balancers.iter().map(ToString::to_string).collect();
+    assert_eq!(balancers, ["192.0.2.1/32", "2001:db8::/64"]);
+}
+
+#[test]
 fn every_key_is_listed() {
     assert_eq!(
         config_keys(),
@@ -135,6 +144,7 @@ fn every_key_is_listed() {
             "listeners.imap",
             "listeners.pop3",
             "listeners.submission",
+            "listeners.balancers",
             "limits.message_size",
             "limits.connections",
             "limits.connections_per_address",

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use super::*;
 use crate::Connection;
 use crate::Timeouts;
+use crate::wire::Wire;
 
 /// Puts out pieces of 8 KiB, as many as there are, and counts them.
 struct Flood {
@@ -36,7 +37,13 @@ async fn connected(timeouts: Timeouts) -> (Io, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let peer = TcpStream::connect(listener.local_addr().unwrap());
     let (accepted, peer) = tokio::join!(listener.accept(), peer);
-    let connection = Connection::new(accepted.unwrap().0, "test", timeouts, None).unwrap();
+    let connection = Connection::new(
+        Wire::new(accepted.unwrap().0).unwrap(),
+        "test",
+        timeouts,
+        None,
+    )
+    .unwrap();
     (connection.io, peer.unwrap())
 }
 

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 /// The nine suites, best first, and the empty one that stands for renegotiation_info (RFC 5746 §3.3).
 const SUITES: [u16; 10] = [
-    0x1302, 0x1301, 0x1303, 0xc02c, 0xc02b, 0xcca9, 0xc030, 0xc02f, 0xcca8, 0x00ff,
+    0x1301, 0x1302, 0x1303, 0xc02b, 0xc02c, 0xcca9, 0xc02f, 0xc030, 0xcca8, 0x00ff,
 ];
 const SERVER_NAME: u16 = 0;
 const SUPPORTED_GROUPS: u16 = 10;

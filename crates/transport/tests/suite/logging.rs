@@ -73,7 +73,7 @@ async fn facts_in_the_span_and_payload_nowhere() {
         let line = ends(how);
         for field in [
             "version=\"TLSv1.3\"",
-            "suite=TLS_AES_256_GCM_SHA384",
+            "suite=TLS_AES_128_GCM_SHA256",
             "group=X25519MLKEM768",
             "sni=\"mail.example.org\"",
             "alpn=\"imap\"",

@@ -7,6 +7,7 @@
     reason = "a test that meets the unexpected fails"
 )]
 
+mod balancers;
 mod certificate_checks;
 mod certificate_files;
 mod certificate_paths;
@@ -14,6 +15,7 @@ mod channel_binding;
 mod client_certificates;
 mod client_hello;
 mod closing;
+mod conversations;
 mod driving;
 mod foreign;
 mod handshake;

@@ -17,7 +17,7 @@ const LEAST: usize = 64;
 /// Prints its length only and compares in constant time.
 ///
 /// ```
-/// use pillarbox_policy::SecretBytes;
+/// use pillarbox_secret::SecretBytes;
 /// let mut line = SecretBytes::from(b"PASS hunter2");
 /// line.extend_from_slice(b"\r\n");
 /// assert_eq!(format!("{line:?}"), "SecretBytes(14 octets)");
