@@ -9,11 +9,12 @@ use quote::{format_ident, quote};
 use syn::{FnArg, Item, Pat, ReturnType, TraitItem, TraitItemFn};
 
 /// The traits: the file each stands in, its name, and the handle to it in `Stores`.
-const TRAITS: [(&str, &str, &str); 6] = [
+const TRAITS: &[(&str, &str, &str)] = &[
     ("accounts.rs", "Accounts", "accounts"),
     ("grants.rs", "CleartextGrants", "grants"),
     ("mail.rs", "Mail", "mail"),
     ("logins.rs", "Logins", "logins"),
+    ("queue.rs", "Queue", "queue"),
     ("leases.rs", "Leases", "leases"),
     ("wakeups.rs", "Wakeups", "wakeups"),
 ];
@@ -21,7 +22,7 @@ const TRAITS: [(&str, &str, &str); 6] = [
 fn main() -> io::Result<()> {
     let sources = Path::new("../store/src");
     let mut code = quote!();
-    for (file, name, handle) in TRAITS {
+    for &(file, name, handle) in TRAITS {
         let path = sources.join(file);
         println!("cargo::rerun-if-changed={}", path.display());
         let text = fs::read_to_string(&path)?;

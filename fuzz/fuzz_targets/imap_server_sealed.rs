@@ -10,12 +10,17 @@ use std::num::NonZeroU32;
 use libfuzzer_sys::fuzz_target;
 use pillarbox_fuzz::server_facts;
 use pillarbox_proto::imap::server::{
-    Code, Completion, Denial, Event, Expunges, FetchItem, Limits, Login, Naming, SearchOutcome,
-    SelectedMailbox, Server, StatusValues, Update, View, Violation,
+    Code, Completion, Denial, Event, FetchItem, Limits, Login, Naming, SearchOutcome,
+    SelectedMailbox, Server, StatusValues, Violation,
 };
 use pillarbox_proto::line::LineError;
 use pillarbox_proto::sasl::Nonce;
 use pillarbox_proto::{Machine, Sealed, Start, Step};
+
+#[path = "../../crates/proto/tests/imap/view.rs"]
+mod view;
+
+use view::{Update, View};
 
 /// Lets in everybody whose login begins with `a`; has one mailbox with three messages of five octets.
 #[derive(Default)]
@@ -144,7 +149,7 @@ impl Owner {
     }
 
     fn announce(&mut self, dialogue: &mut Server<Sealed>) {
-        for update in self.view.announce(Expunges::Announced) {
+        for update in self.view.announce() {
             match update {
                 Update::Expunge(number) => dialogue.responses().expunged(number),
                 Update::Exists(count) => dialogue.responses().exists(count),

@@ -8,15 +8,15 @@ use std::sync::Arc;
 use pillarbox_policy::Timestamp;
 use pillarbox_proto::message::{IndexLimits, Indexer};
 use pillarbox_proto::smtp::ReversePath;
-use pillarbox_store::{AccountId, Appended, Flags, Mail, NewMessage, Spool, StoreError};
-
-/// Octets copied at a time when a message has more than one recipient.
-const PIECE: usize = 64 * 1024;
+use pillarbox_store::{
+    AccountId, Appended, DeliveryId, Flags, Mail, NewDelivery, Recipient, Spool, StoreError,
+};
 
 /// A message on its way into mailboxes. Dropped before [`Delivery::commit`], it leaves nothing behind.
 #[derive(Debug)]
 pub struct Delivery {
     mail: Arc<dyn Mail>,
+    id: DeliveryId,
     recipients: Vec<AccountId>,
     spool: Box<dyn Spool>,
     indexer: Indexer,
@@ -30,6 +30,7 @@ impl Delivery {
     /// The store's.
     pub async fn begin(
         mail: Arc<dyn Mail>,
+        id: DeliveryId,
         recipients: &[AccountId],
         return_path: &ReversePath,
     ) -> Result<Self, StoreError> {
@@ -39,6 +40,7 @@ impl Delivery {
         let spool = mail.spool().await?;
         let mut delivery = Self {
             mail,
+            id,
             recipients,
             spool,
             indexer: Indexer::new(IndexLimits::default()),
@@ -69,56 +71,27 @@ impl Delivery {
         self.spool.is_empty()
     }
 
-    /// Stores the message for every recipient; answers when all of it is on stable storage.
+    /// Stores the message for every recipient; answers how many, when all of them have it on stable storage.
     ///
     /// # Errors
     /// The store's. Some recipients may have the message then: whoever sends it again delivers to them
     /// twice, which mail allows and losing it does not.
-    pub async fn commit(self, now: Timestamp) -> Result<Vec<Appended>, StoreError> {
-        let Self {
-            mail,
-            recipients,
-            mut spool,
-            indexer,
-        } = self;
-        let index = indexer.finish().to_bytes();
-        // Everything that is likely to fail comes before the first recipient has the message.
-        let mut copies: Vec<Box<dyn Spool>> = Vec::new();
-        for _ in recipients.iter().skip(1) {
-            copies.push(copy(mail.as_ref(), spool.as_mut()).await?);
-        }
-        copies.push(spool);
-        let mut messages = Vec::new();
-        for (account, body) in recipients.into_iter().zip(copies) {
-            let inbox = mail.mailbox(account, "INBOX").await?;
-            let message = NewMessage {
-                mailbox: inbox.id,
-                flags: Flags::default(),
-                internal_date: now,
-                internal_offset: 0,
-                index: index.clone(),
-                body,
-            };
-            messages.push((account, message));
-        }
-        let mut stored = Vec::new();
-        for (account, message) in messages {
-            stored.extend(mail.append(account, vec![message]).await?);
-        }
-        Ok(stored)
+    pub async fn commit(self, now: Timestamp) -> Result<usize, StoreError> {
+        let recipients = self.recipients.into_iter().map(|account| Recipient {
+            account,
+            mailbox: "INBOX".to_owned(),
+            flags: Flags::default(),
+        });
+        let delivery = NewDelivery {
+            id: self.id,
+            recipients: recipients.collect(),
+            internal_date: now,
+            internal_offset: 0,
+            index: self.indexer.finish().to_bytes(),
+            body: self.spool,
+        };
+        let stored = self.mail.deliver(delivery).await?;
+        let stored: Result<Vec<Appended>, StoreError> = stored.into_iter().collect();
+        Ok(stored?.len())
     }
-}
-
-async fn copy(mail: &dyn Mail, from: &mut dyn Spool) -> Result<Box<dyn Spool>, StoreError> {
-    let mut to = mail.spool().await?;
-    while to.len() < from.len() {
-        let piece = from.read_at(to.len(), PIECE).await?;
-        if piece.is_empty() {
-            return Err(StoreError::Engine(
-                "a spool ended before its length".to_owned(),
-            ));
-        }
-        to.write(&piece).await?;
-    }
-    Ok(to)
 }

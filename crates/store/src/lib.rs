@@ -1,6 +1,6 @@
 //! Accounts, credentials, mailboxes, messages and login records on stable storage.
 //!
-//! One small trait for each thing that has to be atomic ([`Accounts`], [`Mail`], [`Logins`], [`Leases`],
+//! One small trait for each thing that has to be atomic ([`Accounts`], [`Mail`], [`Logins`], [`Queue`], [`Leases`],
 //! [`Wakeups`]), one conformance suite for each trait, run on every engine. [`Stores`] holds a handle to each.
 //! This crate knows no wire protocol: flags are words, and what a protocol wants to remember about a message
 //! is opaque octets to it.
@@ -10,6 +10,7 @@
 
 mod accounts;
 mod content;
+mod delivery;
 mod embedded;
 mod error;
 mod grants;
@@ -17,11 +18,14 @@ mod leases;
 mod logins;
 mod mail;
 mod message;
+mod queue;
+mod snapshot;
 mod stores;
 mod wakeups;
 
 pub use accounts::{Account, AccountId, Accounts, LadderMove, NewAccount, ScramKeys, Verifiers};
 pub use content::{Body, Spool};
+pub use delivery::{DeliveryId, NewDelivery, Recipient};
 pub use embedded::{EmbeddedOptions, EmbeddedStore, Report, ShardReport};
 pub use error::StoreError;
 pub use grants::CleartextGrants;
@@ -29,5 +33,9 @@ pub use leases::{Lease, Leases, Renewal};
 pub use logins::{LoginAbort, LoginOutcome, LoginRecord, LoginRefusal, Logins, Tampering};
 pub use mail::Mail;
 pub use message::*;
+pub use queue::{
+    Enqueued, Item, ItemId, ItemState, Job, NewQueued, Outcome, Queue, QueueId, Settled,
+};
+pub use snapshot::{Snapshot, UidList};
 pub use stores::{Engine, Stores};
 pub use wakeups::{Wake, Wakeups, Watch};

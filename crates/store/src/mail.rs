@@ -4,10 +4,14 @@ use async_trait::async_trait;
 
 use crate::{
     AccountId, Appended, Body, Changes, ContentId, FlagChange, Mailbox, MailboxId, Message, ModSeq,
-    NewMessage, Spool, StoreError, Uid, UidRange,
+    NewDelivery, NewMessage, OpenMailbox, Snapshot, Spool, StoreError, Uid, UidRange,
 };
 
 /// Mailboxes and messages. What is changed is on stable storage when an operation answers.
+///
+/// An operation on many messages is done in slices, each of which is on stable storage before the next
+/// begins, so that others need not wait for all of it. Each slice has a modification sequence of its own. If
+/// one fails, the operation ends with its error and what was done stays done, unless it says otherwise.
 #[async_trait]
 pub trait Mail: Send + Sync + std::fmt::Debug + 'static {
     /// Every mailbox of an account, by name.
@@ -16,10 +20,24 @@ pub trait Mail: Send + Sync + std::fmt::Debug + 'static {
     /// A mailbox by name (`INBOX` in any case), with counts of this moment.
     async fn mailbox(&self, account: AccountId, name: &str) -> Result<Mailbox, StoreError>;
 
+    /// A mailbox by name (`INBOX` in any case), with what a session needs that begins to work in it. Takes
+    /// the same time however many messages there are, but for the first snapshot in a while.
+    async fn open_mailbox(&self, account: AccountId, name: &str)
+    -> Result<OpenMailbox, StoreError>;
+
+    /// The messages of a mailbox as they are now. All who ask get the same list, and later lists share with
+    /// it what did not change.
+    async fn snapshot(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+    ) -> Result<Snapshot, StoreError>;
+
     /// Makes a mailbox, and those above it that do not exist.
     async fn create_mailbox(&self, account: AccountId, name: &str) -> Result<Mailbox, StoreError>;
 
-    /// Renames a mailbox and those below it. Renaming `INBOX` moves its messages (RFC 9051 §6.3.6).
+    /// Renames a mailbox and those below it. Renaming `INBOX` moves its messages (RFC 9051 §6.3.6), as
+    /// [`Self::move_messages`] does.
     async fn rename_mailbox(
         &self,
         account: AccountId,
@@ -47,6 +65,14 @@ pub trait Mail: Send + Sync + std::fmt::Debug + 'static {
         account: AccountId,
         messages: Vec<NewMessage<Box<dyn Spool>>>,
     ) -> Result<Vec<Appended>, StoreError>;
+
+    /// Delivers a message to many accounts, and answers for each recipient in turn. One that has it already,
+    /// from a delivery with the same identity, gets the same answer and nothing else; one that was refused is
+    /// tried again. The content is stored once for all, or once for each part of the engine.
+    async fn deliver(
+        &self,
+        delivery: NewDelivery,
+    ) -> Result<Vec<Result<Appended, StoreError>>, StoreError>;
 
     /// Messages of a mailbox whose UIDs lie in any of the ranges, by UID, each once.
     async fn messages(
@@ -86,7 +112,8 @@ pub trait Mail: Send + Sync + std::fmt::Debug + 'static {
         uids: &[Uid],
     ) -> Result<Vec<Uid>, StoreError>;
 
-    /// Copies messages with flags and dates, all or none; answers pairs of old UID and what it became.
+    /// Copies messages with flags and dates, all or none: if a slice fails, the copies that were made are
+    /// removed. Answers pairs of old UID and what it became.
     async fn copy(
         &self,
         account: AccountId,
@@ -95,7 +122,7 @@ pub trait Mail: Send + Sync + std::fmt::Debug + 'static {
         to: MailboxId,
     ) -> Result<Vec<(Uid, Appended)>, StoreError>;
 
-    /// Moves messages, all or none; answers pairs of old UID and what it became (RFC 6851).
+    /// Moves messages; each is in one of both mailboxes at any time. Answers pairs of old UID and what it became (RFC 6851).
     async fn move_messages(
         &self,
         account: AccountId,
@@ -104,11 +131,14 @@ pub trait Mail: Send + Sync + std::fmt::Debug + 'static {
         to: MailboxId,
     ) -> Result<Vec<(Uid, Appended)>, StoreError>;
 
-    /// What changed in a mailbox after `since`. Expunges are remembered for as long as the mailbox exists.
+    /// What changed in a mailbox after `since`: some `limit` changed messages, or all if there are fewer. The
+    /// rest is to be asked for after [`Changes::upto`]. Expunges are remembered for as long as the mailbox
+    /// exists.
     async fn changes_since(
         &self,
         account: AccountId,
         mailbox: MailboxId,
         since: ModSeq,
+        limit: u32,
     ) -> Result<Changes, StoreError>;
 }

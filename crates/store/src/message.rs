@@ -4,6 +4,8 @@ use std::num::NonZeroU32;
 
 use pillarbox_policy::Timestamp;
 
+use crate::Snapshot;
+
 /// Identifies a mailbox within its account, across renames (OBJECTID, RFC 8474). Never reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MailboxId(pub i64);
@@ -45,6 +47,24 @@ pub struct Mailbox {
     pub deleted: u32,
     /// Octets of all messages in it.
     pub size: u64,
+}
+
+/// A mailbox with what a session wants to know that begins to work in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenMailbox {
+    /// The mailbox. Its UIDNEXT is above every UID in `snapshot`.
+    pub mailbox: Mailbox,
+    /// Keywords that messages in it have or had, at most [`OpenMailbox::KEYWORDS`]; sorted.
+    pub keywords: Vec<String>,
+    /// The first message without the flag `\Seen`.
+    pub first_unseen: Option<Uid>,
+    /// Its messages.
+    pub snapshot: Snapshot,
+}
+
+impl OpenMailbox {
+    /// Keywords that a mailbox remembers.
+    pub const KEYWORDS: u32 = 256;
 }
 
 /// A set of flags: system flags with their backslash (`\Seen`) and keywords, each at most 255 octets.
@@ -179,12 +199,13 @@ impl UidRange {
 }
 
 /// What happened in a mailbox after a given [`ModSeq`] (RFC 7162).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {
-    /// Messages that are new or whose flags changed, by UID.
+    /// Messages that are new or whose flags changed, by modification sequence and UID.
     pub changed: Vec<Message>,
     /// UIDs that are gone, ascending.
     pub expunged: Vec<Uid>,
-    /// The mailbox's highest modification sequence now.
-    pub highest_modseq: Option<ModSeq>,
+    /// Every change up to here is told of: the mailbox's highest modification sequence, or less if there
+    /// is more to tell.
+    pub upto: ModSeq,
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use crate::{Accounts, CleartextGrants, Leases, Logins, Mail, Wakeups};
+use crate::{Accounts, CleartextGrants, Leases, Logins, Mail, Queue, Wakeups};
 
 /// What is the same for all traits of an engine.
 #[async_trait]
@@ -26,6 +26,8 @@ pub struct Stores {
     pub mail: Arc<dyn Mail>,
     /// Authentication attempts on record.
     pub logins: Arc<dyn Logins>,
+    /// Messages that wait to be brought to their recipients.
+    pub queue: Arc<dyn Queue>,
     /// Maildrops in use.
     pub leases: Arc<dyn Leases>,
     /// Wake-ups for changes.
@@ -39,13 +41,14 @@ impl Stores {
     #[must_use]
     pub fn of<E>(engine: &Arc<E>) -> Self
     where
-        E: Accounts + CleartextGrants + Mail + Logins + Leases + Wakeups + Engine,
+        E: Accounts + CleartextGrants + Mail + Logins + Queue + Leases + Wakeups + Engine,
     {
         Self {
             accounts: Arc::clone(engine) as _,
             grants: Arc::clone(engine) as _,
             mail: Arc::clone(engine) as _,
             logins: Arc::clone(engine) as _,
+            queue: Arc::clone(engine) as _,
             leases: Arc::clone(engine) as _,
             wakeups: Arc::clone(engine) as _,
             engine: Arc::clone(engine) as _,

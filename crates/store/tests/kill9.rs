@@ -23,10 +23,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use pillarbox_store::{
-    AccountId, EmbeddedOptions, EmbeddedStore, FlagChange, Flags, MailboxId, Message, ModSeq,
-    NewMessage, Stores, Uid,
+    AccountId, Appended, EmbeddedOptions, EmbeddedStore, FlagChange, Flags, MailboxId, Message,
+    ModSeq, NewMessage, Stores, Uid,
 };
-use steps::{NOW, Numbers, account, content, mailbox, messages, octets, runtime, uid};
+use steps::{
+    NOW, Numbers, account, changes_since, content, delivery, mailbox, messages, octets, runtime,
+    uid,
+};
 
 const FOLDER: &str = "PILLARBOX_TEST_STORE";
 const ROUND: &str = "PILLARBOX_TEST_ROUND";
@@ -152,6 +155,7 @@ fn the_process_that_is_killed() {
                 store: store.clone(),
                 ledger: ledger.clone(),
                 account: id,
+                everybody: ids.clone(),
                 round,
                 number,
             };
@@ -167,6 +171,7 @@ struct Writing {
     store: Stores,
     ledger: Ledger,
     account: AccountId,
+    everybody: Vec<AccountId>,
     round: u64,
     number: u64,
 }
@@ -179,6 +184,10 @@ impl Writing {
             let name = ["INBOX", "Archive"][chance.below(2) as usize];
             let mailbox = mailbox(&self.store, self.account, name).await.id;
             let parts = if chance.below(5) == 0 { 3 } else { 1 };
+            if chance.below(8) == 0 {
+                self.deliver(number).await;
+                continue;
+            }
             self.append(mailbox, number, parts, &mut own).await;
             if !own.is_empty() && chance.below(4) == 0 {
                 let (mailbox, uid) = own[chance.below(own.len() as u64) as usize];
@@ -242,6 +251,28 @@ impl Writing {
         }
     }
 
+    /// The same message to everybody. The ledger knows of it before: it is delivered again after the kill,
+    /// and nobody may have it twice.
+    async fn deliver(&self, number: u64) {
+        let identity = Identity {
+            round: self.round,
+            writer: self.number,
+            number,
+            part: 0,
+            parts: 1,
+        };
+        let (round, writer) = (self.round, self.number);
+        self.ledger
+            .line(&format!("delivering {round} {writer} {number}"));
+        for (account, got) in deliver(&self.store, identity, &self.everybody).await {
+            let (account, mailbox, uid) = (account.0, got.mailbox.0, got.uid.0);
+            self.ledger.line(&format!(
+                "stored {account} {mailbox} {uid} {} {round} {writer} {number} 0 1",
+                got.modseq.0
+            ));
+        }
+    }
+
     async fn flag(&self, mailbox: MailboxId, uid: Uid, number: u64) {
         let flag = format!("k{number}");
         let change = FlagChange::Add(Flags::new([flag.clone()]));
@@ -262,6 +293,23 @@ impl Writing {
     }
 }
 
+/// Delivers a message to accounts; its identity is made of the content's.
+async fn deliver(
+    store: &Stores,
+    identity: Identity,
+    accounts: &[AccountId],
+) -> Vec<(AccountId, Appended)> {
+    let mut delivery = delivery(store, 0, accounts, &identity.content()).await;
+    let (round, writer) = (identity.round.to_le_bytes(), identity.writer as u8);
+    let number = identity.number.to_le_bytes();
+    delivery.id.0[..4].copy_from_slice(&round[..4]);
+    delivery.id.0[4] = writer;
+    delivery.id.0[8..].copy_from_slice(&number);
+    let answers = store.mail.deliver(delivery).await.unwrap();
+    let got = answers.into_iter().map(Result::unwrap);
+    accounts.iter().copied().zip(got).collect()
+}
+
 // ---- the test
 
 type Key = (i64, i64, u32);
@@ -275,6 +323,8 @@ struct Known {
     flagged: HashMap<Key, (BTreeSet<String>, ModSeq)>,
     expunging: HashSet<Key>,
     expunged: HashSet<Key>,
+    /// Deliveries that were begun and not repeated yet.
+    delivering: Vec<Identity>,
     ready: u64,
     /// What stood under each UID that was ever seen.
     seen: HashMap<Key, Identity>,
@@ -313,6 +363,17 @@ impl Known {
             self.ready += 1;
             return;
         }
+        if let ["delivering", round, writer, count] = words[..] {
+            let number = |word: &str| word.parse().unwrap();
+            self.delivering.push(Identity {
+                round: number(round),
+                writer: number(writer),
+                number: number(count),
+                part: 0,
+                parts: 1,
+            });
+            return;
+        }
         let key = (
             words[1].parse().unwrap(),
             words[2].parse().unwrap(),
@@ -347,6 +408,24 @@ impl Known {
                 self.expunged.insert(key);
             }
             other => unreachable!("{other}"),
+        }
+    }
+
+    /// Delivers again all that was begun, whatever had become of it.
+    async fn deliver_again(&mut self, store: &Stores) {
+        if self.delivering.is_empty() {
+            return;
+        }
+        let mut everybody = Vec::new();
+        for number in 0..ACCOUNTS {
+            everybody.push(account(store, &address(number)).await);
+        }
+        for identity in std::mem::take(&mut self.delivering) {
+            for (account, got) in deliver(store, identity, &everybody).await {
+                let key = (account.0, got.mailbox.0, got.uid.0.get());
+                let known = self.acknowledged.insert(key, (identity, got.modseq));
+                assert!(known.is_none_or(|known| known == (identity, got.modseq)));
+            }
         }
     }
 
@@ -416,7 +495,7 @@ impl Known {
     }
 
     async fn check_history(&self, store: &Stores, account: AccountId, mailbox: MailboxId) {
-        let changes = store.mail.changes_since(account, mailbox, ModSeq(0)).await;
+        let changes = changes_since(&store, account, mailbox, ModSeq(0)).await;
         let told: HashSet<Uid> = changes.unwrap().expunged.into_iter().collect();
         for key in &self.expunged {
             if (key.0, key.1) == (account.0, mailbox.0) {
@@ -438,26 +517,32 @@ impl Known {
                 ),
             }
         }
-        let mut groups: BTreeMap<(u64, u64, u64), u64> = BTreeMap::new();
+        // By account: everybody has what was delivered.
+        let mut groups: BTreeMap<(i64, u64, u64, u64), u64> = BTreeMap::new();
         let mut once = HashSet::new();
         for (key, identity) in there {
-            assert!(once.insert(*identity), "{identity:?} is there twice");
+            assert!(
+                once.insert((key.0, *identity)),
+                "{identity:?} is there twice"
+            );
             if !self.acknowledged.contains_key(key) && !self.seen.contains_key(key) {
                 self.unacknowledged += 1;
-                let group = (identity.round, identity.writer, identity.number);
+                let group = (key.0, identity.round, identity.writer, identity.number);
                 *groups.entry(group).or_default() += 1;
             }
         }
         for (key, identity) in there {
-            let group = (identity.round, identity.writer, identity.number);
+            let group = (key.0, identity.round, identity.writer, identity.number);
             if let Some(found) = groups.get(&group)
                 && !self.acknowledged.contains_key(key)
             {
                 // Some of a group may have reached the ledger before the end.
                 let acknowledged = self
                     .acknowledged
-                    .values()
-                    .filter(|(other, _)| (other.round, other.writer, other.number) == group)
+                    .iter()
+                    .filter(|(of, (other, _))| {
+                        (of.0, other.round, other.writer, other.number) == group
+                    })
                     .count() as u64;
                 assert_eq!(found + acknowledged, identity.parts, "{identity:?}");
             }
@@ -522,6 +607,7 @@ fn what_was_acknowledged_survives_every_kill() {
         runtime().block_on(async {
             let store = EmbeddedStore::open(&store_in(folder), options()).unwrap();
             let store = Stores::of(&Arc::new(store));
+            known.deliver_again(&store).await;
             known.check(&store).await;
             store.close().await;
         });

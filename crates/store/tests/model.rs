@@ -17,7 +17,9 @@ use pillarbox_store::{
     StoreError, Stores, Uid,
 };
 use proptest::prelude::*;
-use steps::{content, create_account, mailbox, message, messages, octets, runtime, uid};
+use steps::{
+    changes_since, content, create_account, mailbox, message, messages, octets, runtime, uid,
+};
 
 const NAMES: [&str; 5] = ["INBOX", "a", "a/b", "c", "c/a"];
 const FLAGS: [&str; 4] = ["\\Seen", "\\Deleted", "x", "y"];
@@ -430,7 +432,7 @@ impl Pair {
     /// Whoever was away finds its way from any state it remembers by the changes since.
     async fn check_changes(&self) {
         for (id, modseq, seen) in &self.model.remembered {
-            let changes = self.store.mail.changes_since(self.jane, *id, *modseq).await;
+            let changes = changes_since(&self.store, self.jane, *id, *modseq).await;
             let changes = match changes {
                 Ok(changes) => changes,
                 // Deleted meanwhile.

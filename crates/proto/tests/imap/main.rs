@@ -19,3 +19,4 @@ mod oracle;
 mod owner;
 mod server;
 mod transcripts;
+mod view;

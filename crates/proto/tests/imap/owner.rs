@@ -4,15 +4,17 @@ use std::num::NonZeroU32;
 
 use pillarbox_proto::imap::grammar::{DateTime, SequenceSet};
 use pillarbox_proto::imap::server::{
-    Access, Attribute, Code, Completion, Copy, Denial, Dialogue, Event, Expunges, FetchItem,
-    FieldFilter, FlagOperation, Listed, Login, Move, Naming, SearchKey, SearchOutcome,
-    SelectedMailbox, Server, StatusValues, Update, View, Violation,
+    Access, Attribute, Code, Completion, Copy, Denial, Dialogue, Event, FetchItem, FieldFilter,
+    FlagOperation, Listed, Login, Move, Naming, SearchKey, SearchOutcome, SelectedMailbox, Server,
+    StatusValues, Violation,
 };
 use pillarbox_proto::message::{Index, IndexLimits, Indexer};
 use pillarbox_proto::sasl::Nonce;
 use pillarbox_proto::{LoginChannel, Machine, Step};
 
 use crate::channels::window;
+
+use crate::view::{Update, View};
 
 /// The one message there is; every mailbox entry is a copy of it.
 pub(crate) const MESSAGE: &str = "From: Fred <fred@example.org>\r\nTo: tim@example.org\r\nSubject: lunch\r\n\
@@ -61,7 +63,7 @@ impl Owner {
     }
 
     fn announce(&mut self, dialogue: &mut Dialogue) {
-        for update in self.view.announce(Expunges::Announced) {
+        for update in self.view.announce() {
             match update {
                 Update::Expunge(number) => dialogue.responses().expunged(number),
                 Update::Exists(count) => dialogue.responses().exists(count),

@@ -12,6 +12,7 @@ mod encoded_word;
 mod finder;
 mod session;
 mod updates;
+mod view;
 
 use std::sync::Arc;
 use std::time::Duration;

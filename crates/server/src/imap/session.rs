@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use pillarbox_proto::imap::server::{Access, Code, Completion, Dialogue, Event, Responses, View};
-use pillarbox_store::{AccountId, Mail, MailboxId, ModSeq, StoreError};
+use pillarbox_proto::imap::server::{Access, Code, Completion, Dialogue, Event, Responses};
+use pillarbox_store::{AccountId, Mail, MailboxId, ModSeq, StoreError, Wake, Watch};
 use pillarbox_transport::{ConnectionError, Driven};
 use tokio::time::{Instant, sleep_until};
 
 use super::commands::append::Incoming;
 use super::conversation::Conversation;
+use super::view::View;
 use super::{AUTOLOGOUT, BEFORE_LOGIN, NO_LOGIN, note};
 use crate::{AccountHandle, Context, ListenerInfo, Shutdown};
 
@@ -21,6 +22,21 @@ pub(super) struct Selected {
     pub(super) view: View,
     /// Changes up to here have been taken in.
     pub(super) seen: ModSeq,
+    /// Wakes for what changes from then on.
+    pub(super) watch: Watch,
+    /// Whether there may be changes that were not taken in.
+    pub(super) stale: bool,
+}
+
+impl Selected {
+    /// Whether a wake-up is about something that was not taken in.
+    pub(super) fn concerns(&self, wake: Wake) -> bool {
+        match wake {
+            Wake::Mailbox { mailbox, modseq } => mailbox == self.id && self.seen < modseq,
+            Wake::Lagged => true,
+            Wake::MailboxList => false,
+        }
+    }
 }
 
 /// Why a session ends.

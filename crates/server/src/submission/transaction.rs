@@ -7,7 +7,7 @@ use aws_lc_rs::rand;
 use pillarbox_names::Address;
 use pillarbox_policy::{CipherSuite, TlsFacts};
 use pillarbox_proto::smtp::{ForwardPath, Mail, Rcpt, Refusal, ReversePath};
-use pillarbox_store::{AccountId, StoreError};
+use pillarbox_store::{AccountId, DeliveryId, StoreError};
 
 use super::Arrival;
 use super::stamp::HeaderStamp;
@@ -101,8 +101,11 @@ impl Transaction {
         let id: String = random.iter().map(|octet| format!("{octet:02x}")).collect();
         let hostname = cx.settings().hostname.to_string();
         let accounts: Vec<AccountId> = self.recipients.iter().map(|to| to.account).collect();
+        let mut unique = [0; 16];
+        rand::fill(&mut unique).map_err(|_| Refusal::LocalError)?;
         let mut delivery = Delivery::begin(
             Arc::clone(&cx.stores.mail),
+            DeliveryId(unique),
             &accounts,
             &self.mail.reverse_path,
         )
@@ -163,7 +166,7 @@ impl Transaction {
         tracing::info!(
             id,
             login = self.sender_account,
-            copies = stored.len(),
+            copies = stored,
             octets,
             "message stored"
         );

@@ -5,7 +5,7 @@ use pillarbox_policy::{Ladder, Timestamp};
 
 use super::entry::Effect;
 use super::{EmbeddedStore, names, plan, query};
-use crate::{Account, AccountId, Accounts, LadderMove, NewAccount, StoreError, Verifiers};
+use crate::{Account, AccountId, Accounts, LadderMove, Mail, NewAccount, StoreError, Verifiers};
 
 impl EmbeddedStore {
     async fn change(&self, account: AccountId, effect: Effect) -> Result<(), StoreError> {
@@ -94,6 +94,9 @@ impl Accounts for EmbeddedStore {
     }
 
     async fn delete(&self, account: AccountId) -> Result<(), StoreError> {
+        for mailbox in self.mailboxes(account).await? {
+            self.empty_in_slices(account, &mailbox).await?;
+        }
         self.change(account, Effect::AccountDeleted).await
     }
 }

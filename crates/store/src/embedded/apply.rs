@@ -2,14 +2,25 @@
 //!
 //! Deterministic: the same entries in the same order make the same index, row by row.
 
+use std::collections::HashSet;
+
+use pillarbox_policy::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params};
 
 use super::codec::Encoder;
-use super::entry::{AppendedMessage, Effect, Entry, put_ladder};
+use super::entry::{
+    AppendedMessage, DeliveredMessage, DeliveredTo, Effect, Entry, QueuedMessage, put_ladder,
+};
 use super::index::{signed, trouble, unsigned};
 use super::query::written_flags;
+use super::queue::{DONE, FAILED, WAITING};
 use super::segment::damaged;
-use crate::{AccountId, Flags, MailboxId, ModSeq, StoreError, Uid, Verifiers};
+use crate::{
+    AccountId, Flags, ItemId, MailboxId, ModSeq, OpenMailbox, Outcome, StoreError, Uid, Verifiers,
+};
+
+/// Seconds that a delivery is remembered by each account that got it, and a message of the queue after its end.
+const REMEMBERED: i64 = 7 * Timestamp::DAY;
 
 /// Applies an entry whose first body stands at `bodies_at` in `segment`.
 ///
@@ -37,12 +48,44 @@ pub(super) fn apply(
             to.append(message, segment, body_at)?;
             appended.add(message);
             body_at = body_at.saturating_add(message.size);
-        } else {
-            to.count_appended(last.take(), &mut appended)?;
-            to.effect(effect)?;
+            continue;
+        }
+        to.count_appended(last.take(), &mut appended)?;
+        match effect {
+            Effect::Delivered(message) => {
+                deliver(index, message, segment, body_at)?;
+                body_at = body_at.saturating_add(message.size);
+            }
+            Effect::Queued(message) => {
+                to.enqueue(message, segment, body_at)?;
+                body_at = body_at.saturating_add(message.size);
+            }
+            effect => to.effect(effect)?,
         }
     }
     to.count_appended(last, &mut appended)
+}
+
+/// Brings a message to each of its accounts. All of them have the same octets.
+fn deliver(
+    index: &Connection,
+    message: &DeliveredMessage,
+    segment: u64,
+    body_at: u64,
+) -> Result<(), StoreError> {
+    for one in &message.to {
+        let to = Target {
+            index,
+            account: one.account,
+        };
+        let appended = message.of(one);
+        let mut counts = Counts::default();
+        to.append(&appended, segment, body_at)?;
+        counts.add(&appended);
+        to.count_appended(Some(appended.mailbox), &mut counts)?;
+        to.remember_delivery(message, one)?;
+    }
+    Ok(())
 }
 
 /// What a run of appended messages adds to their mailbox, so that it is changed once.
@@ -220,8 +263,9 @@ impl Target<'_> {
                 "UPDATE mailbox SET subscribed = ?3 WHERE account = ?1 AND id = ?2",
                 (self.account.0, mailbox.0, subscribed),
             ),
-            // Appended messages are counted run by run; `apply` does not hand them on.
-            Effect::Appended(_) => Ok(()),
+            // `apply` does not hand on what has a body.
+            Effect::Appended(_) | Effect::Delivered(_) | Effect::Queued(_) => Ok(()),
+            Effect::QueueSettled { item, outcome, at } => self.settle(*item, outcome, *at),
             Effect::FlagsSet {
                 mailbox,
                 modseq,
@@ -240,6 +284,74 @@ impl Target<'_> {
                 uids,
             } => self.copy(*from, *to, *modseq, uids),
         }
+    }
+
+    fn enqueue(
+        &self,
+        message: &QueuedMessage,
+        segment: u64,
+        body_at: u64,
+    ) -> Result<(), StoreError> {
+        self.run_on_one(
+            "a message of the queue",
+            "INSERT INTO queue_message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)",
+            (
+                message.id.0,
+                &message.sender,
+                &message.about,
+                message.queued.0,
+                signed(segment),
+                signed(body_at),
+                signed(message.size),
+                message.crc,
+                signed(message.recipients.len() as u64),
+            ),
+        )?;
+        for (number, recipient) in message.recipients.iter().enumerate() {
+            self.run_on_one(
+                "an item of the queue",
+                "INSERT INTO queue_item VALUES (?1, ?2, ?3, 0, ?4, ?5, '')",
+                (
+                    message.id.0,
+                    signed(number as u64),
+                    recipient,
+                    WAITING,
+                    message.queued.0,
+                ),
+            )?;
+        }
+        // What ended long ago is not remembered any more.
+        let old = message.queued.0.saturating_sub(REMEMBERED);
+        self.run(
+            "DELETE FROM queue_item WHERE message IN \
+             (SELECT id FROM queue_message WHERE ended < ?1)",
+            [old],
+        )?;
+        self.run("DELETE FROM queue_message WHERE ended < ?1", [old])
+            .map(|_| ())
+    }
+
+    fn settle(&self, item: ItemId, outcome: &Outcome, at: Timestamp) -> Result<(), StoreError> {
+        let (state, due, why) = match outcome {
+            Outcome::Done => (DONE, at, ""),
+            Outcome::Failed { why } => (FAILED, at, why.as_str()),
+            Outcome::Retry { at, why } => (WAITING, *at, why.as_str()),
+        };
+        self.run_on_one(
+            "an item of the queue",
+            "UPDATE queue_item SET attempts = attempts + 1, state = ?3, due = ?4, why = ?5 \
+             WHERE message = ?1 AND number = ?2",
+            (item.message.0, item.number, state, due.0, why),
+        )?;
+        if state == WAITING {
+            return Ok(());
+        }
+        self.run_on_one(
+            "a message of the queue",
+            "UPDATE queue_message SET waiting = waiting - 1, ended = iif(waiting = 1, ?2, NULL) \
+             WHERE id = ?1",
+            (item.message.0, at.0),
+        )
     }
 
     fn set_verifiers(&self, verifiers: &Verifiers) -> Result<(), StoreError> {
@@ -268,6 +380,8 @@ impl Target<'_> {
         )?;
         self.run("DELETE FROM message WHERE account = ?1", account)?;
         self.run("DELETE FROM expunged WHERE account = ?1", account)?;
+        self.run("DELETE FROM keyword WHERE account = ?1", account)?;
+        self.run("DELETE FROM delivery WHERE account = ?1", account)?;
         self.run("DELETE FROM mailbox WHERE account = ?1", account)?;
         let sql = "DELETE FROM account WHERE id = ?1";
         self.run_on_one("the account", sql, account)
@@ -306,7 +420,50 @@ impl Target<'_> {
                 signed(message.size),
                 signed(message.modseq.0),
             ),
+        )?;
+        self.remember_keywords(message.mailbox, &message.flags)
+    }
+
+    /// Keywords that a mailbox has seen are told to those who open it. Only so many, or somebody could fill
+    /// the disk with words.
+    fn remember_keywords(&self, mailbox: MailboxId, flags: &Flags) -> Result<(), StoreError> {
+        for keyword in flags.iter().filter(|flag| !flag.starts_with('\\')) {
+            self.run(
+                "INSERT OR IGNORE INTO keyword SELECT ?1, ?2, ?3 WHERE \
+                 (SELECT count(*) FROM keyword WHERE account = ?1 AND mailbox = ?2) < ?4",
+                (self.account.0, mailbox.0, keyword, OpenMailbox::KEYWORDS),
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Remembers what the account got, and forgets what it got long ago.
+    fn remember_delivery(
+        &self,
+        message: &DeliveredMessage,
+        to: &DeliveredTo,
+    ) -> Result<(), StoreError> {
+        let got = &to.appended;
+        self.run_on_one(
+            "a delivery",
+            "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            (
+                self.account.0,
+                message.delivery.0,
+                got.mailbox.0,
+                got.uid_validity.get(),
+                got.uid.0.get(),
+                signed(got.content.0),
+                signed(got.modseq.0),
+                message.internal_date.0,
+            ),
+        )?;
+        let old = message.internal_date.0.saturating_sub(REMEMBERED);
+        self.run(
+            "DELETE FROM delivery WHERE account = ?1 AND at < ?2",
+            (self.account.0, old),
         )
+        .map(|_| ())
     }
 
     /// Brings a run of appended messages into the counts of their mailbox, and begins the next run.
@@ -364,6 +521,7 @@ impl Target<'_> {
         flags: &Flags,
         uids: &[Uid],
     ) -> Result<(), StoreError> {
+        self.remember_keywords(mailbox, flags)?;
         let written = written_flags(flags);
         let (mut unseen, mut deleted) = (0_i64, 0_i64);
         for uid in uids {
@@ -478,6 +636,7 @@ impl Target<'_> {
             modseq: modseq.0,
             ..Counts::default()
         };
+        let mut seen_flags = HashSet::new();
         for (old, new) in uids {
             let (content, flags, size): (i64, String, u64) = self
                 .index
@@ -504,7 +663,11 @@ impl Target<'_> {
                 })
                 .map_err(|e| trouble(self.index, &e))?
                 .ok_or_else(|| self.astray("a message"))?;
-            let flags = Flags::new(flags.split(' '));
+            let written = flags;
+            let flags = Flags::new(written.split(' ').filter(|flag| !flag.is_empty()));
+            if seen_flags.insert(written) {
+                self.remember_keywords(to, &flags)?;
+            }
             added.messages += 1;
             added.unseen += is_unseen(&flags);
             added.deleted += is_deleted(&flags);
@@ -535,6 +698,10 @@ impl Target<'_> {
         )?;
         self.run(
             "DELETE FROM expunged WHERE account = ?1 AND mailbox = ?2",
+            key,
+        )?;
+        self.run(
+            "DELETE FROM keyword WHERE account = ?1 AND mailbox = ?2",
             key,
         )?;
         self.run_on_one(

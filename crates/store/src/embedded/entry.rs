@@ -1,4 +1,4 @@
-//! What a record says: the effects of one operation on one account.
+//! What a record says: the effects of one operation on one account, or on those that a message came to.
 //!
 //! Effects carry what was decided (UIDs, modification sequences, final flags), never what was asked for, so
 //! applying them again gives the same index.
@@ -8,7 +8,10 @@ use std::num::NonZeroU32;
 use pillarbox_policy::{Ladder, Rung, Timestamp, TlsVersion};
 
 use super::codec::{Decoder, Encoder, Malformed};
-use crate::{AccountId, ContentId, Flags, MailboxId, ModSeq, ScramKeys, Uid, Verifiers};
+use crate::{
+    AccountId, Appended, ContentId, DeliveryId, Flags, ItemId, MailboxId, ModSeq, Outcome, QueueId,
+    ScramKeys, Uid, Verifiers,
+};
 
 /// One operation, as the log keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +56,16 @@ pub(super) enum Effect {
     },
     /// A message with new content; the content is a body of the record.
     Appended(Box<AppendedMessage>),
+    /// A message with new content that came to several accounts; the content is one body of the record.
+    Delivered(Box<DeliveredMessage>),
+    /// A message is in the queue; its content is a body of the record.
+    Queued(Box<QueuedMessage>),
+    /// A recipient of a message in the queue was tried.
+    QueueSettled {
+        item: ItemId,
+        outcome: Outcome,
+        at: Timestamp,
+    },
     /// These messages have exactly these flags now.
     FlagsSet {
         mailbox: MailboxId,
@@ -89,6 +102,38 @@ pub(super) struct AppendedMessage {
     pub(super) crc: u32,
 }
 
+/// A message that came to several accounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DeliveredMessage {
+    pub(super) delivery: DeliveryId,
+    pub(super) internal_date: Timestamp,
+    pub(super) internal_offset: i16,
+    pub(super) structure: Vec<u8>,
+    pub(super) size: u64,
+    pub(super) crc: u32,
+    pub(super) to: Vec<DeliveredTo>,
+}
+
+/// A message that waits for its recipients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct QueuedMessage {
+    pub(super) id: QueueId,
+    pub(super) sender: String,
+    pub(super) recipients: Vec<String>,
+    pub(super) about: Vec<u8>,
+    pub(super) queued: Timestamp,
+    pub(super) size: u64,
+    pub(super) crc: u32,
+}
+
+/// What one account got.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DeliveredTo {
+    pub(super) account: AccountId,
+    pub(super) appended: Appended,
+    pub(super) flags: Flags,
+}
+
 impl Entry {
     /// The octets that stand in a record.
     pub(super) fn encode(&self) -> Vec<u8> {
@@ -116,6 +161,8 @@ impl Entry {
     pub(super) fn bodies(&self) -> impl Iterator<Item = (u64, u32)> {
         self.effects.iter().filter_map(|effect| match effect {
             Effect::Appended(message) => Some((message.size, message.crc)),
+            Effect::Delivered(message) => Some((message.size, message.crc)),
+            Effect::Queued(message) => Some((message.size, message.crc)),
             _ => None,
         })
     }
@@ -136,6 +183,18 @@ impl Effect {
             } => name.len() + special_use.as_ref().map_or(0, String::len),
             Self::MailboxRenamed { name, .. } => name.len(),
             Self::Appended(message) => message.structure.len() + flags_weight(&message.flags),
+            Self::Delivered(message) => {
+                let to = message.to.iter().map(|to| 64 + flags_weight(&to.flags));
+                message.structure.len() + to.sum::<usize>()
+            }
+            Self::Queued(message) => {
+                let recipients = message.recipients.iter().map(|address| address.len() + 4);
+                message.sender.len() + message.about.len() + recipients.sum::<usize>()
+            }
+            Self::QueueSettled { outcome, .. } => match outcome {
+                Outcome::Done => 0,
+                Outcome::Failed { why } | Outcome::Retry { why, .. } => why.len(),
+            },
             Self::FlagsSet { flags, uids, .. } => flags_weight(flags) + uids.len() * 4,
             Self::Expunged { uids, .. } => uids.len() * 4,
             Self::Copied { uids, .. } => uids.len() * 8,
@@ -213,6 +272,21 @@ impl Effect {
                 to.u8(10);
                 message.encode(to);
             }
+            Self::Queued(message) => {
+                to.u8(15);
+                message.encode(to);
+            }
+            Self::QueueSettled { item, outcome, at } => {
+                to.u8(16);
+                to.raw(&item.message.0);
+                to.u32(item.number);
+                put_outcome(to, outcome);
+                to.i64(at.0);
+            }
+            Self::Delivered(message) => {
+                to.u8(14);
+                message.encode(to);
+            }
             Self::FlagsSet {
                 mailbox,
                 modseq,
@@ -269,8 +343,7 @@ impl Effect {
             6 => Self::MailboxCreated {
                 mailbox: MailboxId(from.i64()?),
                 name: from.text()?.to_owned(),
-                uid_validity: NonZeroU32::new(from.u32()?)
-                    .ok_or(Malformed("a UIDVALIDITY is 0"))?,
+                uid_validity: get_uid_validity(from)?,
                 modseq: ModSeq(from.u64()?),
                 subscribed: get_truth(from)?,
                 special_use: from.optional(|from| from.text().map(str::to_owned))?,
@@ -301,6 +374,16 @@ impl Effect {
                 to: MailboxId(from.i64()?),
                 modseq: ModSeq(from.u64()?),
                 uids: from.list(|from| Ok((get_uid(from)?, get_uid(from)?)))?,
+            },
+            14 => Self::Delivered(Box::new(DeliveredMessage::decode(from)?)),
+            15 => Self::Queued(Box::new(QueuedMessage::decode(from)?)),
+            16 => Self::QueueSettled {
+                item: ItemId {
+                    message: QueueId(from.array()?),
+                    number: from.u32()?,
+                },
+                outcome: get_outcome(from)?,
+                at: Timestamp(from.i64()?),
             },
             _ => {
                 return Err(Malformed(
@@ -339,6 +422,131 @@ impl AppendedMessage {
             crc: from.u32()?,
         })
     }
+}
+
+impl DeliveredMessage {
+    /// The message as one of the accounts has it.
+    pub(super) fn of(&self, to: &DeliveredTo) -> AppendedMessage {
+        AppendedMessage {
+            mailbox: to.appended.mailbox,
+            uid: to.appended.uid,
+            content: to.appended.content,
+            modseq: to.appended.modseq,
+            internal_date: self.internal_date,
+            internal_offset: self.internal_offset,
+            flags: to.flags.clone(),
+            structure: self.structure.clone(),
+            size: self.size,
+            crc: self.crc,
+        }
+    }
+
+    fn encode(&self, to: &mut Encoder) {
+        to.raw(&self.delivery.0);
+        to.i64(self.internal_date.0);
+        to.i16(self.internal_offset);
+        to.bytes(&self.structure);
+        to.u64(self.size);
+        to.u32(self.crc);
+        to.count(self.to.len());
+        for one in &self.to {
+            to.i64(one.account.0);
+            to.i64(one.appended.mailbox.0);
+            to.u32(one.appended.uid_validity.get());
+            to.u32(one.appended.uid.0.get());
+            to.u64(one.appended.content.0);
+            to.u64(one.appended.modseq.0);
+            put_flags(to, &one.flags);
+        }
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            delivery: DeliveryId(from.array()?),
+            internal_date: Timestamp(from.i64()?),
+            internal_offset: from.i16()?,
+            structure: from.bytes()?.to_owned(),
+            size: from.u64()?,
+            crc: from.u32()?,
+            to: from.list(DeliveredTo::decode)?,
+        })
+    }
+}
+
+impl QueuedMessage {
+    fn encode(&self, to: &mut Encoder) {
+        to.raw(&self.id.0);
+        to.text(&self.sender);
+        to.count(self.recipients.len());
+        for recipient in &self.recipients {
+            to.text(recipient);
+        }
+        to.bytes(&self.about);
+        to.i64(self.queued.0);
+        to.u64(self.size);
+        to.u32(self.crc);
+    }
+
+    fn decode(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            id: QueueId(from.array()?),
+            sender: from.text()?.to_owned(),
+            recipients: from.list(|from| from.text().map(str::to_owned))?,
+            about: from.bytes()?.to_owned(),
+            queued: Timestamp(from.i64()?),
+            size: from.u64()?,
+            crc: from.u32()?,
+        })
+    }
+}
+
+fn put_outcome(to: &mut Encoder, outcome: &Outcome) {
+    match outcome {
+        Outcome::Done => to.u8(0),
+        Outcome::Failed { why } => {
+            to.u8(1);
+            to.text(why);
+        }
+        Outcome::Retry { at, why } => {
+            to.u8(2);
+            to.i64(at.0);
+            to.text(why);
+        }
+    }
+}
+
+fn get_outcome(from: &mut Decoder<'_>) -> Result<Outcome, Malformed> {
+    match from.u8()? {
+        0 => Ok(Outcome::Done),
+        1 => Ok(Outcome::Failed {
+            why: from.text()?.to_owned(),
+        }),
+        2 => Ok(Outcome::Retry {
+            at: Timestamp(from.i64()?),
+            why: from.text()?.to_owned(),
+        }),
+        _ => Err(Malformed("an outcome is unknown")),
+    }
+}
+
+impl DeliveredTo {
+    fn decode(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        Ok(Self {
+            account: AccountId(from.i64()?),
+            appended: Appended {
+                mailbox: MailboxId(from.i64()?),
+                uid_validity: get_uid_validity(from)?,
+                uid: get_uid(from)?,
+                content: ContentId(from.u64()?),
+                modseq: ModSeq(from.u64()?),
+            },
+            flags: get_flags(from)?,
+        })
+    }
+}
+
+fn get_uid_validity(from: &mut Decoder<'_>) -> Result<NonZeroU32, Malformed> {
+    NonZeroU32::new(from.u32()?).ok_or(Malformed("a UIDVALIDITY is 0"))
 }
 
 fn flags_weight(flags: &Flags) -> usize {

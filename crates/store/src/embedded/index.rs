@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
 
-use super::segment::{Position, damaged};
+use super::segment::{Position, damaged, disk};
 use crate::StoreError;
 
 /// `PRAGMA application_id` of an index: `PBXI`.
 const APPLICATION: i32 = 0x5042_5849;
 /// `PRAGMA user_version` of an index: the version of [`SCHEMA`].
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 /// Statements kept prepared on a connection; more than there are in the engine.
 const STATEMENTS: usize = 128;
 
@@ -71,6 +71,14 @@ CREATE TABLE message (
     PRIMARY KEY (account, mailbox, uid)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX message_by_modseq ON message (account, mailbox, modseq);
+CREATE INDEX message_unseen ON message (account, mailbox, uid)
+    WHERE instr(' ' || lower(flags) || ' ', ' \\seen ') = 0;
+CREATE TABLE keyword (
+    account INTEGER NOT NULL,
+    mailbox INTEGER NOT NULL,
+    flag    TEXT    NOT NULL COLLATE NOCASE,
+    PRIMARY KEY (account, mailbox, flag)
+) STRICT, WITHOUT ROWID;
 CREATE TABLE expunged (
     account INTEGER NOT NULL,
     mailbox INTEGER NOT NULL,
@@ -88,6 +96,42 @@ CREATE TABLE content (
     crc       INTEGER NOT NULL,
     structure BLOB    NOT NULL
 ) STRICT;
+CREATE TABLE delivery (
+    account      INTEGER NOT NULL,
+    id           BLOB    NOT NULL,
+    mailbox      INTEGER NOT NULL,
+    uid_validity INTEGER NOT NULL,
+    uid          INTEGER NOT NULL,
+    content      INTEGER NOT NULL,
+    modseq       INTEGER NOT NULL,
+    at           INTEGER NOT NULL,
+    PRIMARY KEY (account, id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX delivery_by_time ON delivery (account, at);
+CREATE TABLE queue_message (
+    id      BLOB    NOT NULL PRIMARY KEY,
+    sender  TEXT    NOT NULL,
+    about   BLOB    NOT NULL,
+    queued  INTEGER NOT NULL,
+    segment INTEGER NOT NULL,
+    offset  INTEGER NOT NULL,
+    size    INTEGER NOT NULL,
+    crc     INTEGER NOT NULL,
+    waiting INTEGER NOT NULL,
+    ended   INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX queue_by_end ON queue_message (ended) WHERE ended IS NOT NULL;
+CREATE TABLE queue_item (
+    message   BLOB    NOT NULL,
+    number    INTEGER NOT NULL,
+    recipient TEXT    NOT NULL,
+    attempts  INTEGER NOT NULL,
+    state     INTEGER NOT NULL,
+    due       INTEGER NOT NULL,
+    why       TEXT    NOT NULL,
+    PRIMARY KEY (message, number)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX queue_by_time ON queue_item (due) WHERE state = 0;
 INSERT INTO shard VALUES (1, 1, 64, 1, 0, 0, 0, 0, 0);
 ";
 
@@ -107,6 +151,31 @@ pub(super) struct Applied {
     pub(super) end: Position,
     /// Offset of the last record in the segment of `end`; 0 if there is none.
     pub(super) record: u64,
+}
+
+/// Whether there is an index here that an earlier version of this program made. It is made anew from the log.
+pub(super) fn is_outdated(path: &Path) -> Result<bool, StoreError> {
+    if !path.exists() {
+        return Ok(false);
+    }
+    let index = open_for_reading(path)?;
+    let version: i32 = index
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|e| trouble(&index, &e))?;
+    Ok((1..VERSION).contains(&version))
+}
+
+/// Removes an index with what SQLite keeps beside it, the database first.
+pub(super) fn remove(path: &Path) -> Result<(), StoreError> {
+    for suffix in ["", "-wal", "-shm"] {
+        let mut name = path.as_os_str().to_owned();
+        name.push(suffix);
+        match std::fs::remove_file(&name) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(disk(path, &e)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Opens an index for writing; makes it where there is none.
@@ -318,11 +387,11 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("i");
         let index = open(&path, IndexSync::EveryCommit).unwrap();
-        index.pragma_update(None, "user_version", 2).unwrap();
+        index.pragma_update(None, "user_version", 3).unwrap();
         drop(index);
         assert_eq!(
             open(&path, IndexSync::EveryCommit).unwrap_err(),
-            damaged(&path, 0, "it is not an index of version 1, but of 2")
+            damaged(&path, 0, "it is not an index of version 2, but of 3")
         );
     }
 }

@@ -3,6 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use super::entry::Entry;
@@ -86,7 +87,7 @@ impl Log {
     pub(super) fn append(
         &mut self,
         entry: &Entry,
-        bodies: &[Content],
+        bodies: &[Arc<Content>],
     ) -> Result<Placed, StoreError> {
         let bytes = entry.encode();
         let entry_length = u32::try_from(bytes.len())
@@ -99,7 +100,7 @@ impl Log {
         let mut header = RecordHeader {
             lsn: self.at.lsn,
             batch: self.batch,
-            bodies: bodies.iter().map(Content::len).sum(),
+            bodies: bodies.iter().map(|body| body.len()).sum(),
             entry: entry_length,
             chain: self.at.chain,
             entry_crc: crc32fast::hash(&bytes),

@@ -1,31 +1,69 @@
 //! [`Mail`] for the embedded engine: each operation by what plans it or what reads it.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use rusqlite::Connection;
 
 use super::body::SegmentBody;
-use super::plan::{self, Measure, Originals};
+use super::names::INBOX;
+use super::plan::{self, DeliveryContent, Measure, Originals};
 use super::spool::{self, EmbeddedSpool};
-use super::{EmbeddedStore, blocking, query};
+use super::{EmbeddedStore, blocking, names, query};
 use crate::{
     AccountId, Appended, Body, Changes, ContentId, FlagChange, Mail, Mailbox, MailboxId, Message,
-    ModSeq, NewMessage, Spool, StoreError, Uid, UidRange,
+    ModSeq, NewDelivery, NewMessage, OpenMailbox, Recipient, Snapshot, Spool, StoreError, Uid,
+    UidRange,
 };
 
+/// Messages that an operation changes before others get in between.
+const SLICE: usize = 1024;
+
 impl EmbeddedStore {
-    async fn copy_or_move(
+    /// Copies one slice.
+    async fn copy_slice(
         &self,
         account: AccountId,
         from: MailboxId,
-        uids: &[Uid],
+        uids: Vec<Uid>,
         to: MailboxId,
         originals: Originals,
     ) -> Result<Vec<(Uid, Appended)>, StoreError> {
-        let uids = uids.to_vec();
         self.submit(account, Vec::new(), move |index| {
             plan::copy(index, account, from, &uids, to, originals)
         })
         .await
     }
+
+    /// Removes the messages of a mailbox that is to be deleted, if they are more than a slice.
+    pub(super) async fn empty_in_slices(
+        &self,
+        account: AccountId,
+        mailbox: &Mailbox,
+    ) -> Result<(), StoreError> {
+        if mailbox.messages as usize > SLICE {
+            let uids: Vec<Uid> = self
+                .snapshot(account, mailbox.id)
+                .await?
+                .uids
+                .from(0)
+                .collect();
+            self.expunge(account, mailbox.id, &uids).await?;
+        }
+        Ok(())
+    }
+}
+
+/// UIDs in ascending slices; one that is empty if there are none, so that the mailbox is looked for.
+fn slices(uids: &[Uid]) -> Vec<Vec<Uid>> {
+    let mut ordered = uids.to_vec();
+    ordered.sort_unstable();
+    ordered.dedup();
+    if ordered.is_empty() {
+        return vec![ordered];
+    }
+    ordered.chunks(SLICE).map(<[Uid]>::to_vec).collect()
 }
 
 #[async_trait]
@@ -39,6 +77,45 @@ impl Mail for EmbeddedStore {
         let name = name.to_owned();
         self.read(account, move |index| plan::named(index, account, &name))
             .await
+    }
+
+    async fn open_mailbox(
+        &self,
+        account: AccountId,
+        name: &str,
+    ) -> Result<OpenMailbox, StoreError> {
+        let name = name.to_owned();
+        let read = self.read(account, move |index| {
+            let mailbox = plan::named(index, account, &name)?;
+            let keywords = query::keywords(index, account, mailbox.id)?;
+            let first_unseen = query::first_unseen(index, account, mailbox.id)?;
+            Ok((mailbox, keywords, first_unseen))
+        });
+        let (mut mailbox, keywords, first_unseen) = read.await?;
+        let snapshot = self.snapshot(account, mailbox.id).await?;
+        // What came between the two reads.
+        if let Some(next) = snapshot.uids.last().and_then(|uid| uid.0.checked_add(1)) {
+            mailbox.uid_next = mailbox.uid_next.max(next);
+        }
+        Ok(OpenMailbox {
+            mailbox,
+            keywords,
+            first_unseen,
+            snapshot,
+        })
+    }
+
+    async fn snapshot(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+    ) -> Result<Snapshot, StoreError> {
+        self.check_open()?;
+        let read = self.read(account, move |index| {
+            query::snapshot(index, account, mailbox)
+        });
+        let shard = self.shard(account)?;
+        shard.snapshots.get((account, mailbox), read).await
     }
 
     async fn create_mailbox(&self, account: AccountId, name: &str) -> Result<Mailbox, StoreError> {
@@ -55,6 +132,19 @@ impl Mail for EmbeddedStore {
         from: &str,
         to: &str,
     ) -> Result<(), StoreError> {
+        if names::spelled(from) == INBOX {
+            let inbox = self.mailbox(account, INBOX).await?;
+            let made = self.create_mailbox(account, to).await?;
+            let uids: Vec<Uid> = self
+                .snapshot(account, inbox.id)
+                .await?
+                .uids
+                .from(0)
+                .collect();
+            self.move_messages(account, inbox.id, &uids, made.id)
+                .await?;
+            return Ok(());
+        }
         let (from, to) = (from.to_owned(), to.to_owned());
         self.submit(account, Vec::new(), move |index| {
             plan::rename_mailbox(index, account, &from, &to)
@@ -63,6 +153,10 @@ impl Mail for EmbeddedStore {
     }
 
     async fn delete_mailbox(&self, account: AccountId, name: &str) -> Result<(), StoreError> {
+        let mailbox = self.mailbox(account, name).await?;
+        if mailbox.name != INBOX {
+            self.empty_in_slices(account, &mailbox).await?;
+        }
         let name = name.to_owned();
         self.submit(account, Vec::new(), move |index| {
             plan::delete_mailbox(index, account, &name)
@@ -108,12 +202,61 @@ impl Mail for EmbeddedStore {
                     crc: body.crc(),
                 },
             });
-            bodies.push(body);
+            bodies.push(Arc::new(body));
         }
         self.submit(account, bodies, move |index| {
             plan::append(index, account, measured)
         })
         .await
+    }
+
+    async fn deliver(
+        &self,
+        delivery: NewDelivery,
+    ) -> Result<Vec<Result<Appended, StoreError>>, StoreError> {
+        let body = Arc::new(spool::finish(delivery.body, &self.spools).await?);
+        let message = Arc::new(DeliveryContent {
+            id: delivery.id,
+            internal_date: delivery.internal_date,
+            internal_offset: delivery.internal_offset,
+            structure: delivery.index,
+            body: Measure {
+                size: body.len(),
+                crc: body.crc(),
+            },
+        });
+        let mut shards: BTreeMap<usize, Vec<(usize, Recipient)>> = BTreeMap::new();
+        for recipient in delivery.recipients.into_iter().enumerate() {
+            let shard = self.shard_of(recipient.1.account);
+            shards.entry(shard).or_default().push(recipient);
+        }
+        // All shards begin before the first has answered.
+        let mut begun = Vec::with_capacity(shards.len());
+        for recipients in shards.into_values() {
+            let (places, recipients): (Vec<usize>, Vec<Recipient>) = recipients.into_iter().unzip();
+            let Some(first) = recipients.first().map(|recipient| recipient.account) else {
+                continue;
+            };
+            let message = Arc::clone(&message);
+            let deliver = move |index: &Connection| plan::deliver(index, &message, &recipients);
+            let shard = self.shard(first)?;
+            let answer = shard.begin(first, vec![Arc::clone(&body)], deliver).await;
+            begun.push((places, answer));
+        }
+        let mut answers = BTreeMap::new();
+        for (places, answer) in begun {
+            let answered = match answer {
+                Ok(answer) => answer.await.map_err(|_| StoreError::Closed).flatten(),
+                Err(error) => Err(error),
+            };
+            match answered {
+                Ok(said) => answers.extend(places.into_iter().zip(said)),
+                Err(error) => {
+                    answers.extend(places.into_iter().map(|place| (place, Err(error.clone()))));
+                }
+            }
+        }
+        Ok(answers.into_values().collect())
     }
 
     async fn messages(
@@ -159,11 +302,15 @@ impl Mail for EmbeddedStore {
         change: &FlagChange,
         unchanged_since: Option<ModSeq>,
     ) -> Result<Vec<Message>, StoreError> {
-        let (uids, change) = (uids.to_vec(), change.clone());
-        self.submit(account, Vec::new(), move |index| {
-            plan::set_flags(index, account, mailbox, &uids, &change, unchanged_since)
-        })
-        .await
+        let mut answers = Vec::new();
+        for slice in slices(uids) {
+            let change = change.clone();
+            let changed = self.submit(account, Vec::new(), move |index| {
+                plan::set_flags(index, account, mailbox, &slice, &change, unchanged_since)
+            });
+            answers.extend(changed.await?);
+        }
+        Ok(answers)
     }
 
     async fn expunge(
@@ -172,11 +319,14 @@ impl Mail for EmbeddedStore {
         mailbox: MailboxId,
         uids: &[Uid],
     ) -> Result<Vec<Uid>, StoreError> {
-        let uids = uids.to_vec();
-        self.submit(account, Vec::new(), move |index| {
-            plan::expunge(index, account, mailbox, &uids)
-        })
-        .await
+        let mut answers = Vec::new();
+        for slice in slices(uids) {
+            let removed = self.submit(account, Vec::new(), move |index| {
+                plan::expunge(index, account, mailbox, &slice)
+            });
+            answers.extend(removed.await?);
+        }
+        Ok(answers)
     }
 
     async fn copy(
@@ -186,8 +336,22 @@ impl Mail for EmbeddedStore {
         uids: &[Uid],
         to: MailboxId,
     ) -> Result<Vec<(Uid, Appended)>, StoreError> {
-        self.copy_or_move(account, from, uids, to, Originals::Stay)
-            .await
+        let mut answers: Vec<(Uid, Appended)> = Vec::new();
+        for slice in slices(uids) {
+            let copied = self.copy_slice(account, from, slice, to, Originals::Stay);
+            match copied.await {
+                Ok(copied) => answers.extend(copied),
+                Err(error) => {
+                    // RFC 9051 section 6.4.7: the target is as it was before.
+                    let made: Vec<Uid> = answers.iter().map(|(_, copy)| copy.uid).collect();
+                    if let Err(error) = self.expunge(account, to, &made).await {
+                        tracing::error!(%error, "part of a copy that failed could not be removed");
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        Ok(answers)
     }
 
     async fn move_messages(
@@ -197,8 +361,12 @@ impl Mail for EmbeddedStore {
         uids: &[Uid],
         to: MailboxId,
     ) -> Result<Vec<(Uid, Appended)>, StoreError> {
-        self.copy_or_move(account, from, uids, to, Originals::Go)
-            .await
+        let mut answers = Vec::new();
+        for slice in slices(uids) {
+            let moved = self.copy_slice(account, from, slice, to, Originals::Go);
+            answers.extend(moved.await?);
+        }
+        Ok(answers)
     }
 
     async fn changes_since(
@@ -206,9 +374,10 @@ impl Mail for EmbeddedStore {
         account: AccountId,
         mailbox: MailboxId,
         since: ModSeq,
+        limit: u32,
     ) -> Result<Changes, StoreError> {
         self.read(account, move |index| {
-            query::changes_since(index, account, mailbox, since)
+            query::changes_since(index, account, mailbox, since, limit)
         })
         .await
     }

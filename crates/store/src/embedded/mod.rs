@@ -58,8 +58,8 @@
 //!
 //! An entry is the account's number (8 octets, signed), a count (4), and that many effects: a tag (1) and
 //! fields in the order of `entry::Effect`. Texts, octet strings and lists have a count (4) before them,
-//! what may be absent 0 or 1 (1). An appended message carries size (8) and CRC (4) of its body; bodies
-//! stand in the order of their messages.
+//! what may be absent 0 or 1 (1). Effects that bring content carry size (8) and CRC (4) of their body;
+//! bodies stand in the order of these effects. The queue is no account's: its entries have account 0.
 //!
 //! | tag | effect | fields |
 //! |---|---|---|
@@ -76,6 +76,9 @@
 //! | 11 | flags set | mailbox (8), MODSEQ (8), flags, UIDs (4 each) |
 //! | 12 | expunged | mailbox (8), MODSEQ (8), UIDs (4 each) |
 //! | 13 | copied | from (8), to (8), MODSEQ (8), pairs of UIDs (4 and 4) |
+//! | 14 | delivered | delivery (16), date (8), offset (2), structure, size (8), CRC (4), list of: account (8), mailbox (8), UIDVALIDITY (4), UID (4), content (8), MODSEQ (8), flags |
+//! | 15 | queued | message (16), sender, list of recipients, octets for the worker, time (8), size (8), CRC (4) |
+//! | 16 | queue settled | message (16), recipient's number (4), outcome (1) [time (8)] [reason], time (8) |
 //!
 //! # Recovery
 //!
@@ -113,9 +116,11 @@ mod mail;
 mod names;
 mod plan;
 mod query;
+mod queue;
 mod readers;
 mod scan;
 mod segment;
+mod snapshots;
 mod spool;
 mod verify;
 mod wakeups;
@@ -128,7 +133,7 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use rusqlite::Connection;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use self::directory::Directory;
 use self::folder::Folder;
@@ -138,7 +143,9 @@ use self::leases::Held;
 use self::log::Log;
 use self::logins::LoginRecords;
 use self::plan::Planned;
+use self::queue::Jobs;
 use self::readers::Readers;
+use self::snapshots::Snapshots;
 use self::spool::Content;
 pub use self::verify::{Report, ShardReport};
 use self::wakeups::Watchers;
@@ -180,6 +187,7 @@ pub struct EmbeddedStore {
     logins: Arc<LoginRecords>,
     grants: Arc<GrantBook>,
     leases: Held,
+    jobs: Arc<Jobs>,
     spools: Arc<Path>,
     closed: AtomicBool,
     closing: tokio::sync::Mutex<()>,
@@ -192,8 +200,49 @@ pub struct EmbeddedStore {
 struct Shard {
     folder: PathBuf,
     readers: Readers,
+    snapshots: Arc<Snapshots>,
     queue: Mutex<Option<mpsc::Sender<Box<dyn Operation>>>>,
     writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Shard {
+    /// Has the writer do something; answers when it is durable.
+    async fn submit<T, F>(
+        &self,
+        account: AccountId,
+        bodies: Vec<Arc<Content>>,
+        plan: F,
+    ) -> Result<T, StoreError>
+    where
+        F: FnOnce(&Connection) -> Planned<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let answer = self.begin(account, bodies, plan).await?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Hands something to the writer; the answer comes when it is durable.
+    async fn begin<T, F>(
+        &self,
+        account: AccountId,
+        bodies: Vec<Arc<Content>>,
+        plan: F,
+    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError>
+    where
+        F: FnOnce(&Connection) -> Planned<T> + Send + 'static,
+        T: Send + 'static,
+    {
+        let queue = held(&self.queue).clone();
+        let queue = queue.ok_or(StoreError::Closed)?;
+        let (operation, answer) = Waiting::new(account, bodies, plan);
+        queue
+            .send(Box::new(operation))
+            .await
+            .map_err(|_| StoreError::Closed)?;
+        // The writer must not be kept from ending by those who wait for it.
+        drop(queue);
+        Ok(answer)
+    }
 }
 
 impl EmbeddedStore {
@@ -212,7 +261,12 @@ impl EmbeddedStore {
         let mut recovered = Vec::new();
         for number in 0..folder.shards() {
             let shard = folder.shard(number);
-            let index = index::open(&folder.index(number), IndexSync::EveryCommit)?;
+            let path = folder.index(number);
+            if index::is_outdated(&path)? {
+                tracing::info!(shard = number, "the index is made anew for this version");
+                index::remove(&path)?;
+            }
+            let index = index::open(&path, IndexSync::EveryCommit)?;
             let applied = writer::recover(&shard, number, &index)?;
             directory.load(&index)?;
             recovered.push((number, index, applied));
@@ -224,11 +278,13 @@ impl EmbeddedStore {
             let shard = folder.shard(number);
             let log = Log::open(&shard, number, segment_size, applied.end)?;
             let (sender, queue) = mpsc::channel(QUEUE);
+            let snapshots = Arc::new(Snapshots::default());
             let writer = Writer {
                 queue,
                 index,
                 log,
                 directory: Arc::clone(&directory),
+                snapshots: Arc::clone(&snapshots),
                 watchers: Arc::clone(&watchers),
                 unmended: false,
                 applied,
@@ -240,6 +296,7 @@ impl EmbeddedStore {
             shards.push(Shard {
                 folder: shard,
                 readers: Readers::new(folder.index(number)),
+                snapshots,
                 queue: Mutex::new(Some(sender)),
                 writer: Mutex::new(Some(thread)),
             });
@@ -251,6 +308,7 @@ impl EmbeddedStore {
             logins,
             grants,
             leases: Held::default(),
+            jobs: Arc::default(),
             spools: folder.spools().into(),
             closed: AtomicBool::new(false),
             closing: tokio::sync::Mutex::default(),
@@ -276,11 +334,15 @@ impl EmbeddedStore {
         verify::rebuild_index(path)
     }
 
-    fn shard(&self, account: AccountId) -> Result<&Shard, StoreError> {
+    /// The number of the shard that an account belongs to.
+    fn shard_of(&self, account: AccountId) -> usize {
         let count = i64::try_from(self.shards.len()).unwrap_or(i64::MAX).max(1);
-        usize::try_from(account.0.rem_euclid(count))
-            .ok()
-            .and_then(|number| self.shards.get(number))
+        usize::try_from(account.0.rem_euclid(count)).unwrap_or(0)
+    }
+
+    fn shard(&self, account: AccountId) -> Result<&Shard, StoreError> {
+        self.shards
+            .get(self.shard_of(account))
             .ok_or(StoreError::Closed)
     }
 
@@ -296,23 +358,14 @@ impl EmbeddedStore {
     async fn submit<T, F>(
         &self,
         account: AccountId,
-        bodies: Vec<Content>,
+        bodies: Vec<Arc<Content>>,
         plan: F,
     ) -> Result<T, StoreError>
     where
         F: FnOnce(&Connection) -> Planned<T> + Send + 'static,
         T: Send + 'static,
     {
-        let queue = held(&self.shard(account)?.queue).clone();
-        let queue = queue.ok_or(StoreError::Closed)?;
-        let (operation, answer) = Waiting::new(account, bodies, plan);
-        queue
-            .send(Box::new(operation))
-            .await
-            .map_err(|_| StoreError::Closed)?;
-        // The writer must not be kept from ending by those who wait for it.
-        drop(queue);
-        answer.await.map_err(|_| StoreError::Closed)?
+        self.shard(account)?.submit(account, bodies, plan).await
     }
 
     /// Reads from the account's index.

@@ -9,13 +9,13 @@ use std::num::NonZeroU32;
 use pillarbox_policy::{Ladder, Timestamp};
 use rusqlite::Connection;
 
-use super::entry::{AppendedMessage, Effect};
+use super::entry::{AppendedMessage, DeliveredMessage, DeliveredTo, Effect};
 use super::names::{self, INBOX};
 use super::query::{self, Counters};
 use super::segment::LARGEST_ENTRY;
 use crate::{
-    AccountId, Appended, ContentId, FlagChange, Flags, LadderMove, Mailbox, MailboxId, Message,
-    ModSeq, NewAccount, NewMessage, StoreError, Uid, UidRange, Verifiers,
+    AccountId, Appended, ContentId, DeliveryId, FlagChange, Flags, LadderMove, Mailbox, MailboxId,
+    Message, ModSeq, NewAccount, NewMessage, Recipient, StoreError, Uid, Verifiers,
 };
 
 /// Effects, and what the caller is told once they are stored; or why the operation is refused.
@@ -49,14 +49,14 @@ pub(super) enum Originals {
 }
 
 /// Ends a plan: one operation is one entry of the log, which has a limit.
-fn done<T>(effects: Vec<Effect>, answer: T) -> Planned<T> {
+pub(super) fn done<T>(effects: Vec<Effect>, answer: T) -> Planned<T> {
     let weight: u64 = effects.iter().map(Effect::weight).sum();
     // The entry's own fields take 12 octets.
     limit("one operation", weight + 12, u64::from(LARGEST_ENTRY))?;
     Ok((effects, answer))
 }
 
-fn limit(what: &'static str, size: u64, limit: u64) -> Result<(), StoreError> {
+pub(super) fn limit(what: &'static str, size: u64, limit: u64) -> Result<(), StoreError> {
     if size > limit {
         Err(StoreError::TooLarge { what, limit })
     } else {
@@ -243,6 +243,7 @@ pub(super) fn create_mailbox(
     done(effects, mailbox)
 }
 
+/// Any mailbox but `INBOX`, which is not renamed: its messages move.
 pub(super) fn rename_mailbox(
     index: &Connection,
     account: AccountId,
@@ -257,17 +258,13 @@ pub(super) fn rename_mailbox(
     }
     let mut making = Making::after(&query::counters(index, account)?);
     let mut effects = making.missing_above(index, account, &to)?;
-    if from.name == INBOX {
-        effects.extend(empty_inbox(index, account, &from, &to, &mut making)?);
-    } else {
-        if names::is_below(&to, &from.name) {
-            return Err(StoreError::BadName {
-                name: to,
-                why: "a mailbox cannot be moved below itself",
-            });
-        }
-        effects.extend(renamed(&have, &from.name, &to)?);
+    if names::is_below(&to, &from.name) {
+        return Err(StoreError::BadName {
+            name: to,
+            why: "a mailbox cannot be moved below itself",
+        });
     }
+    effects.extend(renamed(&have, &from.name, &to)?);
     let made = effects
         .iter()
         .filter(|effect| matches!(effect, Effect::MailboxCreated { .. }))
@@ -301,39 +298,6 @@ fn renamed(have: &[Mailbox], from: &str, to: &str) -> Result<Vec<Effect>, StoreE
             })
         })
         .collect()
-}
-
-/// `INBOX` stays; its messages go to a new mailbox (RFC 9051 §6.3.6).
-fn empty_inbox(
-    index: &Connection,
-    account: AccountId,
-    inbox: &Mailbox,
-    to: &str,
-    making: &mut Making,
-) -> Result<Vec<Effect>, StoreError> {
-    let made = making.make(to)?;
-    let mut effects = vec![created(&made)];
-    let messages = query::messages_in(index, account, inbox.id, &[UidRange::ALL])?;
-    if messages.is_empty() {
-        return Ok(effects);
-    }
-    let mut next = NextUid::of(&made);
-    let mut pairs = Vec::with_capacity(messages.len());
-    for message in &messages {
-        pairs.push((message.uid, next.take()?));
-    }
-    effects.push(Effect::Copied {
-        from: inbox.id,
-        to: made.id,
-        modseq: making.modseq,
-        uids: pairs,
-    });
-    effects.push(Effect::Expunged {
-        mailbox: inbox.id,
-        modseq: making.modseq,
-        uids: messages.iter().map(|message| message.uid).collect(),
-    });
-    Ok(effects)
 }
 
 pub(super) fn delete_mailbox(index: &Connection, account: AccountId, name: &str) -> Planned<()> {
@@ -451,6 +415,82 @@ pub(super) fn append(
         })));
     }
     done(effects, answers)
+}
+
+/// A delivery but for its recipients.
+#[derive(Debug)]
+pub(super) struct DeliveryContent {
+    pub(super) id: DeliveryId,
+    pub(super) internal_date: Timestamp,
+    pub(super) internal_offset: i16,
+    pub(super) structure: Vec<u8>,
+    pub(super) body: Measure,
+}
+
+/// Brings a message to those of the shard's accounts that do not have it yet; answers for each of them.
+pub(super) fn deliver(
+    index: &Connection,
+    message: &DeliveryContent,
+    recipients: &[Recipient],
+) -> Planned<Vec<Result<Appended, StoreError>>> {
+    limit(
+        "what is remembered about a message",
+        message.structure.len() as u64,
+        LARGEST_STRUCTURE,
+    )?;
+    let mut content = query::last_content(index)?;
+    let mut to: Vec<DeliveredTo> = Vec::new();
+    let mut got: HashMap<AccountId, Appended> = HashMap::new();
+    let mut answers = Vec::with_capacity(recipients.len());
+    for recipient in recipients {
+        let known = match got.get(&recipient.account) {
+            Some(known) => Some(*known),
+            None => query::delivered(index, recipient.account, message.id)?,
+        };
+        answers.push(match known {
+            Some(known) => Ok(known),
+            None => receive(index, recipient, content + 1).inspect(|appended| {
+                content += 1;
+                got.insert(recipient.account, *appended);
+                to.push(DeliveredTo {
+                    account: recipient.account,
+                    appended: *appended,
+                    flags: recipient.flags.clone(),
+                });
+            }),
+        });
+    }
+    if to.is_empty() {
+        return done(Vec::new(), answers);
+    }
+    let effect = Effect::Delivered(Box::new(DeliveredMessage {
+        delivery: message.id,
+        internal_date: message.internal_date,
+        internal_offset: message.internal_offset,
+        structure: message.structure.clone(),
+        size: message.body.size,
+        crc: message.body.crc,
+        to,
+    }));
+    done(vec![effect], answers)
+}
+
+/// What a recipient gets.
+fn receive(
+    index: &Connection,
+    recipient: &Recipient,
+    content: u64,
+) -> Result<Appended, StoreError> {
+    check_flags(&recipient.flags)?;
+    let mailbox = named(index, recipient.account, &recipient.mailbox)?;
+    let modseq = ModSeq(query::counters(index, recipient.account)?.modseq + 1);
+    Ok(Appended {
+        mailbox: mailbox.id,
+        uid_validity: mailbox.uid_validity,
+        uid: NextUid::of(&mailbox).take()?,
+        content: ContentId(content),
+        modseq,
+    })
 }
 
 /// Those of `uids` that are still there, by UID, each once.

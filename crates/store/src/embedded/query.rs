@@ -1,6 +1,7 @@
 //! What the index answers. Nothing here changes it.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use pillarbox_policy::Timestamp;
 use rusqlite::types::Type;
@@ -10,8 +11,8 @@ use super::codec::Decoder;
 use super::entry::get_ladder;
 use super::index::{signed, trouble, unsigned};
 use crate::{
-    Account, AccountId, Changes, ContentId, Flags, Mailbox, MailboxId, Message, ModSeq, ScramKeys,
-    StoreError, Uid, UidRange, Verifiers,
+    Account, AccountId, Appended, Changes, ContentId, DeliveryId, Flags, Mailbox, MailboxId,
+    Message, ModSeq, ScramKeys, Snapshot, StoreError, Uid, UidList, UidRange, Verifiers,
 };
 
 /// Where a message's content stands.
@@ -50,13 +51,13 @@ fn no_mailbox() -> StoreError {
     }
 }
 
-fn no_content() -> StoreError {
+pub(super) fn no_content() -> StoreError {
     StoreError::NotFound {
         what: "the message".to_owned(),
     }
 }
 
-fn one<T>(
+pub(super) fn one<T>(
     index: &Connection,
     sql: &str,
     params: impl Params,
@@ -68,7 +69,7 @@ fn one<T>(
         .map_err(|e| trouble(index, &e))
 }
 
-fn all<T>(
+pub(super) fn all<T>(
     index: &Connection,
     sql: &str,
     params: impl Params,
@@ -237,24 +238,108 @@ pub(super) fn content(
     .ok_or_else(no_content)
 }
 
-/// What changed in a mailbox after `since`.
+/// What changed in a mailbox after `since`, up to the modification sequence of the `limit`th changed message.
 pub(super) fn changes_since(
     index: &Connection,
     account: AccountId,
     in_mailbox: MailboxId,
     since: ModSeq,
+    limit: u32,
 ) -> Result<Changes, StoreError> {
-    let now = mailbox(index, account, in_mailbox)?;
-    let after = (account.0, in_mailbox.0, signed(since.0));
-    let changed =
-        format!("{MESSAGE} WHERE account = ?1 AND mailbox = ?2 AND modseq > ?3 ORDER BY uid");
-    let expunged =
-        "SELECT uid FROM expunged WHERE account = ?1 AND mailbox = ?2 AND modseq > ?3 ORDER BY uid";
+    let highest = mailbox(index, account, in_mailbox)?.highest_modseq;
+    let last = one(
+        index,
+        "SELECT modseq FROM message WHERE account = ?1 AND mailbox = ?2 AND modseq > ?3 \
+         ORDER BY modseq LIMIT 1 OFFSET ?4",
+        (
+            account.0,
+            in_mailbox.0,
+            signed(since.0),
+            limit.saturating_sub(1),
+        ),
+        |row| unsigned(row, 0).map(ModSeq),
+    )?;
+    let upto = last.unwrap_or(highest);
+    let within = (account.0, in_mailbox.0, signed(since.0), signed(upto.0));
+    let changed = format!(
+        "{MESSAGE} WHERE account = ?1 AND mailbox = ?2 AND modseq > ?3 AND modseq <= ?4 \
+         ORDER BY modseq, uid"
+    );
+    let expunged = "SELECT uid FROM expunged WHERE account = ?1 AND mailbox = ?2 AND modseq > ?3 \
+         AND modseq <= ?4";
+    let mut expunged = all(index, expunged, within, |row| read_uid(row, 0))?;
+    expunged.sort_unstable();
     Ok(Changes {
-        changed: all(index, &changed, after, read_message)?,
-        expunged: all(index, expunged, after, |row| read_uid(row, 0))?,
-        highest_modseq: Some(now.highest_modseq),
+        changed: all(index, &changed, within, read_message)?,
+        expunged,
+        upto,
     })
+}
+
+/// The UIDs of a mailbox and how far they are.
+pub(super) fn snapshot(
+    index: &Connection,
+    account: AccountId,
+    in_mailbox: MailboxId,
+) -> Result<Snapshot, StoreError> {
+    let modseq = mailbox(index, account, in_mailbox)?.highest_modseq;
+    let sql = "SELECT uid FROM message WHERE account = ?1 AND mailbox = ?2 ORDER BY uid";
+    let uids = all(index, sql, (account.0, in_mailbox.0), |row| {
+        read_uid(row, 0)
+    })?;
+    Ok(Snapshot {
+        uids: Arc::new(UidList::new(uids)),
+        modseq,
+    })
+}
+
+/// The first message of a mailbox without the flag `\Seen`. The condition is that of the index
+/// `message_unseen`.
+pub(super) fn first_unseen(
+    index: &Connection,
+    account: AccountId,
+    mailbox: MailboxId,
+) -> Result<Option<Uid>, StoreError> {
+    one(
+        index,
+        "SELECT uid FROM message WHERE account = ?1 AND mailbox = ?2 \
+         AND instr(' ' || lower(flags) || ' ', ' \\seen ') = 0 ORDER BY uid LIMIT 1",
+        (account.0, mailbox.0),
+        |row| read_uid(row, 0),
+    )
+}
+
+/// Keywords that a mailbox has seen.
+pub(super) fn keywords(
+    index: &Connection,
+    account: AccountId,
+    mailbox: MailboxId,
+) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT flag FROM keyword WHERE account = ?1 AND mailbox = ?2 ORDER BY flag";
+    all(index, sql, (account.0, mailbox.0), |row| row.get(0))
+}
+
+/// What an account got from a delivery before.
+pub(super) fn delivered(
+    index: &Connection,
+    account: AccountId,
+    delivery: DeliveryId,
+) -> Result<Option<Appended>, StoreError> {
+    one(
+        index,
+        "SELECT mailbox, uid_validity, uid, content, modseq FROM delivery \
+         WHERE account = ?1 AND id = ?2",
+        (account.0, delivery.0),
+        |row| {
+            Ok(Appended {
+                mailbox: MailboxId(row.get(0)?),
+                uid_validity: read_nonzero(row, 1)?,
+                uid: read_uid(row, 2)?,
+                content: ContentId(unsigned(row, 3)?),
+                modseq: ModSeq(unsigned(row, 4)?),
+            })
+        },
+    )
 }
 
 /// The flags of a message as the index keeps them.

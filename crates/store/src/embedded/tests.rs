@@ -1,15 +1,15 @@
 //! The engine as a whole, against its own files: what a crash or damage leaves, and what opening makes of it.
 
 use std::num::NonZeroU32;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 
 use pillarbox_policy::{Ladder, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    Accounts, Appended, FlagChange, Flags, Mail, Mailbox, Message, ModSeq, NewAccount, NewMessage,
-    ScramKeys, Uid, UidRange, Verifiers, Wake, Wakeups,
+    Accounts, Appended, DeliveryId, FlagChange, Flags, Mail, Mailbox, Message, ModSeq, NewAccount,
+    NewDelivery, NewMessage, Recipient, ScramKeys, Uid, UidRange, Verifiers, Wake, Wakeups,
 };
 
 const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -93,12 +93,17 @@ async fn seen(
             .messages(account, mailbox.id, &[UidRange::ALL])
             .await
             .unwrap();
-        let changes = store
-            .changes_since(account, mailbox.id, ModSeq(0))
+        let mut changes = store
+            .changes_since(account, mailbox.id, ModSeq(0), u32::MAX)
             .await
             .unwrap();
+        changes.changed.sort_by_key(|message| message.uid);
         assert_eq!(changes.changed, messages);
-        assert_eq!(changes.highest_modseq, Some(mailbox.highest_modseq));
+        assert_eq!(changes.upto, mailbox.highest_modseq);
+        let snapshot = store.snapshot(account, mailbox.id).await.unwrap();
+        let uids = messages.iter().map(|message| message.uid);
+        assert!(snapshot.uids.from(0).eq(uids));
+        assert_eq!(snapshot.modseq, mailbox.highest_modseq);
         let with = |flag: &str| messages.iter().filter(|m| m.flags.contains(flag)).count();
         assert_eq!(mailbox.messages as usize, messages.len());
         assert_eq!(mailbox.unseen as usize, messages.len() - with("\\Seen"));
@@ -217,7 +222,7 @@ async fn renaming_inbox_moves_its_messages() {
     let old = store.mailbox(id, "Old/2026").await.unwrap();
     assert_eq!(old.messages, 3);
     let changes = store
-        .changes_since(id, inbox.id, before.highest_modseq)
+        .changes_since(id, inbox.id, before.highest_modseq, u32::MAX)
         .await
         .unwrap();
     assert_eq!(
@@ -278,6 +283,88 @@ async fn a_message_larger_than_a_segment_gets_one_of_its_size() {
     drop(store);
     assert!(EmbeddedStore::verify(place.path()).unwrap().is_sound());
     assert_eq!(content(&open(place.path()), id, &appended).await, large);
+}
+
+/// One body for each shard, however many accounts.
+#[tokio::test]
+async fn a_delivery_to_many_is_on_disk_once_a_shard() {
+    const OCTETS: u64 = 1 << 20;
+    let place = tempfile::tempdir().unwrap();
+    let store = open(place.path());
+    let mut recipients = Vec::new();
+    for number in 0..50 {
+        recipients.push(Recipient {
+            account: account(&store, &format!("{number}@x")).await.unwrap(),
+            mailbox: "INBOX".to_owned(),
+            flags: Flags::default(),
+        });
+    }
+    let mut body = store.spool().await.unwrap();
+    body.write(&vec![7; OCTETS as usize]).await.unwrap();
+    let on_disk = || -> u64 {
+        let mut files = vec![place.path().to_owned()];
+        let mut octets = 0;
+        while let Some(path) = files.pop() {
+            match std::fs::read_dir(&path) {
+                Ok(entries) => files.extend(entries.map(|entry| entry.unwrap().path())),
+                Err(_) => octets += std::fs::metadata(&path).unwrap().blocks() * 512,
+            }
+        }
+        octets
+    };
+    let before = on_disk();
+    let delivery = NewDelivery {
+        id: DeliveryId([1; 16]),
+        recipients: recipients.clone(),
+        internal_date: NOW,
+        internal_offset: 0,
+        index: Vec::new(),
+        body,
+    };
+    let answers = store.deliver(delivery).await.unwrap();
+    let used = on_disk() - before;
+    assert!(used < 3 * OCTETS, "{used} octets for 2 shards");
+    for (recipient, answer) in recipients.iter().zip(answers) {
+        let content = content(&store, recipient.account, &answer.unwrap()).await;
+        assert_eq!(content.len() as u64, OCTETS);
+    }
+    drop(store);
+    assert!(EmbeddedStore::verify(place.path()).unwrap().is_sound());
+    remove_index(&place.path().join("shard-000"));
+    let store = open(place.path());
+    let inbox = store.mailbox(recipients[1].account, "INBOX").await.unwrap();
+    assert_eq!((inbox.messages, inbox.size), (1, OCTETS));
+}
+
+#[tokio::test]
+async fn an_index_of_an_earlier_version_is_made_anew() {
+    let place = tempfile::tempdir().unwrap();
+    let (id, _) = filled(place.path(), 4).await;
+    let store = open(place.path());
+    let before = seen(&store, id).await;
+    drop(store);
+    let path = place.path().join("shard-001/index.sqlite");
+    let index = index::open(&path, IndexSync::EveryCommit).unwrap();
+    index.pragma_update(None, "user_version", 1).unwrap();
+    drop(index);
+    assert!(EmbeddedStore::verify(place.path()).unwrap().is_sound());
+    assert_eq!(seen(&open(place.path()), id).await, before);
+}
+
+#[tokio::test]
+async fn counts_that_are_wrong_are_found() {
+    let place = tempfile::tempdir().unwrap();
+    let _ = filled(place.path(), 4).await;
+    let path = place.path().join("shard-001/index.sqlite");
+    let index = index::open(&path, IndexSync::EveryCommit).unwrap();
+    for wrong in ["messages", "unseen", "deleted", "size"] {
+        let count = |index: &Connection| verify::miscounted(index).unwrap();
+        assert_eq!(count(&index), 0);
+        let more = format!("UPDATE mailbox SET {wrong} = {wrong} + 1 WHERE name = 'INBOX'");
+        index.execute(&more, []).unwrap();
+        assert_eq!(count(&index), 1, "{wrong}");
+        index.execute(&more.replace("+ 1", "- 1"), []).unwrap();
+    }
 }
 
 #[tokio::test]

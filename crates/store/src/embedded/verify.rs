@@ -14,6 +14,17 @@ use crate::StoreError;
 /// Records applied to a new index between two commits.
 const COMMIT_EVERY: u64 = 10_000;
 
+/// Mailboxes whose counts are not those of their messages. They are kept up to date by every operation, so
+/// that nobody has to count.
+const MISCOUNTED: &str = "SELECT count(*) FROM main.mailbox LEFT JOIN (
+    SELECT account, mailbox, count(*) AS have, sum(size) AS octets,
+        sum(instr(' ' || lower(flags) || ' ', ' \\seen ') = 0) AS unread,
+        sum(instr(' ' || lower(flags) || ' ', ' \\deleted ') > 0) AS gone
+    FROM main.message GROUP BY account, mailbox
+) AS counted ON counted.account = mailbox.account AND counted.mailbox = mailbox.id
+WHERE (messages, size, unseen, deleted)
+    <> (ifnull(have, 0), ifnull(octets, 0), ifnull(unread, 0), ifnull(gone, 0))";
+
 /// What was found in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
@@ -53,9 +64,9 @@ pub(super) fn verify(path: &Path) -> Result<Report, StoreError> {
     let mut shards = Vec::new();
     for number in 0..folder.shards() {
         let scratch = folder.shard(number).join("index.verify.sqlite");
-        remove_index(&scratch)?;
+        index::remove(&scratch)?;
         let report = verify_shard(&folder, number, &scratch);
-        remove_index(&scratch)?;
+        index::remove(&scratch)?;
         shards.push(report?);
     }
     Ok(Report { shards })
@@ -90,7 +101,7 @@ fn verify_shard(folder: &Folder, number: u16, scratch: &Path) -> Result<ShardRep
 
 /// How far the index that is there has got; `None` if there is none.
 fn known_end(path: &Path) -> Result<Option<Position>, StoreError> {
-    if !path.exists() {
+    if !path.exists() || index::is_outdated(path)? {
         return Ok(None);
     }
     let index = index::open(path, IndexSync::EveryCommit)?;
@@ -211,7 +222,22 @@ fn compare(anew: &Connection, path: &Path, report: &mut ShardReport) -> Result<(
             ));
         }
     }
+    let miscounted = miscounted(anew)?;
+    if miscounted > 0 {
+        report.damage.push(damaged(
+            path,
+            0,
+            format!("{miscounted} mailboxes count other messages than they have"),
+        ));
+    }
     Ok(())
+}
+
+/// How many mailboxes count other messages than they have.
+pub(super) fn miscounted(index: &Connection) -> Result<i64, StoreError> {
+    index
+        .query_row(MISCOUNTED, [], |row| row.get(0))
+        .map_err(|e| trouble(index, &e))
 }
 
 pub(super) fn rebuild_index(path: &Path) -> Result<Report, StoreError> {
@@ -234,7 +260,7 @@ fn rebuild_shard(folder: &Folder, number: u16) -> Result<ShardReport, StoreError
     // An index too damaged to be asked is what this is for.
     let known = known_end(&path).ok().flatten().map_or(0, |known| known.lsn);
     let new = shard.join("index.new.sqlite");
-    remove_index(&new)?;
+    index::remove(&new)?;
     let anew = index::open(&new, IndexSync::EveryCommit)?;
     let end = replay(&shard, &anew, Bodies::Checked, u64::MAX, &mut report)?;
     if end.lsn < known {
@@ -246,21 +272,8 @@ fn rebuild_shard(folder: &Folder, number: u16) -> Result<ShardReport, StoreError
         .and_then(|file| file.sync_all())
         .map_err(|e| disk(&new, &e))?;
     // After a crash between these two there is no index, and opening makes it anew.
-    remove_index(&path)?;
+    index::remove(&path)?;
     std::fs::rename(&new, &path).map_err(|e| disk(&path, &e))?;
     sync_folder(&shard)?;
     Ok(report)
-}
-
-/// Removes an index with what SQLite keeps beside it, the database first.
-fn remove_index(path: &Path) -> Result<(), StoreError> {
-    for suffix in ["", "-wal", "-shm"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        match std::fs::remove_file(&name) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(disk(path, &e)),
-            _ => {}
-        }
-    }
-    Ok(())
 }

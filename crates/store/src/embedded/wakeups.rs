@@ -47,18 +47,15 @@ impl Watchers {
         Watch::new(channel.subscribe())
     }
 
-    /// Wakes those who watch the account of an operation that was stored.
+    /// Wakes those who watch the accounts of an operation that was stored.
     pub(super) fn tell(&self, entry: &Entry) {
         let mut watched = self.lock();
-        let Some(channel) = watched.channels.get(&entry.account) else {
-            return;
-        };
-        let mut unused = channel.receiver_count() == 0;
-        for wake in wakes(entry) {
-            unused |= channel.send(wake).is_err();
-        }
-        if unused {
-            watched.channels.remove(&entry.account);
+        for (account, wake) in wakes(entry) {
+            let channel = watched.channels.get(&account);
+            // The last who listened has gone.
+            if channel.is_some_and(|channel| channel.send(wake).is_err()) {
+                watched.channels.remove(&account);
+            }
         }
     }
 
@@ -82,7 +79,7 @@ impl Wakeups for EmbeddedStore {
 }
 
 /// Each wake-up once, in the order in which the effects call for them.
-fn wakes(entry: &Entry) -> Vec<Wake> {
+fn wakes(entry: &Entry) -> Vec<(AccountId, Wake)> {
     let mut wakes = Vec::new();
     for effect in &entry.effects {
         let wake = match effect {
@@ -92,6 +89,17 @@ fn wakes(entry: &Entry) -> Vec<Wake> {
             | Effect::MailboxRenamed { .. }
             | Effect::MailboxDeleted(_)
             | Effect::Subscribed { .. } => Wake::MailboxList,
+            Effect::Delivered(message) => {
+                let woken = message.to.iter().map(|to| {
+                    let wake = Wake::Mailbox {
+                        mailbox: to.appended.mailbox,
+                        modseq: to.appended.modseq,
+                    };
+                    (to.account, wake)
+                });
+                wakes.extend(woken);
+                continue;
+            }
             Effect::Appended(message) => Wake::Mailbox {
                 mailbox: message.mailbox,
                 modseq: message.modseq,
@@ -110,10 +118,14 @@ fn wakes(entry: &Entry) -> Vec<Wake> {
                 mailbox: *mailbox,
                 modseq: *modseq,
             },
-            Effect::VerifiersSet(_) | Effect::LadderSet(_) | Effect::PasswordExposed(_) => continue,
+            Effect::VerifiersSet(_)
+            | Effect::LadderSet(_)
+            | Effect::PasswordExposed(_)
+            | Effect::Queued(_)
+            | Effect::QueueSettled { .. } => continue,
         };
-        if !wakes.contains(&wake) {
-            wakes.push(wake);
+        if !wakes.contains(&(entry.account, wake)) {
+            wakes.push((entry.account, wake));
         }
     }
     wakes

@@ -14,6 +14,7 @@ use super::index::{self, Applied, trouble};
 use super::log::Log;
 use super::plan::Planned;
 use super::segment::{Segment, disk};
+use super::snapshots::Snapshots;
 use super::spool::Content;
 use super::wakeups::Watchers;
 use crate::{AccountId, StoreError};
@@ -30,8 +31,8 @@ pub(super) trait Operation: Send {
     /// Decides what it does. Called once.
     fn plan(&mut self, index: &Connection) -> Result<Vec<Effect>, StoreError>;
 
-    /// The content it brings, in the order of its [`Effect::Appended`].
-    fn bodies(&self) -> &[Content];
+    /// The contents it brings, in the order of the effects that have one.
+    fn bodies(&self) -> &[Arc<Content>];
 
     /// Tells the caller: what was planned, or why it came to nothing.
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
@@ -40,7 +41,7 @@ pub(super) trait Operation: Send {
 /// An [`Operation`] made of a closure that plans it and a caller that waits for a `T`.
 pub(super) struct Waiting<F, T> {
     account: AccountId,
-    bodies: Vec<Content>,
+    bodies: Vec<Arc<Content>>,
     plan: Option<F>,
     planned: Option<T>,
     caller: oneshot::Sender<Result<T, StoreError>>,
@@ -53,7 +54,7 @@ where
 {
     pub(super) fn new(
         account: AccountId,
-        bodies: Vec<Content>,
+        bodies: Vec<Arc<Content>>,
         plan: F,
     ) -> (Self, oneshot::Receiver<Result<T, StoreError>>) {
         let (caller, answer) = oneshot::channel();
@@ -84,7 +85,7 @@ where
         Ok(effects)
     }
 
-    fn bodies(&self) -> &[Content] {
+    fn bodies(&self) -> &[Arc<Content>] {
         &self.bodies
     }
 
@@ -104,6 +105,7 @@ pub(super) struct Writer {
     pub(super) index: Connection,
     pub(super) log: Log,
     pub(super) directory: Arc<Directory>,
+    pub(super) snapshots: Arc<Snapshots>,
     pub(super) watchers: Arc<Watchers>,
     /// Set when a failed batch could not be taken back from the log yet.
     pub(super) unmended: bool,
@@ -131,6 +133,7 @@ impl Writer {
             Ok((entries, refusals)) => {
                 for entry in &entries {
                     self.directory.note(entry);
+                    self.snapshots.note(entry);
                     self.watchers.tell(entry);
                 }
                 for (operation, refused) in batch.into_iter().zip(refusals) {

@@ -1,5 +1,7 @@
 //! Opening, closing and opening again.
 
+use std::time::Duration;
+
 use pillarbox_policy::Ladder;
 use pillarbox_store::{
     AccountId, ContentId, FlagChange, Flags, Mailbox, MailboxId, ModSeq, NewMessage, StoreError,
@@ -7,8 +9,8 @@ use pillarbox_store::{
 };
 
 use crate::steps::{
-    NOW, account, append, append_with, content, create_account, everything, mailbox, message,
-    messages, new_account, octets, uid, verifiers,
+    NOW, account, append, append_with, changes_since, content, create_account, delivery,
+    everything, mailbox, message, messages, new_account, octets, uid, verifiers,
 };
 use crate::{Place, assert_refused};
 
@@ -85,6 +87,7 @@ pub(crate) async fn a_closed_store_refuses_everything(place: Place) {
     let inbox = mailbox(&store, jane, "INBOX").await.id;
     let appended = append(&store, jane, inbox, b"one").await;
     let waiting = message(&store, inbox, &[], b"late").await;
+    let late = delivery(&store, 1, &[jane], b"late").await;
     store.close().await;
     // Once more does no harm.
     store.close().await;
@@ -148,7 +151,15 @@ pub(crate) async fn a_closed_store_refuses_everything(place: Place) {
         .move_messages(jane, inbox, &[uid(1)], inbox)
         .await;
     assert_refused!(refused, StoreError::Closed);
-    let refused = store.mail.changes_since(jane, inbox, ModSeq(0)).await;
+    let refused = changes_since(&store, jane, inbox, ModSeq(0)).await;
+    assert_refused!(refused, StoreError::Closed);
+    let refused = store.mail.snapshot(jane, inbox).await;
+    assert_refused!(refused, StoreError::Closed);
+    let refused = store.mail.open_mailbox(jane, "INBOX").await;
+    assert_refused!(refused, StoreError::Closed);
+    let refused = store.mail.deliver(late).await.unwrap();
+    assert_eq!(refused, [Err(StoreError::Closed)]);
+    let refused = store.leases.take(jane, Duration::MAX).await;
     assert_refused!(refused, StoreError::Closed);
     // It can be opened although the closed one is still held.
     let anew = place.open();
@@ -166,7 +177,7 @@ pub(crate) async fn what_was_under_way_when_the_store_closed_is_whole(place: Pla
     let writers: Vec<_> = (0..16)
         .map(|writer| tokio::spawn(write_until_closed(store.clone(), jane, inbox, writer)))
         .collect();
-    tokio::time::sleep(std::time::Duration::from_millis(60)).await;
+    tokio::time::sleep(Duration::from_millis(60)).await;
     store.close().await;
     let anew = place.open();
     let mut acknowledged = Vec::new();

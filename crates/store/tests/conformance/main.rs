@@ -14,6 +14,7 @@ mod leases;
 mod life;
 mod logins;
 mod mail;
+mod queue;
 #[path = "../steps/mod.rs"]
 mod steps;
 mod wakeups;
@@ -21,7 +22,7 @@ mod wakeups;
 use std::path::Path;
 use std::sync::Arc;
 
-use mail::{appending, changes, flags, mailboxes, reading};
+use mail::{appending, changes, delivering, flags, mailboxes, reading, snapshots};
 use pillarbox_store::{EmbeddedOptions, EmbeddedStore, Stores};
 
 /// A way to have stores.
@@ -134,6 +135,17 @@ macro_rules! engines {
                     a_spool_dropped_unfinished_leaves_nothing
                     nothing_is_lost_among_many_writers
                     an_empty_append_is_nothing;
+                delivering:
+                    each_account_has_the_message_as_its_own
+                    the_same_delivery_again_delivers_nothing
+                    many_who_deliver_the_same_deliver_it_once
+                    each_recipient_has_an_answer_of_its_own;
+                snapshots:
+                    all_who_look_share_one_list
+                    lists_are_right_while_many_write
+                    a_mailbox_is_opened_with_all_that_a_session_needs
+                    changes_come_in_pieces
+                    others_get_in_between_the_slices_of_a_long_operation;
                 reading:
                     ranges_give_each_message_once_and_in_order
                     a_body_is_read_from_anywhere
@@ -175,6 +187,17 @@ macro_rules! engines {
                     a_record_keeps_all_it_says
                     what_strangers_say_is_cut
                     every_outcome_is_kept;
+                queue:
+                    each_recipient_is_one_workers_at_a_time
+                    the_same_message_is_queued_once
+                    a_deadline_that_passed_gives_the_item_to_another
+                    what_is_tried_again_waits_for_its_time
+                    what_ended_is_over_and_says_how
+                    what_nobody_settled_is_leased_again_after_a_restart
+                    one_content_is_read_by_all
+                    the_longest_due_come_first_and_items_page_by_page
+                    messages_that_cannot_be_queued
+                    what_ended_long_ago_is_forgotten;
                 leases:
                     a_maildrop_has_one_holder_at_a_time
                     a_lease_runs_out_unless_it_is_renewed

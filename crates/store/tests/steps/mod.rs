@@ -9,8 +9,9 @@ use std::num::NonZeroU32;
 
 use pillarbox_policy::{Ladder, Timestamp};
 use pillarbox_store::{
-    Account, AccountId, Appended, Changes, ContentId, Flags, Mailbox, MailboxId, Message, ModSeq,
-    NewAccount, NewMessage, ScramKeys, Spool, StoreError, Stores, Uid, UidRange, Verifiers,
+    Account, AccountId, Appended, Changes, ContentId, DeliveryId, Flags, Mailbox, MailboxId,
+    Message, ModSeq, NewAccount, NewDelivery, NewMessage, Recipient, ScramKeys, Spool, StoreError,
+    Stores, Uid, UidRange, Verifiers,
 };
 
 /// When tests take place.
@@ -165,6 +166,32 @@ pub(crate) async fn append_with(
     appended[0]
 }
 
+/// A recipient's INBOX.
+pub(crate) fn recipient(account: AccountId) -> Recipient {
+    Recipient {
+        account,
+        mailbox: "INBOX".to_owned(),
+        flags: Flags::default(),
+    }
+}
+
+/// A delivery to INBOXes; `number` is its identity.
+pub(crate) async fn delivery(
+    store: &Stores,
+    number: u8,
+    accounts: &[AccountId],
+    content: &[u8],
+) -> NewDelivery {
+    NewDelivery {
+        id: DeliveryId([number; 16]),
+        recipients: accounts.iter().copied().map(recipient).collect(),
+        internal_date: NOW,
+        internal_offset: 0,
+        index: Vec::new(),
+        body: spooled(store, content).await,
+    }
+}
+
 /// A whole content, read in pieces.
 pub(crate) async fn content(
     store: &Stores,
@@ -194,6 +221,23 @@ pub(crate) async fn messages(
         .messages(account, mailbox, &[UidRange::ALL])
         .await
         .unwrap()
+}
+
+/// All that changed in a mailbox after `since`, by UID.
+pub(crate) async fn changes_since(
+    store: &Stores,
+    account: AccountId,
+    mailbox: MailboxId,
+    since: ModSeq,
+) -> Result<Changes, StoreError> {
+    let changes = store
+        .mail
+        .changes_since(account, mailbox, since, u32::MAX)
+        .await;
+    changes.map(|mut changes| {
+        changes.changed.sort_by_key(|message| message.uid);
+        changes
+    })
 }
 
 /// All that a store tells about an account, for comparison.
@@ -239,7 +283,7 @@ async fn everything_of(store: &Stores, account: &Account) -> Everything {
             found.contents.insert(message.content, (octets, index));
         }
         found.messages.insert(mailbox.id, listed);
-        let changes = store.mail.changes_since(id, mailbox.id, ModSeq(0)).await;
+        let changes = changes_since(&store, id, mailbox.id, ModSeq(0)).await;
         found.history.insert(mailbox.id, changes.unwrap());
     }
     found

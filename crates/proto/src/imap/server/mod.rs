@@ -11,8 +11,8 @@
 //!
 //! A dialogue emits one [`Event`] for every command that needs accounts or mail, and waits for its owner to
 //! answer: untagged data first, by the methods of the command's file, then [`Dialogue::complete`]. It keeps
-//! no mail, no mailbox list and no sequence numbers; what sequence numbers mean is [`View`], a pure value
-//! that the owner keeps beside it.
+//! no mail, no mailbox list and no sequence numbers; what they mean is
+//! for its owner to know.
 //!
 //! One command family has one file, and the file of the same name in the `server` crate answers it.
 //!
@@ -61,7 +61,6 @@ mod output;
 mod reply;
 mod responses;
 mod state;
-mod view;
 
 pub use clear::{ClearEvent, ClearSettings};
 pub use command::Naming;
@@ -71,7 +70,6 @@ pub use limits::{Limits, Violation};
 pub use reply::{Code, Completion};
 pub use responses::Responses;
 pub use state::{Access, Enabled, Extension, LoginsInClear, StartTls};
-pub use view::{Expunges, NoSuchMessage, Update, View};
 
 use std::ops::{Deref, DerefMut};
 

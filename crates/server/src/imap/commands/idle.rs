@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use pillarbox_proto::imap::server::{Completion, Event, Expunges};
+use pillarbox_proto::imap::server::{Completion, Event};
 use pillarbox_store::Wake;
 use pillarbox_transport::Driven;
 
 use crate::imap::note;
-use crate::imap::session::{Ended, Session};
+use crate::imap::session::{Ended, Selected, Session};
+use crate::imap::view::Expunges;
 
 /// What ended a wait.
 enum Woken {
@@ -18,16 +19,11 @@ enum Woken {
 
 impl Session {
     pub(in crate::imap) async fn idle(&mut self) -> Result<(), Ended> {
-        let Ok((_, account)) = self.mail() else {
-            return Err(Ended::Over);
-        };
-        // Watching begins before the first look, so that nothing falls between.
-        let mut watch = self.context.stores.wakeups.watch(account);
         Box::pin(self.updates(Expunges::Announced, &HashMap::new())).await?;
         loop {
             let woken = tokio::select! {
                 driven = self.conversation.drive() => Woken::Client(driven?),
-                wake = watch.next() => Woken::Store(wake),
+                wake = next_wake(&mut self.selected) => Woken::Store(wake),
                 () = self.shutdown.requested() => Woken::Shutdown,
             };
             match woken {
@@ -42,7 +38,10 @@ impl Session {
                 }
                 Woken::Client(Driven::Closed | Driven::NeedReply) => return Err(Ended::Over),
                 Woken::Store(Some(wake)) => {
-                    if self.concerns(wake) {
+                    if let Some(selected) = &mut self.selected
+                        && selected.concerns(wake)
+                    {
+                        selected.stale = true;
                         Box::pin(self.updates(Expunges::Announced, &HashMap::new())).await?;
                     }
                 }
@@ -50,14 +49,12 @@ impl Session {
             }
         }
     }
+}
 
-    fn concerns(&self, wake: Wake) -> bool {
-        match (&self.selected, wake) {
-            (Some(selected), Wake::Mailbox { mailbox, modseq }) => {
-                selected.id == mailbox && selected.seen < modseq
-            }
-            (Some(_), Wake::Lagged) => true,
-            (_, Wake::MailboxList) | (None, _) => false,
-        }
+/// The next wake-up; without a selected mailbox there is none.
+async fn next_wake(selected: &mut Option<Selected>) -> Option<Wake> {
+    match selected {
+        Some(selected) => selected.watch.next().await,
+        None => std::future::pending().await,
     }
 }

@@ -17,9 +17,10 @@ mod store;
 
 use std::collections::HashMap;
 
-use pillarbox_proto::imap::server::{Access, Completion, Event, Expunges, Naming};
+use pillarbox_proto::imap::server::{Access, Completion, Event, Naming};
 
 use super::session::{Ended, Session};
+use super::view::Expunges;
 
 impl Session {
     /// Carries out what the machine asks for.

@@ -4,7 +4,7 @@
 //! by octet, without regard to ASCII case.
 
 use pillarbox_proto::imap::grammar::{Cursor, Date};
-use pillarbox_proto::imap::server::{Completion, Naming, Search, SearchKey, SearchOutcome, View};
+use pillarbox_proto::imap::server::{Completion, Naming, Search, SearchKey, SearchOutcome};
 use pillarbox_proto::message;
 use pillarbox_store::{AccountId, Mail, Message, StoreError};
 
@@ -13,6 +13,7 @@ use super::select::messages_of;
 use crate::imap::encoded_word::holds;
 use crate::imap::finder::Finder;
 use crate::imap::session::{Handled, Session, failed};
+use crate::imap::view::View;
 
 /// Messages looked up at once.
 const CHUNK: usize = 1_024;
@@ -33,9 +34,7 @@ impl Session {
     async fn find(&mut self, search: &Search) -> Result<Vec<SearchOutcome>, Completion> {
         let (store, account) = self.mail()?;
         let selected = self.selected()?;
-        let uids: Vec<u32> = (1..=selected.view.len())
-            .filter_map(|number| selected.view.uid_of(number))
-            .collect();
+        let uids: Vec<u32> = selected.view.uids().map(|uid| uid.0.get()).collect();
         let mut found = Vec::new();
         for chunk in uids.chunks(CHUNK) {
             let messages = messages_of(&*store, account, selected, chunk)

@@ -1,17 +1,15 @@
 //! SELECT, EXAMINE and CLOSE.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
-use pillarbox_proto::imap::server::{Access, Completion, Select, SelectedMailbox, View};
-use pillarbox_store::{AccountId, Mail, Mailbox, Message, StoreError, Uid, UidRange};
+use pillarbox_proto::imap::server::{Access, Completion, Select, SelectedMailbox};
+use pillarbox_store::{AccountId, Mail, Message, StoreError, Uid, UidRange};
 
 use crate::imap::session::{Ended, Selected, Session, failed};
+use crate::imap::view::View;
 
 /// UIDs asked for at once, which bounds what a look at a large mailbox holds.
-const WINDOW: u32 = 8_192;
-/// Keywords told of at most; others are told with the messages that have them.
-const KEYWORDS: usize = 256;
+const CHUNK: usize = 8_192;
 
 impl Session {
     pub(in crate::imap) async fn select(
@@ -36,45 +34,29 @@ impl Session {
         access: Access,
     ) -> Result<(Selected, SelectedMailbox), Completion> {
         let (store, account) = self.mail()?;
-        let mailbox = store
-            .mailbox(account, &select.mailbox)
+        // Watching begins before the first look, so that nothing falls between.
+        let watch = self.context.stores.wakeups.watch(account);
+        let open = store
+            .open_mailbox(account, &select.mailbox)
             .await
             .map_err(|error| failed(&error))?;
-        let mut uids = Vec::new();
-        let mut keywords = BTreeSet::new();
-        let mut first_unseen = None;
-        for range in windows(&mailbox) {
-            let messages = store
-                .messages(account, mailbox.id, &[range])
-                .await
-                .map_err(|error| failed(&error))?;
-            for message in messages {
-                uids.push(message.uid.0.get());
-                if first_unseen.is_none() && !message.flags.contains("\\Seen") {
-                    first_unseen = u32::try_from(uids.len()).ok();
-                }
-                for flag in message.flags.iter().filter(|flag| !flag.starts_with('\\')) {
-                    if keywords.len() < KEYWORDS && !keywords.contains(flag) {
-                        keywords.insert(flag.to_owned());
-                    }
-                }
-            }
-        }
-        let view = View::new(uids);
+        let view = View::new(open.snapshot.uids);
+        let first_unseen = open.first_unseen.map(|uid| uid.0.get());
         let told = SelectedMailbox {
             messages: view.len(),
-            uid_validity: mailbox.uid_validity,
-            uid_next: mailbox.uid_next,
-            first_unseen,
-            keywords: keywords.into_iter().collect(),
-            highest_modseq: mailbox.highest_modseq.0,
+            uid_validity: open.mailbox.uid_validity,
+            uid_next: open.mailbox.uid_next,
+            first_unseen: first_unseen.and_then(|uid| view.number_of(uid)),
+            keywords: open.keywords,
+            highest_modseq: open.snapshot.modseq.0,
         };
         let selected = Selected {
-            id: mailbox.id,
+            id: open.mailbox.id,
             access,
             view,
-            // What came between the two looks is told as a change.
-            seen: mailbox.highest_modseq,
+            seen: open.snapshot.modseq,
+            watch,
+            stale: false,
         };
         Ok((selected, told))
     }
@@ -106,12 +88,10 @@ pub(in crate::imap) async fn remove_deleted(
 ) -> Result<(), StoreError> {
     let known = match among {
         Some(uids) => uids.to_vec(),
-        None => (1..=selected.view.len())
-            .filter_map(|number| selected.view.uid_of(number))
-            .collect(),
+        None => selected.view.uids().map(|uid| uid.0.get()).collect(),
     };
     let mut doomed = Vec::new();
-    for uids in known.chunks(WINDOW as usize) {
+    for uids in known.chunks(CHUNK) {
         let messages = messages_of(store, account, selected, uids).await?;
         doomed.extend(
             messages
@@ -146,19 +126,6 @@ pub(in crate::imap) fn ranges(uids: &[u32]) -> Vec<UidRange> {
         }
     }
     ranges
-}
-
-/// All UIDs a mailbox can have, in windows.
-fn windows(mailbox: &Mailbox) -> impl Iterator<Item = UidRange> {
-    let last = mailbox.uid_next.get();
-    (0..=last / WINDOW).map(|window| {
-        let from = (window * WINDOW).max(1);
-        let to = (window * WINDOW).saturating_add(WINDOW - 1);
-        UidRange {
-            from: Uid(NonZeroU32::new(from).unwrap_or(NonZeroU32::MIN)),
-            to: Uid(NonZeroU32::new(to).unwrap_or(NonZeroU32::MIN)),
-        }
-    })
 }
 
 #[cfg(test)]

@@ -5,13 +5,14 @@ use std::num::NonZeroU32;
 
 use pillarbox_proto::imap::grammar::SequenceSet;
 use pillarbox_proto::imap::server::{
-    Code, Completion, Expunges, Extension, FlagOperation, Naming, Store as StoreCommand,
+    Code, Completion, Extension, FlagOperation, Naming, Store as StoreCommand,
 };
 use pillarbox_store::{FlagChange, Flags, Message, ModSeq, Uid};
 
 use super::allowed_by;
 use super::select::messages_of;
 use crate::imap::session::{Ended, NO_SUCH_MESSAGE, Session, failed};
+use crate::imap::view::Expunges;
 
 impl Session {
     pub(in crate::imap) async fn store(&mut self, command: &StoreCommand) -> Result<(), Ended> {

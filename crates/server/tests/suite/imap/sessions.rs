@@ -2,8 +2,11 @@
 
 use super::harness::{LOGIN, Server, server};
 use pillarbox_names::TlsStart;
+use pillarbox_store::StoreError;
 use pillarbox_testkit::{corpus, needs};
 use pillarbox_transport::ConnectionError;
+
+use crate::house::{ANN, BOB};
 
 const MESSAGE: &[u8] =
     b"From: Fred <fred@example.org>\r\nTo: ann@example.org\r\nSubject: lunch\r\n\
@@ -551,4 +554,43 @@ async fn python_imaplib() {
             String::from_utf8_lossy(&run.stderr)
         );
     }
+}
+
+/// A session that nobody woke knows all there is to know, and SELECT reads counters and the shared list of
+/// UIDs, never the messages.
+#[tokio::test]
+async fn the_store_is_asked_only_after_a_wake_up() {
+    let server = imaps().await;
+    let house = &server.house;
+    let asked = || {
+        ["Mail::messages", "Mail::snapshot", "Mail::changes_since"]
+            .map(|method| house.faults.calls(method))
+    };
+    let mut ann = server.log_in().await;
+    for number in 0..3 {
+        house.deliver(ANN, &[number]).await;
+    }
+    let answer = ann.ask("SELECT INBOX").await;
+    assert!(
+        answer.contains("* 3 EXISTS\r\n") && answer.contains("[UNSEEN 1]"),
+        "{answer}"
+    );
+    assert_eq!(asked(), [0, 0, 0]);
+    house.deliver(BOB, b"of no concern to her").await;
+    ann.ask("CREATE Elsewhere").await;
+    ann.ask("APPEND Elsewhere {1+}\r\nx").await;
+    for _ in 0..3 {
+        assert_eq!(ann.ask("NOOP").await, "T OK NOOP completed\r\n");
+    }
+    assert_eq!(asked(), [0, 0, 0]);
+    house.deliver(ANN, b"news").await;
+    let told = "* 4 EXISTS\r\nT OK NOOP completed\r\n";
+    assert_eq!(ann.ask("NOOP").await, told);
+    assert_eq!(asked(), [0, 1, 1]);
+    // What could not be asked is asked again.
+    house.deliver(ANN, b"more").await;
+    house.faults.fail("Mail::snapshot", 1, StoreError::Closed);
+    assert_eq!(ann.ask("NOOP").await, "T OK NOOP completed\r\n");
+    house.faults.mend("Mail::snapshot");
+    assert_eq!(ann.ask("NOOP").await, told.replace('4', "5"));
 }

@@ -67,6 +67,63 @@ fn message() -> impl Strategy<Value = AppendedMessage> {
     })
 }
 
+fn delivered() -> impl Strategy<Value = DeliveredMessage> {
+    let to =
+        (any::<i64>(), message(), uid()).prop_map(|(account, message, uid_validity)| DeliveredTo {
+            account: AccountId(account),
+            appended: Appended {
+                mailbox: message.mailbox,
+                uid_validity: uid_validity.0,
+                uid: message.uid,
+                content: message.content,
+                modseq: message.modseq,
+            },
+            flags: message.flags,
+        });
+    let to = prop::collection::vec(to, 0..4);
+    (any::<[u8; 16]>(), message(), to).prop_map(|(id, message, to)| DeliveredMessage {
+        delivery: DeliveryId(id),
+        internal_date: message.internal_date,
+        internal_offset: message.internal_offset,
+        structure: message.structure,
+        size: message.size,
+        crc: message.crc,
+        to,
+    })
+}
+
+fn queued() -> impl Strategy<Value = QueuedMessage> {
+    let addresses = (".*", prop::collection::vec(".*", 0..4));
+    let rest = (any::<Vec<u8>>(), time(), any::<u64>(), any::<u32>());
+    (any::<[u8; 16]>(), addresses, rest).prop_map(|(id, addresses, rest)| QueuedMessage {
+        id: QueueId(id),
+        sender: addresses.0,
+        recipients: addresses.1,
+        about: rest.0,
+        queued: rest.1,
+        size: rest.2,
+        crc: rest.3,
+    })
+}
+
+fn settled() -> impl Strategy<Value = Effect> {
+    let outcome = prop_oneof![
+        Just(Outcome::Done),
+        ".*".prop_map(|why| Outcome::Failed { why }),
+        (time(), ".*").prop_map(|(at, why)| Outcome::Retry { at, why }),
+    ];
+    (any::<[u8; 16]>(), any::<u32>(), outcome, time()).prop_map(|(message, number, outcome, at)| {
+        Effect::QueueSettled {
+            item: ItemId {
+                message: QueueId(message),
+                number,
+            },
+            outcome,
+            at,
+        }
+    })
+}
+
 fn effect() -> impl Strategy<Value = Effect> {
     let uids = || prop::collection::vec(uid(), 0..9);
     let account = (".*", verifiers(), ladder(), time());
@@ -101,6 +158,9 @@ fn effect() -> impl Strategy<Value = Effect> {
             subscribed
         }),
         message().prop_map(|message| Effect::Appended(Box::new(message))),
+        delivered().prop_map(|message| Effect::Delivered(Box::new(message))),
+        queued().prop_map(|message| Effect::Queued(Box::new(message))),
+        settled(),
         (mailbox(), modseq(), flags(), uids()).prop_map(|(mailbox, modseq, flags, uids)| {
             Effect::FlagsSet {
                 mailbox,

@@ -2,7 +2,7 @@
 
 use pillarbox_store::{ContentId, MailboxId, ModSeq, StoreError, UidRange};
 
-use crate::steps::{append, content, create_account, mailbox, octets, range, uid};
+use crate::steps::{append, changes_since, content, create_account, mailbox, octets, range, uid};
 use crate::{Place, assert_refused};
 
 pub(crate) async fn ranges_give_each_message_once_and_in_order(place: Place) {
@@ -121,7 +121,7 @@ pub(crate) async fn what_is_not_there_is_not_found(place: Place) {
     for nowhere in [MailboxId(0), MailboxId(-1), MailboxId(77)] {
         let read = store.mail.messages(jane, nowhere, &[UidRange::ALL]).await;
         assert_refused!(read, StoreError::NotFound { .. });
-        let read = store.mail.changes_since(jane, nowhere, ModSeq(0)).await;
+        let read = changes_since(&store, jane, nowhere, ModSeq(0)).await;
         assert_refused!(read, StoreError::NotFound { .. });
         let expunged = store.mail.expunge(jane, nowhere, &[uid(1)]).await;
         assert_refused!(expunged, StoreError::NotFound { .. });
