@@ -135,9 +135,9 @@ pub fn new_account(address: String, verifiers: Verifiers, now: Timestamp) -> New
 }
 
 /// Stored SCRAM keys as an exchange wants them.
-pub(crate) fn scram_keys(stored: pillarbox_store::ScramKeys) -> sasl::ScramKeys {
+pub(crate) fn scram_keys(mut stored: pillarbox_store::ScramKeys) -> sasl::ScramKeys {
     sasl::ScramKeys {
-        salt: stored.salt,
+        salt: std::mem::take(&mut stored.salt),
         iterations: stored.iterations,
         stored_key: stored.stored_key,
         server_key: stored.server_key,

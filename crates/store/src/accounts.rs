@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use pillarbox_policy::{Ladder, Timestamp};
+use zeroize::Zeroize;
 
 use crate::StoreError;
 
@@ -35,6 +36,13 @@ pub struct ScramKeys {
     pub stored_key: [u8; 32],
     /// `HMAC(SaltedPassword, "Server Key")`.
     pub server_key: [u8; 32],
+}
+
+impl Drop for ScramKeys {
+    fn drop(&mut self) {
+        self.stored_key.zeroize();
+        self.server_key.zeroize();
+    }
 }
 
 impl std::fmt::Debug for ScramKeys {

@@ -15,6 +15,7 @@ mod tests;
 
 use pillarbox_store::{LoginRecord, ScramKeys, Verifiers};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroize;
 
 pub use operator::{Operator, OperatorError};
 pub(crate) use socket::AdminSocket;
@@ -113,12 +114,19 @@ pub struct StoredVerifiers {
     server_key: [u8; 32],
 }
 
+impl Drop for StoredVerifiers {
+    fn drop(&mut self) {
+        self.stored_key.zeroize();
+        self.server_key.zeroize();
+    }
+}
+
 impl From<Verifiers> for StoredVerifiers {
     fn from(verifiers: Verifiers) -> Self {
-        let scram = verifiers.scram_sha256;
+        let mut scram = verifiers.scram_sha256;
         Self {
             argon2id: verifiers.argon2id,
-            salt: scram.salt,
+            salt: std::mem::take(&mut scram.salt),
             iterations: scram.iterations,
             stored_key: scram.stored_key,
             server_key: scram.server_key,
@@ -127,11 +135,11 @@ impl From<Verifiers> for StoredVerifiers {
 }
 
 impl From<StoredVerifiers> for Verifiers {
-    fn from(stored: StoredVerifiers) -> Self {
+    fn from(mut stored: StoredVerifiers) -> Self {
         Self {
-            argon2id: stored.argon2id,
+            argon2id: std::mem::take(&mut stored.argon2id),
             scram_sha256: ScramKeys {
-                salt: stored.salt,
+                salt: std::mem::take(&mut stored.salt),
                 iterations: stored.iterations,
                 stored_key: stored.stored_key,
                 server_key: stored.server_key,

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use pillarbox_policy::SecretBytes;
 use pillarbox_store::{StoreError, Stores};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
@@ -99,7 +100,8 @@ impl Operator {
 
 async fn ask_server(path: &PathBuf, request: &Request) -> io::Result<Answer> {
     let mut stream = UnixStream::connect(path).await?;
-    let mut line = serde_json::to_vec(request)?;
+    let mut line = SecretBytes::new();
+    serde_json::to_writer(&mut line, request)?;
     line.push(b'\n');
     stream.write_all(&line).await?;
     let mut answer = Vec::new();

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use zeroize::Zeroizing;
 
 use super::{Answer, Request, SOCKET, perform::perform};
 use crate::context::Context;
@@ -19,7 +20,7 @@ use crate::shutdown::Shutdown;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The longest request, in octets.
-const LONGEST_REQUEST: u64 = 64 * 1024;
+const LONGEST_REQUEST: usize = 64 * 1024;
 
 /// Operators served at once.
 const MOST: usize = 16;
@@ -80,14 +81,17 @@ impl Drop for AdminSocket {
     }
 }
 
+/// Reads a line into room for the longest one: what verifies a password stands in it, and a buffer that grows leaves
+/// copies behind.
+async fn request(mut reader: impl AsyncRead + Unpin) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST_REQUEST + 1));
+    while reader.read_buf(&mut *line).await? > 0 && !line.contains(&b'\n') {}
+    Ok(line)
+}
+
 async fn serve(stream: UnixStream, cx: &Context) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
-    let mut line = Vec::new();
-    timeout(
-        PATIENCE,
-        BufReader::new(reader.take(LONGEST_REQUEST)).read_until(b'\n', &mut line),
-    )
-    .await??;
+    let line = timeout(PATIENCE, request(reader.take(LONGEST_REQUEST as u64))).await??;
     let answer = match serde_json::from_slice::<Request>(&line) {
         Ok(request) => perform(&cx.stores, &cx.settings(), request).await,
         Err(_) => Answer::Refused {

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
-use pillarbox_policy::Secret;
+use aws_lc_rs::{digest, hmac};
+use pillarbox_policy::{Secret, SecretBytes};
 use pillarbox_store::AccountId;
 use subtle::ConstantTimeEq;
 
@@ -49,13 +49,15 @@ impl Remembered {
 
     /// The digest of a password for an account whose stored verifier is `verifier`.
     pub(super) fn digest(&self, account: AccountId, verifier: &str, password: &Secret) -> Digest {
-        let mut context = hmac::Context::with_key(&self.key);
-        context.update(&account.0.to_be_bytes());
+        let mut parts = SecretBytes::new();
+        parts.extend_from_slice(&account.0.to_be_bytes());
         // Lengths keep the parts apart.
-        context.update(&(verifier.len() as u64).to_be_bytes());
-        context.update(verifier.as_bytes());
-        context.update(password.expose().as_bytes());
-        let tag = context.sign();
+        parts.extend_from_slice(&(verifier.len() as u64).to_be_bytes());
+        parts.extend_from_slice(verifier.as_bytes());
+        parts.extend_from_slice(password.expose().as_bytes());
+        // Hashed in one call, which zeroes what it works on: an `hmac::Context` with the password in it would be
+        // copied about the stack.
+        let tag = hmac::sign(&self.key, digest::digest(&digest::SHA256, &parts).as_ref());
         let mut digest = [0; 32];
         for (to, from) in digest.iter_mut().zip(tag.as_ref()) {
             *to = *from;
