@@ -9,12 +9,13 @@ use std::num::NonZeroU32;
 
 use libfuzzer_sys::fuzz_target;
 use pillarbox_fuzz::server_facts;
+use pillarbox_policy::{LoginOutcome, LoginRefusal};
 use pillarbox_proto::imap::server::{
-    Code, Completion, Denial, Event, FetchItem, Limits, Login, Naming, SearchOutcome,
+    Code, Completion, Event, FetchItem, Limits, Naming, SearchOutcome,
     SelectedMailbox, Server, StatusValues, Violation,
 };
 use pillarbox_proto::line::LineError;
-use pillarbox_proto::sasl::Nonce;
+use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Nonce};
 use pillarbox_proto::{Machine, Sealed, Start, Step};
 
 #[path = "../../crates/proto/tests/imap/view.rs"]
@@ -37,19 +38,17 @@ impl Owner {
         );
         match event {
             Event::NeedPermit => unreachable!("that comes in the clear alone"),
-            Event::Login(Login::Nonce(_)) => {
-                dialogue.exchange_nonce(Nonce::from_random([1; Nonce::RANDOM]));
-            }
-            Event::Login(Login::Password { login, .. }) => {
-                self.let_in = login.starts_with('a');
-                let decided = if self.let_in {
-                    Ok(())
-                } else {
-                    Err(Denial::Credentials)
-                };
-                dialogue.login_decided(decided);
-            }
-            Event::Login(_) => dialogue.login_decided(Err(Denial::Unavailable)),
+            Event::Login(login) => dialogue.answer_login(match login.question {
+                LoginQuestion::Nonce => LoginAnswer::Nonce(Nonce::from_random([1; Nonce::RANDOM])),
+                LoginQuestion::Password { login, .. } if login.starts_with('a') => {
+                    LoginAnswer::Accept
+                }
+                LoginQuestion::Ended { outcome, .. } => {
+                    self.let_in = outcome == LoginOutcome::Succeeded;
+                    LoginAnswer::Recorded
+                }
+                _ => LoginAnswer::Refuse(LoginRefusal::Credentials),
+            }),
             Event::MessageAborted => {}
             Event::MessagePiece(piece) => assert!(!piece.is_empty() && piece.len() <= 16 * 1024),
             Event::Append(append) if append.mailbox == "x" => {

@@ -7,13 +7,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use pillarbox_fuzz::{binding, server_facts};
+use pillarbox_policy::{LoginOutcome, LoginRefusal};
 use pillarbox_proto::line::LineError;
 use pillarbox_proto::machine::MAX_OUTPUT;
 use pillarbox_proto::pop3::maildrop::{Entry, Maildrop, UniqueId};
-use pillarbox_proto::pop3::server::{Event, Limits, LoginRefusal, Server, Updated, Violation};
+use pillarbox_proto::pop3::server::{Event, Limits, Server, Updated, Violation};
 use pillarbox_proto::pop3::stuffing::Wanted;
 use pillarbox_proto::sasl::server::ScramOutcome;
-use pillarbox_proto::sasl::{Nonce, ScramKeys};
+use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Nonce, ScramKeys};
 use pillarbox_proto::{Machine, Sealed, Start, Step};
 
 const MESSAGES: [&[u8]; 2] = [b"A: 1\r\n\r\n.one\r\n", b"bare\n.\nlines"];
@@ -25,38 +26,33 @@ struct Owner {
 }
 
 impl Owner {
-    fn decide(&mut self, server: &mut Server<Sealed>, right: bool) {
-        self.admitted = right;
-        if right {
-            server.admit();
-        } else {
-            server.refuse(LoginRefusal::Credentials);
-        }
-    }
-
     fn answer(&mut self, server: &mut Server<Sealed>, event: Event) {
         match event {
             Event::StartTls | Event::NeedPermit => panic!("STLS inside TLS"),
-            Event::NeedNonce => server.nonce(Nonce::from_random([5; 18])),
-            Event::CheckPassword {
-                login, password, ..
-            } => {
-                self.decide(server, login == "ann" && password == "x".into());
-            }
-            Event::NeedScramKeys { .. } => {
+            Event::Login(login) => server.answer_login(match login.question {
+                LoginQuestion::Nonce => LoginAnswer::Nonce(Nonce::from_random([5; 18])),
+                LoginQuestion::Password { login, password }
+                    if login == "ann" && password == "x".into() =>
+                {
+                    LoginAnswer::Accept
+                }
+                LoginQuestion::Password { .. } => LoginAnswer::Refuse(LoginRefusal::Credentials),
                 // Derived keys would cost all the time; these match no password.
-                server.scram_keys(ScramKeys {
+                LoginQuestion::ScramKeys { .. } => LoginAnswer::Keys(ScramKeys {
                     salt: vec![1; 16],
                     iterations: 4096,
                     stored_key: [2; 32],
                     server_key: [3; 32],
-                });
-            }
-            Event::CheckScram { outcome, .. } => {
-                assert_eq!(outcome, ScramOutcome::Refuted);
-                self.decide(server, false);
-            }
-            Event::ExchangeFailed { .. } => {}
+                }),
+                LoginQuestion::Proof { outcome, .. } => {
+                    assert_eq!(outcome, ScramOutcome::Refuted);
+                    LoginAnswer::Accept
+                }
+                LoginQuestion::Ended { outcome, .. } => {
+                    self.admitted = outcome == LoginOutcome::Succeeded;
+                    LoginAnswer::Recorded
+                }
+            }),
             Event::OpenMaildrop { .. } => {
                 assert!(self.admitted && !self.opened);
                 self.opened = true;

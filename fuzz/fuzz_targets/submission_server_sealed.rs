@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
 use pillarbox_fuzz::{binding, server_facts};
-use pillarbox_proto::sasl::{Nonce, ScramKeys};
+use pillarbox_policy::{LoginOutcome, LoginRefusal};
+use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Nonce, ScramKeys};
 use pillarbox_proto::smtp::Refusal;
-use pillarbox_proto::smtp::submission::server::{Config, Event, LoginAnswer, Server, Violation};
+use pillarbox_proto::smtp::submission::server::{Config, Event, Server, Violation};
 use pillarbox_proto::{Machine, Sealed, Start, Step};
 
 const LIMIT: u64 = 4096;
@@ -41,23 +42,24 @@ impl Owner {
 
     fn answer(&mut self, server: &mut Server<Sealed>, event: Event) {
         match event {
-            Event::NeedNonce => server.nonce(Nonce::from_random([1; Nonce::RANDOM])),
-            Event::NeedScramKeys { .. } => server.scram_keys(ScramKeys {
-                salt: vec![9; 16],
-                iterations: 4096,
-                stored_key: [1; 32],
-                server_key: [2; 32],
+            Event::Login(login) => server.answer_login(match login.question {
+                LoginQuestion::Nonce => LoginAnswer::Nonce(Nonce::from_random([1; Nonce::RANDOM])),
+                LoginQuestion::ScramKeys { .. } => LoginAnswer::Keys(ScramKeys {
+                    salt: vec![9; 16],
+                    iterations: 4096,
+                    stored_key: [1; 32],
+                    server_key: [2; 32],
+                }),
+                LoginQuestion::Password { .. } if !self.generous => {
+                    LoginAnswer::Refuse(LoginRefusal::Credentials)
+                }
+                LoginQuestion::Password { .. } | LoginQuestion::Proof { .. } => LoginAnswer::Accept,
+                LoginQuestion::Ended { outcome, .. } => {
+                    assert!(!self.authenticated);
+                    self.authenticated = outcome == LoginOutcome::Succeeded;
+                    LoginAnswer::Recorded
+                }
             }),
-            Event::CheckPassword { .. } => server.login_decided(if self.generous {
-                LoginAnswer::Accept
-            } else {
-                LoginAnswer::Refuse
-            }),
-            Event::CheckScram { .. } => server.login_decided(LoginAnswer::Accept),
-            Event::Authenticated { .. } => {
-                assert!(!self.authenticated);
-                self.authenticated = true;
-            }
             Event::Sender(_) => {
                 assert!(self.authenticated);
                 self.recipients = 0;

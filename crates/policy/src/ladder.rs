@@ -71,7 +71,7 @@ pub struct Admission(());
 ///
 /// On a cleartext channel every refusal must have the same bytes and timing, so this never reaches the wire
 /// there (S4.1-4, S4.1-5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LadderRefusal {
     /// The account may not use cleartext any more.
     NeedsTls,

@@ -23,6 +23,7 @@ mod facts;
 mod grants;
 mod ladder;
 mod level;
+mod login;
 mod names;
 mod refusal;
 mod time;
@@ -38,6 +39,7 @@ pub use facts::{ChannelBinding, FactsParts, PeerProof, TlsEnd, TlsFacts, TlsReco
 pub use grants::{CleartextGrant, Grants, LegacyWindow};
 pub use ladder::{Admission, Grant, Ladder, LadderRefusal, Ratchet, Rung};
 pub use level::{AccountLevel, Consent, ConsentRecord, Level, Lowering, StoredLevel};
+pub use login::{LoginAbort, LoginOutcome, LoginRefusal, Tampering, UnknownOutcome};
 pub use names::{CipherSuite, Group, TlsVersion};
 pub use refusal::{Code, Refusal};
 pub use time::Timestamp;

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;
 use mail_parser::MessageParser;
-use pillarbox_proto::imap::server::{Completion, Event, Limits, Login, SelectedMailbox, Server};
+use pillarbox_proto::imap::server::{Completion, Event, Limits, SelectedMailbox, Server};
 use pillarbox_proto::message::{IndexLimits, Indexer};
+use pillarbox_proto::sasl::LoginAnswer;
 use pillarbox_proto::{Machine, Sealed, Start, Step};
 use pillarbox_testkit::facts;
 
@@ -51,7 +52,7 @@ fn with_mailbox() -> Server<Sealed> {
     dialogue.input(b"a LOGIN juliet wherefore\r\nb SELECT INBOX\r\n");
     loop {
         match dialogue.poll() {
-            Step::Event(Event::Login(Login::Password { .. })) => dialogue.login_decided(Ok(())),
+            Step::Event(Event::Login(_)) => dialogue.answer_login(LoginAnswer::Accept),
             Step::Event(Event::Select(_)) => dialogue.selected(&SelectedMailbox {
                 messages: 3,
                 uid_validity: NonZeroU32::MIN,

@@ -25,6 +25,7 @@
 //! ```
 
 pub mod channel;
+mod http;
 pub mod imap;
 pub mod line;
 pub mod machine;
@@ -32,8 +33,12 @@ pub mod message;
 pub mod pop3;
 pub mod sasl;
 pub mod server_text;
+mod session_limits;
 pub mod smtp;
+mod violation;
 
 pub use channel::{ChannelState, Clear, Injected, Legacy, LoginChannel, Sealed};
 pub use machine::{AsksForPermit, Machine, OnChannel, Start, Step, Upgrade};
 pub use server_text::ServerText;
+pub use session_limits::SessionLimits;
+pub use violation::Violation;

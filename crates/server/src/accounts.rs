@@ -7,6 +7,7 @@ use pillarbox_store::{NewAccount, Verifiers};
 
 use crate::auth::{HashingError, hash};
 use crate::config::Settings;
+use crate::random;
 
 /// Iterations of SCRAM-SHA-256 for new passwords (R7677-1: at least 4096, higher preferred). A client pays
 /// for them at each login, some 10 ms; the server only when the password is set.
@@ -107,10 +108,8 @@ impl NewPassword {
     /// # Errors
     /// The system has no randomness.
     pub fn verifiers(&self) -> Result<Verifiers, AccountError> {
-        let mut salt = [0; SCRAM_SALT];
-        aws_lc_rs::rand::fill(&mut salt)
-            .map_err(|_| HashingError::Failed("the system has no randomness to give".to_owned()))?;
-        let keys = sasl::ScramKeys::derive(&self.0, &salt, SCRAM_ITERATIONS)?;
+        let salt = random::bytes::<SCRAM_SALT>().map_err(HashingError::from)?;
+        let keys = sasl::ScramKeys::derive(&self.0, &*salt, SCRAM_ITERATIONS)?;
         Ok(Verifiers {
             argon2id: hash(&self.0)?,
             scram_sha256: pillarbox_store::ScramKeys {

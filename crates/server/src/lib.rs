@@ -36,16 +36,16 @@ pub mod delivery;
 pub mod imap;
 pub mod lifecycle;
 mod listeners;
-mod login_record;
 pub mod pop3;
 mod private_file;
+mod random;
 pub mod received;
 pub mod shutdown;
 pub mod storage;
 pub mod submission;
 mod upgrade;
 
-pub use auth::{AccountHandle, Attempt, Authenticator, Denied};
+pub use auth::{AccountHandle, Authenticator, Origin, SessionLogins};
 pub use config::Settings;
 pub use context::{Context, ListenerInfo};
 pub use lifecycle::{Server, StartError};

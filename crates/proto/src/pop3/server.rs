@@ -17,18 +17,18 @@
 //!
 //! A password, or a mailbox, needs TLS, or a window of the operator's:
 //! ```
-//! use pillarbox_proto::{LoginChannel, pop3::maildrop::Maildrop, pop3::server::Server};
+//! use pillarbox_proto::{LoginChannel, pop3::maildrop::Maildrop, pop3::server::Server, sasl::LoginAnswer};
 //! fn let_in<C: LoginChannel>(server: &mut Server<C>) {
-//!     server.admit();
+//!     server.answer_login(LoginAnswer::Accept);
 //! }
 //! fn open<C: LoginChannel>(server: &mut Server<C>, maildrop: Maildrop) {
 //!     server.open(maildrop);
 //! }
 //! ```
 //! ```compile_fail,E0599
-//! use pillarbox_proto::{Clear, pop3::server::Server};
+//! use pillarbox_proto::{Clear, pop3::server::Server, sasl::LoginAnswer};
 //! fn let_in(server: &mut Server<Clear>) {
-//!     server.admit();
+//!     server.answer_login(LoginAnswer::Accept);
 //! }
 //! ```
 //! ```compile_fail,E0599
@@ -43,19 +43,22 @@ mod transaction;
 
 use std::num::NonZeroU32;
 
-use pillarbox_policy::{Code, LadderRefusal, LegacyWindow, Secret, SecretBytes};
+use pillarbox_policy::{LegacyWindow, LoginAbort, SecretBytes};
 
 use super::maildrop::{Entry, Maildrop};
 use super::stuffing::Stuffer;
 use crate::channel::{End, permit, private};
 use crate::line::{LineBuffer, LineError, LineLimits};
 use crate::machine::MAX_OUTPUT;
-use crate::sasl::server::{Exchange, Failure, Offer, ScramOutcome};
-use crate::sasl::{MAX_LINE, Mechanism, mechanisms_offered};
+use crate::sasl::{LoginAnswer, LoginEvent, Logins, MAX_LINE};
+use crate::session_limits::SessionCounts;
 use crate::{
     AsksForPermit, ChannelState, Clear, Injected, Legacy, LoginChannel, Machine, OnChannel, Sealed,
-    Start, Step, Upgrade,
+    SessionLimits, Start, Step, Upgrade,
 };
+
+pub use crate::Violation;
+pub use crate::sasl::LoginsInClear;
 
 /// Limits of a session. Each has a default that suits the open Internet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,21 +66,15 @@ pub struct Limits {
     /// The longest command, in octets with its CRLF (RFC 2449 §4). Lines of an AUTH exchange have their own
     /// limit, [`MAX_LINE`] (R5034-2).
     pub command_line: usize,
-    /// Lines that are no command, or not in this state, before the session ends (S6).
-    pub errors: u32,
-    /// Failed logins before the session ends.
-    pub failed_logins: u32,
-    /// Commands of all kinds before login.
-    pub commands_before_login: u32,
+    /// What is the same for all protocols.
+    pub session: SessionLimits,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             command_line: 255,
-            errors: 10,
-            failed_logins: 5,
-            commands_before_login: 50,
+            session: SessionLimits::default(),
         }
     }
 }
@@ -89,16 +86,6 @@ pub enum Stls {
     Available,
     /// It is neither.
     Unavailable,
-}
-
-/// Whether a cleartext session lists ways to log in: where a grant is open to its peer. Only a hint to the client;
-/// each login is asked about when it comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoginsInClear {
-    /// They are listed.
-    Listed,
-    /// They are not.
-    NotListed,
 }
 
 /// What a cleartext machine is started with.
@@ -120,41 +107,8 @@ pub enum Event {
     /// USER, PASS or AUTH came in the clear, and nothing of it was looked at. Read the grants now, and answer with
     /// the window that is open, or [`AsksForPermit::refuse_login`].
     NeedPermit,
-    /// An exchange needs randomness. Answer with [`Server::nonce`].
-    NeedNonce,
-    /// Is this the password, and may it be used here? Answer with [`Server::admit`] or [`Server::refuse`].
-    CheckPassword {
-        /// How it came: `USER` or the name of a SASL mechanism, for the login record.
-        mechanism: &'static str,
-        /// The login, prepared.
-        login: String,
-        /// The password, prepared.
-        password: Secret,
-    },
-    /// Which SCRAM keys does this login have? Answer with [`Server::scram_keys`] or [`Server::refuse`].
-    NeedScramKeys {
-        /// The SASL mechanism, for the login record.
-        mechanism: &'static str,
-        /// The login, prepared.
-        login: String,
-    },
-    /// A SCRAM proof was looked at. Answer with [`Server::admit`] or [`Server::refuse`].
-    CheckScram {
-        /// The SASL mechanism, for the login record.
-        mechanism: &'static str,
-        /// The login, prepared.
-        login: String,
-        /// Whether the client knew the password.
-        outcome: ScramOutcome,
-    },
-    /// An exchange failed before any password or proof was looked at, for a reason that may mean that somebody
-    /// stands between ([`Failure::Downgrade`], [`Failure::BindingMismatch`]). For the log; no answer.
-    ExchangeFailed {
-        /// The SASL mechanism.
-        mechanism: &'static str,
-        /// Why.
-        failure: Failure,
-    },
+    /// A login. Answer with [`Server::answer_login`].
+    Login(LoginEvent),
     /// The client has logged in. Answer with [`Server::open`] or [`Server::cannot_open`].
     OpenMaildrop {
         /// The login, prepared.
@@ -173,19 +127,6 @@ pub enum Event {
     },
 }
 
-/// Why a login is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoginRefusal {
-    /// The login or its proof is wrong.
-    Credentials,
-    /// Not before TLS. On a cleartext channel every refusal is answered like this one (S4.1-5).
-    PrivacyRequired,
-    /// Inside TLS: the account has climbed past this channel.
-    Ladder(LadderRefusal),
-    /// The server cannot tell now.
-    Unavailable,
-}
-
 /// Why the maildrop cannot be opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CannotOpen {
@@ -202,38 +143,6 @@ pub enum Updated {
     Removed,
     /// Some are still there (RFC 1939 §6).
     SomeNotRemoved,
-}
-
-/// How a client can break the protocol beyond repair. Whatever reply it is owed was put out before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Violation {
-    /// Bytes followed STLS (S1).
-    #[error("{0}")]
-    Injected(Injected),
-    /// Lines cannot be told apart any more (S8).
-    #[error("{0}")]
-    Line(LineError),
-    /// More wrong commands than [`Limits::errors`].
-    #[error("too many wrong commands")]
-    TooManyErrors,
-    /// More failed logins than [`Limits::failed_logins`].
-    #[error("too many failed logins")]
-    TooManyFailedLogins,
-    /// More commands without a login than [`Limits::commands_before_login`].
-    #[error("too many commands before login")]
-    TooManyCommands,
-}
-
-impl Violation {
-    /// The stable machine code.
-    #[must_use]
-    pub fn code(&self) -> Code {
-        match self {
-            Self::Injected(injected) => injected.code(),
-            _ => Code::ProtocolViolation,
-        }
-    }
 }
 
 /// The server's machine over [`Clear`], [`Legacy`] or [`Sealed`].
@@ -259,11 +168,8 @@ impl Start for Server<Clear> {
 
     /// A session on a cleartext port, with its greeting.
     fn start(channel: &Clear, settings: ClearSettings) -> Self {
-        let listed = match settings.logins {
-            LoginsInClear::Listed => mechanisms_offered(channel.view()),
-            LoginsInClear::NotListed => &[],
-        };
-        let mut core = Core::new(settings.limits, settings.stls, Logins::Ask { listed });
+        let logins = Logins::in_clear(channel, settings.logins);
+        let mut core = Core::new(settings.limits, settings.stls, logins);
         core.say("+OK Pillarbox ready");
         Self {
             core,
@@ -278,11 +184,7 @@ impl Start for Server<Sealed> {
     /// A session inside TLS, with its greeting where one is due (RFC 2595 §4). A client certificate changes nothing:
     /// the state is AUTHORIZATION (S3.1-4).
     fn start(channel: &Sealed, limits: Limits) -> Self {
-        let logins = match permit(channel, None) {
-            Some(permit) => Logins::Open(Offer::new(&permit)),
-            None => Logins::Ask { listed: &[] },
-        };
-        let mut core = Core::new(limits, Stls::Unavailable, logins);
+        let mut core = Core::new(limits, Stls::Unavailable, Logins::sealed(channel));
         if channel.greeting_is_due() {
             core.say("+OK Pillarbox ready");
         }
@@ -351,6 +253,17 @@ impl<C: ChannelState> Server<C> {
 }
 
 impl<C: LoginChannel> Server<C> {
+    /// Answers [`Event::Login`].
+    pub fn answer_login(&mut self, answer: LoginAnswer) {
+        self.core.answer_login(answer);
+    }
+
+    /// The conversation is over: the attempt to log in that is under way, if there is one, ended so. To be put on
+    /// record.
+    pub fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
+        self.core.logins.authentication()?.abort(how)
+    }
+
     /// Whether the client has logged in and the maildrop is open.
     #[must_use]
     pub fn is_in_transaction(&self) -> bool {
@@ -391,36 +304,7 @@ struct Core {
     logins: Logins,
     stls: Stls,
     maildrop: Maildrop,
-    errors: u32,
-    failed_logins: u32,
-    commands: u32,
-}
-
-/// How logins are taken, and how a refused one is answered: in the clear always in the same words.
-#[derive(Debug)]
-enum Logins {
-    /// In the clear: each is asked about before it is looked at.
-    Ask { listed: &'static [Mechanism] },
-    /// In the clear: this one is permitted.
-    Once(Offer),
-    /// Inside TLS.
-    Open(Offer),
-}
-
-impl Logins {
-    fn mechanisms(&self) -> &'static [Mechanism] {
-        match self {
-            Self::Ask { listed } => listed,
-            Self::Once(offer) | Self::Open(offer) => offer.mechanisms(),
-        }
-    }
-
-    fn offer(&mut self) -> Option<&mut Offer> {
-        match self {
-            Self::Ask { .. } => None,
-            Self::Once(offer) | Self::Open(offer) => Some(offer),
-        }
-    }
+    counts: SessionCounts,
 }
 
 #[derive(Debug)]
@@ -434,19 +318,10 @@ enum State {
         user: Option<SecretBytes>,
         line: SecretBytes,
     },
-    /// AUTH was read; a nonce has to come.
-    AwaitNonce {
-        mechanism: Mechanism,
-        initial: Option<SecretBytes>,
-    },
     /// The client owes the next line of an exchange.
-    Exchange(Exchange),
-    /// The session owes an answer to an exchange.
-    ExchangeAsks(Exchange),
-    /// The session decides on USER and PASS.
-    AwaitVerdict {
-        login: String,
-    },
+    Exchange,
+    /// The session owes an answer about a login.
+    AwaitLogin,
     AwaitMaildrop,
     Transaction,
     Listing {
@@ -490,9 +365,7 @@ impl Core {
             logins,
             stls,
             maildrop: Maildrop::default(),
-            errors: 0,
-            failed_logins: 0,
-            commands: 0,
+            counts: SessionCounts::new(limits.session),
         }
     }
 
@@ -505,7 +378,7 @@ impl Core {
                 return Step::Event(event);
             }
             match self.state {
-                State::Authorization { .. } | State::Transaction | State::Exchange(_) => {
+                State::Authorization { .. } | State::Transaction | State::Exchange => {
                     match self.lines.next_line() {
                         Ok(Some(line)) => self.line(line.as_bytes()),
                         Ok(None) => return Step::NeedInput,
@@ -514,9 +387,7 @@ impl Core {
                 }
                 State::Listing { what, next } => self.list_on(what, next),
                 State::AwaitPermit { .. }
-                | State::AwaitNonce { .. }
-                | State::ExchangeAsks(_)
-                | State::AwaitVerdict { .. }
+                | State::AwaitLogin
                 | State::AwaitMaildrop
                 | State::Retrieving { .. }
                 | State::Sending(_)
@@ -539,7 +410,7 @@ impl Core {
 
     fn line(&mut self, line: &[u8]) {
         match std::mem::replace(&mut self.state, State::Transaction) {
-            State::Exchange(exchange) => self.exchange_line(exchange, line),
+            State::Exchange => self.exchange_line(line),
             State::Authorization { user } => self.authorization_line(user, line),
             _ => self.transaction_line(line),
         }
@@ -551,8 +422,8 @@ impl Core {
             self.state = State::Over(Some(Violation::Line(error)));
             return;
         }
-        if matches!(self.state, State::Exchange(_)) {
-            self.end_exchange();
+        if matches!(self.state, State::Exchange) {
+            return self.exchange_line_too_long();
         }
         if let State::Authorization { user } = &mut self.state {
             *user = None;
@@ -568,16 +439,15 @@ impl Core {
     /// Answers a line that is wrong, and ends the session after too many of them.
     fn error(&mut self, line: &str) {
         self.say(line);
-        self.errors += 1;
-        if self.errors > self.limits.errors {
-            self.state = State::Over(Some(Violation::TooManyErrors));
-        }
+        let counted = self.counts.bad();
+        self.unless_too_many(counted);
     }
 
-    /// Back to commands, with their shorter lines.
-    fn end_exchange(&mut self) {
-        self.lines.set_limits(command_lines(self.limits));
-        self.state = State::Authorization { user: None };
+    /// Ends the session where a limit was reached.
+    fn unless_too_many(&mut self, counted: Result<(), Violation>) {
+        if let Err(violation) = counted {
+            self.state = State::Over(Some(violation));
+        }
     }
 
     fn entry(&self, number: NonZeroU32) -> Option<Entry> {

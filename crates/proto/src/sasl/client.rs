@@ -17,10 +17,14 @@
 
 use pillarbox_policy::{Released, SecretBytes, TlsFacts};
 
-use super::{
-    MAX_MESSAGE, Mechanism, Nonce, PrepareError, plain, prepare_login, prepare_password,
-    scram::client::{self as scram, AwaitServerFinal, AwaitServerFirst, Binding},
-};
+pub use super::failure::ClientFailure as Failure;
+
+use super::coding::MAX_MESSAGE;
+use super::mechanism::Mechanism;
+use super::nonce::Nonce;
+use super::plain;
+use super::prepare::{prepare_login, prepare_password};
+use super::scram::client::{self as scram, AwaitServerFinal, AwaitServerFirst, Binding};
 
 /// What a client may use, best first (C11). LOGIN is not in it: whoever has LOGIN has PLAIN.
 const ALLOWED: [Mechanism; 3] = [
@@ -62,42 +66,6 @@ pub enum ClientStep {
     Send(SecretBytes),
     /// Give up: cancel the exchange with `*`, then close.
     Failed(Failure),
-}
-
-/// Why an exchange failed on the client's side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Failure {
-    /// The login cannot be used.
-    #[error("the login {0}")]
-    Login(PrepareError),
-    /// The password cannot be used.
-    #[error("the password {0}")]
-    Password(PrepareError),
-    /// A message that does not follow the mechanism's grammar, or is over a limit.
-    #[error("the server's message does not follow the mechanism's rules")]
-    Malformed,
-    /// The server's nonce does not begin with ours, or adds nothing.
-    #[error("the server's message belongs to another exchange")]
-    NonceMismatch,
-    /// The server asks for too little or too much computing.
-    #[error("the server asks for {asked} iterations, and we agree to 4,096 to 1,000,000")]
-    Iterations {
-        /// What it asked for.
-        asked: u32,
-    },
-    /// The server does not know the password's keys: it is not the one we meant (R5802-2).
-    #[error("the server could not prove that it knows your account; it may be somebody else's")]
-    ServerNotProved,
-    /// The server reported success without proving that it knows the password's keys (R5802-2).
-    #[error("the server ended the login without proving that it knows your account")]
-    EndedEarly,
-    /// The server refused inside the exchange.
-    #[error("the server refused the login")]
-    Refused,
-    /// The server asked for more than the mechanism has to say.
-    #[error("the server asked for more than the mechanism has to say")]
-    UnexpectedChallenge,
 }
 
 /// One exchange.

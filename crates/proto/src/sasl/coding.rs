@@ -6,7 +6,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use pillarbox_policy::SecretBytes;
 use zeroize::Zeroizing;
 
-use super::{MAX_LINE, MAX_MESSAGE};
+/// The longest decoded message either end takes, in octets. With base64 it makes a line of [`MAX_LINE`].
+pub const MAX_MESSAGE: usize = 9 * 1024;
+
+/// The longest base64 line of an exchange, in octets without CRLF: RFC 4954 §4 asks for 12,288, RFC 5034 §4
+/// sets no limit to it but lifts the 255 octets of a command line (R5034-2).
+pub const MAX_LINE: usize = 12 * 1024;
 
 /// The line is not base64, or longer than [`MAX_LINE`]. The protocols' answer is a syntax error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

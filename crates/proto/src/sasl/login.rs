@@ -2,7 +2,8 @@
 
 use pillarbox_policy::Secret;
 
-use super::{plain, server::Failure};
+use super::failure::ServerFailure as Failure;
+use super::plain;
 
 /// What is asked first.
 pub(super) const USERNAME: &[u8] = b"Username:";
@@ -28,6 +29,14 @@ pub(super) enum Next {
 }
 
 impl Login {
+    /// The login, once it was said.
+    pub(super) fn login(&self) -> Option<&str> {
+        match self {
+            Self::Username => None,
+            Self::Password { login } => Some(login),
+        }
+    }
+
     pub(super) fn step(self, message: &[u8]) -> Result<Next, Failure> {
         match self {
             Self::Username => Ok(Next::Ask(Self::Password {

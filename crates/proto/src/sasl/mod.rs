@@ -1,10 +1,10 @@
 //! SASL (RFC 4422) for all protocols: mechanisms, what is listed, what is chosen, and both ends of each exchange.
 //!
 //! One place decides what a server lists and accepts: [`server::Offer`], made from the proof that policy lets a
-//! channel authenticate ([`pillarbox_policy::AuthPermit`]). One place decides what a client uses:
-//! [`client::choose`]. The exchanges are pure machines over decoded messages; the protocols frame them with
-//! [`coding`]. This module knows no account, no clock and no random source: keys, passwords' verdicts and
-//! [`Nonce`]s are inputs.
+//! channel authenticate ([`pillarbox_policy::AuthPermit`]). One place runs a server's side of every login,
+//! for all protocols: [`Authentication`]. One place decides what a client uses: [`client::choose`]. The exchanges
+//! are pure machines over decoded messages. This module knows no account, no clock and no random source: keys,
+//! verdicts on passwords and [`Nonce`]s are inputs.
 //!
 //! ```
 //! use pillarbox_policy::{Channel, MayAuthenticate, may_authenticate};
@@ -17,9 +17,12 @@
 //! assert_eq!(offer.mechanisms()[0], Mechanism::ScramSha256Plus);
 //! ```
 
+mod authentication;
 pub mod client;
 pub mod coding;
+mod failure;
 mod login;
+mod logins;
 mod mechanism;
 mod nonce;
 mod plain;
@@ -27,14 +30,14 @@ mod prepare;
 mod scram;
 pub mod server;
 
+pub use authentication::{
+    Authentication, AuthenticationStep, LoginAnswer, LoginEvent, LoginMethod, LoginQuestion,
+    LoginReply,
+};
+pub use coding::{MAX_LINE, MAX_MESSAGE};
+pub(crate) use logins::Logins;
+pub use logins::LoginsInClear;
 pub use mechanism::{Mechanism, mechanisms_offered};
 pub use nonce::Nonce;
 pub use prepare::{MAX_LOGIN, MAX_PASSWORD, PrepareError, prepare_login, prepare_password};
 pub use scram::keys::{MAX_ITERATIONS, MIN_ITERATIONS, ScramKeys};
-
-/// The longest decoded message either end takes, in octets. With base64 it makes a line of [`MAX_LINE`].
-pub const MAX_MESSAGE: usize = 9 * 1024;
-
-/// The longest base64 line of an exchange, in octets without CRLF: RFC 4954 §4 asks for 12,288, RFC 5034 §4
-/// sets no limit to it but lifts the 255 octets of a command line (R5034-2).
-pub const MAX_LINE: usize = 12 * 1024;

@@ -1,6 +1,6 @@
 //! [`Nonce`]: randomness as an input.
 
-use crate::sasl::coding;
+use super::coding;
 
 /// One end's part of a SCRAM nonce (RFC 5802 §5.1): printable, without a comma.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,13 +2,17 @@
 
 use pillarbox_policy::{Secret, SecretBytes};
 
+use super::failure::ServerFailure as Failure;
 use super::prepare::{prepare_login, prepare_password};
-use super::server::Failure;
 
 /// Reads a client's message into login and password, both prepared.
 ///
-/// An authorization identity has to be empty or the login itself: nobody may act for somebody else here.
-pub(super) fn parse(message: &[u8]) -> Result<(String, Secret), Failure> {
+/// An authorization identity has to be empty or the login itself: nobody may act for somebody else here. `known`
+/// is the login as soon as it can be read, for the record of an attempt that fails.
+pub(super) fn parse(
+    message: &[u8],
+    known: &mut Option<String>,
+) -> Result<(String, Secret), Failure> {
     let mut fields = message.split(|octet| *octet == 0);
     let (Some(authzid), Some(authcid), Some(password), None) =
         (fields.next(), fields.next(), fields.next(), fields.next())
@@ -16,6 +20,7 @@ pub(super) fn parse(message: &[u8]) -> Result<(String, Secret), Failure> {
         return Err(Failure::Malformed);
     };
     let login = login(authcid)?;
+    *known = Some(login.clone());
     if !authzid.is_empty() && self::login(authzid)? != login {
         return Err(Failure::OtherIdentity);
     }
@@ -49,18 +54,19 @@ pub(super) fn compose(login: &str, password: &Secret) -> SecretBytes {
 mod tests {
     use super::*;
 
+    fn read(message: &[u8]) -> Result<(String, Secret), Failure> {
+        parse(message, &mut None)
+    }
+
     #[test]
     fn rfc4616_examples() {
         assert_eq!(
-            parse(b"\0tim\0tanstaaftanstaaf"),
+            read(b"\0tim\0tanstaaftanstaaf"),
             Ok(("tim".to_owned(), "tanstaaftanstaaf".into()))
         );
+        assert_eq!(read(b"Ursel\0Kurt\0xipj3plmq"), Err(Failure::OtherIdentity));
         assert_eq!(
-            parse(b"Ursel\0Kurt\0xipj3plmq"),
-            Err(Failure::OtherIdentity)
-        );
-        assert_eq!(
-            parse(b"Kurt\0Kurt\0xipj3plmq"),
+            read(b"Kurt\0Kurt\0xipj3plmq"),
             Ok(("Kurt".to_owned(), "xipj3plmq".into()))
         );
     }
@@ -78,7 +84,7 @@ mod tests {
             b"\0tim\0\xff",
             b"\xff\0tim\0pw",
         ] {
-            assert_eq!(parse(bad), Err(Failure::Malformed), "{bad:?}");
+            assert_eq!(read(bad), Err(Failure::Malformed), "{bad:?}");
         }
     }
 }

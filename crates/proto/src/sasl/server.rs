@@ -2,7 +2,7 @@
 //!
 //! An exchange takes decoded messages and answers [`ServerStep`]s. What it cannot know it asks for:
 //!
-//! | step | the owner answers with |
+//! | step | the session answers with |
 //! |---|---|
 //! | [`ServerStep::Challenge`] | the client's next message, by [`Exchange::step`] |
 //! | [`ServerStep::NeedScramKeys`] | [`Exchange::scram_keys`] (plausible and stable ones for unknown logins), or a refusal by [`Exchange::decided`] |
@@ -11,16 +11,20 @@
 //!
 //! None of IMAP, POP3 and submission can carry data beside its success reply, so SCRAM's last message goes out
 //! as one more challenge, which the client answers with an empty message (RFC 5034 §4, RFC 4954 §4). It goes
-//! out only after the owner has decided: a login that policy refuses looks like a wrong password (S4.1-5).
+//! out only after the session has decided: a login that policy refuses looks like a wrong password (S4.1-5).
 
 use pillarbox_policy::{AuthPermit, ChannelBinding, Secret};
 
-use super::{
-    MAX_MESSAGE, Mechanism, Nonce, ScramKeys,
-    login::{self, Login, Next},
-    mechanisms_offered, plain,
-    scram::server::{AwaitFinal, AwaitKeys, Finished, Start, Variant},
-};
+pub use super::failure::ServerFailure as Failure;
+pub use super::scram::server::{ScramOutcome, ScramProof};
+
+use super::coding::MAX_MESSAGE;
+use super::login::{self, Login, Next};
+use super::mechanism::{Mechanism, mechanisms_offered};
+use super::nonce::Nonce;
+use super::plain;
+use super::scram::keys::ScramKeys;
+use super::scram::server::{AwaitFinal, AwaitKeys, Finished, Start, Variant};
 
 /// What one connection's server offers. Holds the connection's channel binding, which one authentication at
 /// most may use (R9266-1).
@@ -48,6 +52,13 @@ impl Offer {
         self.mechanisms
     }
 
+    /// Whether [`Offer::start`] would start an exchange.
+    #[must_use]
+    pub fn can_start(&self, mechanism: Mechanism) -> bool {
+        self.mechanisms.contains(&mechanism)
+            && (mechanism != Mechanism::ScramSha256Plus || self.binding.is_some())
+    }
+
     /// Starts an exchange. `None` where the mechanism is not offered, or is SCRAM-SHA-256-PLUS for a second
     /// time on this connection: the client has to connect anew for that.
     ///
@@ -72,7 +83,11 @@ impl Offer {
                 nonce,
             }),
         };
-        Some(Exchange { mechanism, state })
+        Some(Exchange {
+            mechanism,
+            login: None,
+            state,
+        })
     }
 }
 
@@ -109,30 +124,7 @@ pub enum ServerStep {
     Failed(Failure),
 }
 
-/// Whether a SCRAM client knew the password.
-#[derive(Debug, PartialEq, Eq)]
-pub enum ScramOutcome {
-    /// It did.
-    Proved(ScramProof),
-    /// It did not.
-    Refuted,
-}
-
-/// Shows that an [`Exchange`] has verified a client's proof; nothing else can make one.
-///
-/// ```compile_fail,E0423
-/// let forged = pillarbox_proto::sasl::server::ScramProof(());
-/// ```
-#[derive(Debug, PartialEq, Eq)]
-pub struct ScramProof(());
-
-impl ScramProof {
-    pub(super) fn new() -> Self {
-        Self(())
-    }
-}
-
-/// The owner's decision about a login.
+/// The session's decision about a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// Let it in. Without effect where the client's SCRAM proof was refuted.
@@ -141,43 +133,12 @@ pub enum Decision {
     Refuse,
 }
 
-/// Why an exchange failed. All but [`Failure::Malformed`] look the same to the client; the log may tell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Failure {
-    /// A message that does not follow the mechanism's grammar, or is over a limit.
-    #[error("the client's message is malformed")]
-    Malformed,
-    /// The client wants to act for somebody else.
-    #[error("the client asked to act for another login")]
-    OtherIdentity,
-    /// The client says that we cannot bind, but we can: somebody took the PLUS mechanism off the list (R5802-2).
-    #[error("somebody removed SCRAM-SHA-256-PLUS from the list that the client saw")]
-    Downgrade,
-    /// `p=` with a type other than `tls-exporter` (R5802-2).
-    #[error("the client uses a channel binding type that is not supported")]
-    BindingTypeUnsupported,
-    /// `p=` without PLUS, or PLUS without `p=`.
-    #[error("the client's channel binding flag does not fit the mechanism")]
-    BindingFlag,
-    /// `c=` is not this connection's binding: somebody stands between (R5802-2).
-    #[error("the client is bound to another connection; somebody may stand between")]
-    BindingMismatch,
-    /// The client's final nonce is not the one of this exchange.
-    #[error("the client's message belongs to another exchange")]
-    NonceMismatch,
-    /// The owner refused the login: wrong password, unknown login, or policy.
-    #[error("the login was refused")]
-    Refused,
-    /// A fault of the owner's: an answer that nobody asked for.
-    #[error("the exchange was driven out of turn")]
-    OutOfTurn,
-}
-
 /// One exchange, from the client's first message to the end.
 #[derive(Debug)]
 pub struct Exchange {
     mechanism: Mechanism,
+    /// As soon as the client has said it.
+    login: Option<String>,
     state: State,
 }
 
@@ -188,20 +149,15 @@ enum State {
     ScramFirst(Start),
     ScramKeys(AwaitKeys),
     ScramFinal(AwaitFinal),
-    /// The owner decides on a password.
-    Password {
-        login: String,
-    },
-    /// The owner decides on a SCRAM proof.
+    /// The session decides on a password.
+    Password,
+    /// The session decides on a SCRAM proof.
     Scram {
-        login: String,
-        refuted: Option<Failure>,
+        proved: Result<(), Failure>,
         server_final: Vec<u8>,
     },
     /// The client owes the empty answer to SCRAM's last message.
-    Acknowledge {
-        login: String,
-    },
+    Acknowledge,
     Over,
 }
 
@@ -210,6 +166,12 @@ impl Exchange {
     #[must_use]
     pub fn mechanism(&self) -> Mechanism {
         self.mechanism
+    }
+
+    /// Who wants to log in, prepared; `None` until the client has said it.
+    #[must_use]
+    pub fn login(&self) -> Option<&str> {
+        self.login.as_deref()
     }
 
     /// Begins with the client's initial response, where it sent one; otherwise asks for it.
@@ -228,34 +190,25 @@ impl Exchange {
             return ServerStep::Failed(Failure::Malformed);
         }
         let next = match state {
-            State::Plain => plain::parse(message).map(|(login, password)| {
-                let state = State::Password {
-                    login: login.clone(),
-                };
-                (state, ServerStep::CheckPassword { login, password })
-            }),
+            State::Plain => plain::parse(message, &mut self.login).map(check_password),
             State::Login(dialogue) => dialogue.step(message).map(|next| match next {
-                Next::Ask(dialogue) => (
-                    State::Login(dialogue),
-                    ServerStep::Challenge(login::PASSWORD.to_vec()),
-                ),
-                Next::Check { login, password } => (
-                    State::Password {
-                        login: login.clone(),
-                    },
-                    ServerStep::CheckPassword { login, password },
-                ),
+                Next::Ask(dialogue) => {
+                    self.login = dialogue.login().map(str::to_owned);
+                    let prompt = login::PASSWORD.to_vec();
+                    (State::Login(dialogue), ServerStep::Challenge(prompt))
+                }
+                Next::Check { login, password } => check_password((login, password)),
             }),
-            State::ScramFirst(start) => start.client_first(message).map(|next| {
-                let login = next.login.clone();
+            State::ScramFirst(start) => start.client_first(message, &mut self.login).map(|next| {
+                let login = self.login.clone().unwrap_or_default();
                 (State::ScramKeys(next), ServerStep::NeedScramKeys { login })
             }),
-            State::ScramFinal(last) => last.client_final(message).map(Self::check_scram),
-            State::Acknowledge { login } if message.is_empty() => {
-                Ok((State::Over, ServerStep::Done { login }))
-            }
-            State::Acknowledge { .. } => Err(Failure::Malformed),
-            State::ScramKeys(_) | State::Password { .. } | State::Scram { .. } | State::Over => {
+            State::ScramFinal(last) => last
+                .client_final(message)
+                .map(|finished| self.check_scram(finished)),
+            State::Acknowledge if message.is_empty() => Ok(self.done()),
+            State::Acknowledge => Err(Failure::Malformed),
+            State::ScramKeys(_) | State::Password | State::Scram { .. } | State::Over => {
                 Err(Failure::OutOfTurn)
             }
         };
@@ -278,40 +231,42 @@ impl Exchange {
     /// [`ServerStep::NeedScramKeys`], too.
     pub fn decided(&mut self, decision: Decision) -> ServerStep {
         let next = match (std::mem::replace(&mut self.state, State::Over), decision) {
-            (State::Password { login }, Decision::Accept) => {
-                Ok((State::Over, ServerStep::Done { login }))
-            }
+            (State::Password, Decision::Accept) => Ok(self.done()),
             (
                 State::Scram {
-                    login,
-                    refuted: None,
+                    proved,
                     server_final,
                 },
                 Decision::Accept,
-            ) => Ok((
-                State::Acknowledge { login },
-                ServerStep::Challenge(server_final),
-            )),
-            (State::Password { .. } | State::Scram { .. }, _)
-            | (State::ScramKeys(_), Decision::Refuse) => Err(Failure::Refused),
+            ) => proved.map(|()| (State::Acknowledge, ServerStep::Challenge(server_final))),
+            (State::Password | State::Scram { .. } | State::ScramKeys(_), Decision::Refuse) => {
+                Err(Failure::Refused)
+            }
             _ => Err(Failure::OutOfTurn),
         };
         self.go_on(next)
     }
 
-    fn check_scram(finished: Finished) -> (State, ServerStep) {
+    fn check_scram(&self, finished: Finished) -> (State, ServerStep) {
         let Finished {
-            login,
             outcome,
             server_final,
         } = finished;
-        let refuted = (outcome == ScramOutcome::Refuted).then_some(Failure::Refused);
+        let proved = match outcome {
+            ScramOutcome::Proved(_) => Ok(()),
+            ScramOutcome::Refuted => Err(Failure::Refused),
+        };
+        let login = self.login.clone().unwrap_or_default();
         let state = State::Scram {
-            login: login.clone(),
-            refuted,
+            proved,
             server_final,
         };
         (state, ServerStep::CheckScram { login, outcome })
+    }
+
+    fn done(&self) -> (State, ServerStep) {
+        let login = self.login.clone().unwrap_or_default();
+        (State::Over, ServerStep::Done { login })
     }
 
     fn go_on(&mut self, next: Result<(State, ServerStep), Failure>) -> ServerStep {
@@ -323,4 +278,11 @@ impl Exchange {
             Err(failure) => ServerStep::Failed(failure),
         }
     }
+}
+
+fn check_password((login, password): (String, Secret)) -> (State, ServerStep) {
+    (
+        State::Password,
+        ServerStep::CheckPassword { login, password },
+    )
 }

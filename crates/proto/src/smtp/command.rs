@@ -26,8 +26,6 @@ pub(super) enum Verb {
     Quit,
     /// Known to RFC 5321 or its elders, and not served here.
     NotImplemented,
-    /// The first line of an HTTP request: somebody is trying to confuse two protocols (S6).
-    Http,
     Unknown,
 }
 
@@ -60,8 +58,6 @@ impl Verb {
             b"EXPN" | b"TURN" | b"ETRN" | b"ATRN" | b"SEND" | b"SOML" | b"SAML" | b"BURL" => {
                 Self::NotImplemented
             }
-            b"GET" | b"POST" | b"PUT" | b"HEAD" | b"OPTIONS" | b"DELETE" | b"CONNECT"
-            | b"TRACE" | b"PATCH" | b"PRI" => Self::Http,
             _ => Self::Unknown,
         }
     }
@@ -207,7 +203,6 @@ mod tests {
             (Verb::Mail, b" FROM:<>".as_slice())
         );
         assert_eq!(Verb::split(b"QUIT"), (Verb::Quit, b"".as_slice()));
-        assert_eq!(Verb::split(b"POST / HTTP/1.1").0, Verb::Http);
         assert_eq!(Verb::split(b"").0, Verb::Unknown);
         assert_eq!(Verb::split(b" QUIT").0, Verb::Unknown);
         assert_eq!(Verb::split(b"EXPN list").0, Verb::NotImplemented);

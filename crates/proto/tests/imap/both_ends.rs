@@ -8,9 +8,9 @@ use pillarbox_proto::imap::client::{
     TagSeed,
 };
 use pillarbox_proto::imap::grammar::{DateTime, SequenceSet};
-use pillarbox_proto::imap::server::{self, Limits, Login, Server, StartTls};
+use pillarbox_proto::imap::server::{self, Limits, Server, StartTls};
 use pillarbox_proto::message::{IndexLimits, Indexer};
-use pillarbox_proto::sasl::{Mechanism, Nonce, ScramKeys};
+use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Mechanism, Nonce, ScramKeys};
 use pillarbox_proto::{Clear, Machine, Sealed, Start, Step};
 
 const PASSWORD: &str = "tanstaaf \"x\"";
@@ -66,22 +66,23 @@ impl Both {
         loop {
             match self.dialogue.poll() {
                 Step::Output(bytes) => said.extend_from_slice(&bytes),
-                Step::Event(server::Event::Login(login)) => self.log_in(&login),
+                Step::Event(server::Event::Login(login)) => self.log_in(&login.question),
                 Step::NeedInput => return said,
                 step => panic!("{step:?}"),
             }
         }
     }
 
-    fn log_in(&mut self, login: &Login) {
-        match login {
-            Login::Nonce(_) => self.dialogue.exchange_nonce(Nonce::from_random([1; 18])),
-            Login::ScramKeys { .. } => self.dialogue.scram_keys(
+    fn log_in(&mut self, question: &LoginQuestion) {
+        self.dialogue.answer_login(match question {
+            LoginQuestion::Nonce => LoginAnswer::Nonce(Nonce::from_random([1; 18])),
+            LoginQuestion::ScramKeys { .. } => LoginAnswer::Keys(
                 ScramKeys::derive(&PASSWORD.into(), b"salt of sixteen.", 4096).unwrap(),
             ),
-            Login::Scram { .. } => self.dialogue.login_decided(Ok(())),
-            Login::Password { .. } => panic!("there is something better than a password"),
-        }
+            LoginQuestion::Proof { .. } => LoginAnswer::Accept,
+            LoginQuestion::Password { .. } => panic!("there is something better than a password"),
+            LoginQuestion::Ended { .. } => LoginAnswer::Recorded,
+        });
     }
 
     fn ask<E: std::fmt::Debug>(

@@ -9,7 +9,8 @@ use imap_codec::CommandCodec;
 use imap_codec::decode::Decoder;
 use imap_codec::encode::Encoder;
 use pillarbox_proto::imap::grammar::Cursor;
-use pillarbox_proto::imap::server::{Event, Limits, Login, SelectedMailbox, Server};
+use pillarbox_proto::imap::server::{Event, Limits, SelectedMailbox, Server};
+use pillarbox_proto::sasl::LoginAnswer;
 use pillarbox_proto::{Machine, Sealed, Start, Step};
 use pillarbox_testkit::facts;
 use proptest::prelude::*;
@@ -34,9 +35,11 @@ fn selected() -> Server<Sealed> {
     };
     let mut dialogue = Server::<Sealed>::start(&Sealed::new(facts()), limits);
     dialogue.input(b"l LOGIN a b\r\ns SELECT INBOX\r\n");
-    let (_, login) = next(&mut dialogue);
-    assert!(matches!(login, Some(Event::Login(Login::Password { .. }))));
-    dialogue.login_decided(Ok(()));
+    for answer in [LoginAnswer::Accept, LoginAnswer::Recorded] {
+        let (_, login) = next(&mut dialogue);
+        assert!(matches!(login, Some(Event::Login(_))));
+        dialogue.answer_login(answer);
+    }
     let (_, select) = next(&mut dialogue);
     assert!(matches!(select, Some(Event::Select(_))));
     dialogue.selected(&SelectedMailbox {

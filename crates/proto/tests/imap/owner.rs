@@ -2,14 +2,15 @@
 
 use std::num::NonZeroU32;
 
+use pillarbox_policy::LoginRefusal;
 use pillarbox_proto::imap::grammar::{DateTime, SequenceSet};
 use pillarbox_proto::imap::server::{
-    Access, Attribute, Code, Completion, Copy, Denial, Dialogue, Event, FetchItem, FieldFilter,
-    FlagOperation, Listed, Login, Move, Naming, SearchKey, SearchOutcome, SelectedMailbox, Server,
+    Access, Attribute, Code, Completion, Copy, Dialogue, Event, FetchItem, FieldFilter,
+    FlagOperation, Listed, Move, Naming, SearchKey, SearchOutcome, SelectedMailbox, Server,
     StatusValues, Violation,
 };
 use pillarbox_proto::message::{Index, IndexLimits, Indexer};
-use pillarbox_proto::sasl::Nonce;
+use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Nonce};
 use pillarbox_proto::{LoginChannel, Machine, Step};
 
 use crate::channels::window;
@@ -75,8 +76,10 @@ impl Owner {
         let (name, completion) = match event {
             Event::NeedPermit => unreachable!("answered by run"),
             Event::Login(login) => {
-                self.events.push("Login");
-                return answer_login(dialogue, login);
+                if !matches!(login.question, LoginQuestion::Ended { .. }) {
+                    self.events.push("Login");
+                }
+                return dialogue.answer_login(answer_login(&login.question));
             }
             Event::Id(id) => {
                 self.id = id.fields;
@@ -277,21 +280,19 @@ fn exists_already(name: &str) -> Completion {
     }
 }
 
-fn answer_login(dialogue: &mut Dialogue, login: Login) {
-    match login {
-        Login::Nonce(_) => dialogue.exchange_nonce(Nonce::from_random([1; Nonce::RANDOM])),
-        Login::Password {
-            login, password, ..
-        } => {
-            let right = login == "tim" && password.expose() == "tanstaaf \"x\"";
-            dialogue.login_decided(if right {
-                Ok(())
+fn answer_login(question: &LoginQuestion) -> LoginAnswer {
+    match question {
+        LoginQuestion::Nonce => LoginAnswer::Nonce(Nonce::from_random([1; Nonce::RANDOM])),
+        LoginQuestion::Password { login, password } => {
+            if login == "tim" && password.expose() == "tanstaaf \"x\"" {
+                LoginAnswer::Accept
             } else {
-                Err(Denial::Credentials)
-            });
+                LoginAnswer::Refuse(LoginRefusal::Credentials)
+            }
         }
-        Login::ScramKeys { .. } => dialogue.login_decided(Err(Denial::Unavailable)),
-        Login::Scram { .. } => dialogue.login_decided(Ok(())),
+        LoginQuestion::ScramKeys { .. } => LoginAnswer::Refuse(LoginRefusal::Unavailable),
+        LoginQuestion::Proof { .. } => LoginAnswer::Accept,
+        LoginQuestion::Ended { .. } => LoginAnswer::Recorded,
     }
 }
 

@@ -248,7 +248,7 @@ fn lines_at_the_limit_and_one_over() {
 
 #[test]
 fn bad_commands_at_the_limit() {
-    let most = Limits::default().bad_before_login as usize;
+    let most = Limits::default().session.bad_before_login as usize;
     let mut dialogue = sealed();
     let mut owner = Owner::default();
     let (_, end) = said(&mut dialogue, &mut owner, &b"a FOO\r\n".repeat(most - 1));
@@ -258,12 +258,12 @@ fn bad_commands_at_the_limit() {
         out,
         "a BAD Unknown command\r\n* BYE Too many bad commands\r\n"
     );
-    assert_eq!(end, End::Violation(Violation::TooManyBad));
+    assert_eq!(end, End::Violation(Violation::TooManyBadCommands));
 }
 
 #[test]
 fn failed_logins_at_the_limit() {
-    let most = Limits::default().failed_logins as usize;
+    let most = Limits::default().session.failed_logins as usize;
     let (mut dialogue, mut owner) = (sealed(), Owner::default());
     let (out, end) = said(
         &mut dialogue,
@@ -276,7 +276,7 @@ fn failed_logins_at_the_limit() {
     );
     assert_eq!(end, End::NeedInput);
     let (_, end) = said(&mut dialogue, &mut owner, b"a LOGIN tim x\r\n");
-    assert_eq!(end, End::Violation(Violation::TooManyLogins));
+    assert_eq!(end, End::Violation(Violation::TooManyFailedLogins));
 }
 
 /// Before login nothing of what a client sends comes back but its tag.

@@ -1,10 +1,9 @@
 //! The client's machine against the server's.
 
-use pillarbox_policy::{AccountLevel, Credentials};
+use pillarbox_policy::{AccountLevel, Credentials, LoginOutcome, Tampering};
 use pillarbox_proto::pop3::client::{Client, Event, LoggedInBy, LoginError, Violation};
 use pillarbox_proto::pop3::response::ResponseCode;
 use pillarbox_proto::pop3::server::{Limits, LoginsInClear, Server, Stls};
-use pillarbox_proto::sasl::server::Failure;
 use pillarbox_proto::sasl::{Mechanism, Nonce};
 use pillarbox_proto::{ChannelState, Clear, Machine, Sealed, Start, Step};
 use pillarbox_testkit::{Sample, corpus};
@@ -189,7 +188,8 @@ fn r5802_2_a_middleman_with_his_own_tls_fails_the_login() {
         pump(&mut client, &mut server, &mut owner),
         Ok(Event::LoginRefused(_))
     ));
-    assert_eq!(owner.failures, [Failure::BindingMismatch]);
+    let tampering = LoginOutcome::TamperingSuspected(Tampering::ChannelBinding);
+    assert_eq!(owner.outcomes, [tampering]);
     // The binding serves one authentication a connection (R9266-1).
     assert_eq!(
         client.log_in(&credentials(PASSWORD), nonce()),

@@ -1,14 +1,13 @@
 //! A toy owner: one account, a few messages, and a note of everything it was asked.
 
-use pillarbox_policy::{Secret, TlsFacts};
+use pillarbox_policy::{LoginOutcome, LoginRefusal, Secret, TlsFacts};
 use pillarbox_proto::pop3::maildrop::{Entry, Maildrop, UniqueId};
 use pillarbox_proto::pop3::server::{
-    CannotOpen, ClearSettings, Event, Limits, LoginRefusal, LoginsInClear, Server, Stls, Updated,
-    Violation,
+    CannotOpen, ClearSettings, Event, Limits, LoginsInClear, Server, Stls, Updated, Violation,
 };
 use pillarbox_proto::pop3::stuffing::Wanted;
-use pillarbox_proto::sasl::server::{Failure, ScramOutcome};
-use pillarbox_proto::sasl::{Nonce, ScramKeys};
+use pillarbox_proto::sasl::server::ScramOutcome;
+use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Nonce, ScramKeys};
 use pillarbox_proto::{
     AsksForPermit, Clear, Injected, Legacy, LoginChannel, Machine, Sealed, Start, Step,
 };
@@ -33,8 +32,8 @@ pub(crate) struct Owner {
     pub(crate) removed: Vec<u32>,
     /// Every event that has to do with credentials.
     pub(crate) credentials_seen: usize,
-    /// Why exchanges failed, as far as that is told.
-    pub(crate) failures: Vec<Failure>,
+    /// How each attempt to log in ended.
+    pub(crate) outcomes: Vec<LoginOutcome>,
     pub(crate) in_use: bool,
     pub(crate) piece: usize,
     attempts: u8,
@@ -57,7 +56,7 @@ impl Owner {
                 .collect(),
             removed: Vec::new(),
             credentials_seen: 0,
-            failures: Vec::new(),
+            outcomes: Vec::new(),
             in_use: false,
             piece: 7,
             attempts: 0,
@@ -97,27 +96,9 @@ impl Owner {
         match event {
             Event::StartTls => unreachable!("handled by the caller"),
             Event::NeedPermit => server.permit(Some(window())),
-            Event::NeedNonce => {
-                self.credentials_seen += 1;
-                self.attempts += 1;
-                server.nonce(Nonce::from_random([self.attempts; Nonce::RANDOM]));
-            }
-            Event::CheckPassword {
-                login, password, ..
-            } => {
-                self.credentials_seen += 1;
-                decide(server, login == LOGIN && password == Secret::from(PASSWORD));
-            }
-            Event::NeedScramKeys { login, .. } => {
-                let password = if login == LOGIN {
-                    PASSWORD
-                } else {
-                    "nobody has this"
-                };
-                server.scram_keys(ScramKeys::derive(&password.into(), &[4; 16], 4096).unwrap());
-            }
-            Event::CheckScram { login, outcome, .. } => {
-                decide(server, login == LOGIN && outcome != ScramOutcome::Refuted);
+            Event::Login(event) => {
+                let answer = self.answer_login(event.question);
+                server.answer_login(answer);
             }
             Event::OpenMaildrop { login } => {
                 assert_eq!(login, LOGIN);
@@ -127,11 +108,40 @@ impl Owner {
                     server.open(self.maildrop());
                 }
             }
-            Event::ExchangeFailed { failure, .. } => self.failures.push(failure),
             Event::Retrieve { entry } => self.send(server, entry, out),
             Event::Update { entries } => {
                 self.removed = entries.iter().map(|entry| entry.id.uid).collect();
                 server.updated(Updated::Removed);
+            }
+        }
+    }
+
+    fn answer_login(&mut self, question: LoginQuestion) -> LoginAnswer {
+        match question {
+            LoginQuestion::Nonce => {
+                self.credentials_seen += 1;
+                self.attempts += 1;
+                LoginAnswer::Nonce(Nonce::from_random([self.attempts; Nonce::RANDOM]))
+            }
+            LoginQuestion::Password { login, password } => {
+                self.credentials_seen += 1;
+                decide(login == LOGIN && password == Secret::from(PASSWORD))
+            }
+            LoginQuestion::ScramKeys { login } => {
+                let password = if login == LOGIN {
+                    PASSWORD
+                } else {
+                    "nobody has this"
+                };
+                let keys = ScramKeys::derive(&password.into(), &[4; 16], 4096).unwrap();
+                LoginAnswer::Keys(keys)
+            }
+            LoginQuestion::Proof { login, outcome } => {
+                decide(login == LOGIN && outcome != ScramOutcome::Refuted)
+            }
+            LoginQuestion::Ended { outcome, .. } => {
+                self.outcomes.push(outcome);
+                LoginAnswer::Recorded
             }
         }
     }
@@ -156,11 +166,11 @@ impl Owner {
     }
 }
 
-fn decide<C: LoginChannel>(server: &mut Server<C>, right: bool) {
+fn decide(right: bool) -> LoginAnswer {
     if right {
-        server.admit();
+        LoginAnswer::Accept
     } else {
-        server.refuse(LoginRefusal::Credentials);
+        LoginAnswer::Refuse(LoginRefusal::Credentials)
     }
 }
 

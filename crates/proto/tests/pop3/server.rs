@@ -1,13 +1,14 @@
 //! The server's state rules and limits, beyond what transcripts show.
 
+use pillarbox_policy::LoginRefusal;
 use pillarbox_proto::line::LineError;
 use pillarbox_proto::pop3::client::{Client, Event as ClientEvent, LoggedInBy};
 use pillarbox_proto::pop3::maildrop::Maildrop;
 use pillarbox_proto::pop3::server::{
-    Event, Limits, LoginRefusal, LoginsInClear, Server, Stls, Updated, Violation,
+    Event, Limits, LoginsInClear, Server, Stls, Updated, Violation,
 };
-use pillarbox_proto::sasl::{MAX_LINE, Mechanism, Nonce, ScramKeys};
-use pillarbox_proto::{Machine, Sealed, Start, Step};
+use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, MAX_LINE, Mechanism, Nonce, ScramKeys};
+use pillarbox_proto::{Machine, Sealed, SessionLimits, Start, Step};
 use proptest::prelude::*;
 
 use crate::both_ends::{credentials, pump};
@@ -62,7 +63,7 @@ fn every_command_in_every_state() {
     for line in ["RETR", "RETR 0", "RETR x", "TOP 1", "LIST 0", "STAT 1"] {
         assert_eq!(after_login(line), "-ERR wrong arguments\r\n", "{line}");
     }
-    for line in ["", "XYZZY", "LAST", "GET / HTTP/1.1"] {
+    for line in ["", "XYZZY", "LAST"] {
         assert_eq!(before_login(line), "-ERR unknown command\r\n", "{line}");
         assert_eq!(after_login(line), "-ERR unknown command\r\n", "{line}");
     }
@@ -94,16 +95,23 @@ fn r5034_2_lines_of_an_exchange_may_be_longer() {
     let no_message = "+ \r\n-ERR that is no message of this mechanism; the exchange is over\r\n-ERR log in first\r\n";
     assert_eq!(exchange(10_240), no_message);
     assert_eq!(exchange(MAX_LINE), no_message);
-    let too_long = "+ \r\n-ERR line too long\r\n-ERR log in first\r\n";
+    let too_long = "+ \r\n-ERR line too long; the exchange is over\r\n-ERR log in first\r\n";
     assert_eq!(exchange(MAX_LINE + 1), too_long);
 }
 
-#[test]
-fn wrong_commands_at_the_limit_and_one_over() {
-    let limits = Limits {
-        errors: 2,
+fn session(session: SessionLimits) -> Limits {
+    Limits {
+        session,
         ..Limits::default()
-    };
+    }
+}
+
+#[test]
+fn wrong_commands_at_the_limit() {
+    let limits = session(SessionLimits {
+        bad_before_login: 3,
+        ..SessionLimits::default()
+    });
     let unknown = "-ERR unknown command\r\n";
     assert_eq!(
         said(limits, b"X\r\nX\r\n"),
@@ -111,16 +119,19 @@ fn wrong_commands_at_the_limit_and_one_over() {
     );
     assert_eq!(
         said(limits, b"X\r\nX\r\nX\r\nCAPA\r\n"),
-        (unknown.repeat(3), Stop::Violated(Violation::TooManyErrors))
+        (
+            unknown.repeat(3),
+            Stop::Violated(Violation::TooManyBadCommands)
+        )
     );
 }
 
 #[test]
 fn failed_logins_at_the_limit() {
-    let limits = Limits {
+    let limits = session(SessionLimits {
         failed_logins: 2,
-        ..Limits::default()
-    };
+        ..SessionLimits::default()
+    });
     let attempt = b"AUTH PLAIN AGFubkBleGFtcGxlLm9yZwB3cm9uZw==\r\n";
     let wrong = "-ERR [AUTH] wrong login name or password\r\n";
     assert_eq!(said(limits, attempt), (wrong.to_owned(), Stop::NeedInput));
@@ -135,10 +146,10 @@ fn failed_logins_at_the_limit() {
 
 #[test]
 fn commands_before_login_at_the_limit_and_one_over() {
-    let limits = Limits {
+    let limits = session(SessionLimits {
         commands_before_login: 1,
-        ..Limits::default()
-    };
+        ..SessionLimits::default()
+    });
     assert_eq!(
         said(limits, b"USER ann\r\nPASS x\r\n"),
         (
@@ -204,13 +215,26 @@ fn a_removal_that_fails_is_told() {
     assert_eq!(server.poll(), Step::Close);
 }
 
+/// Runs to the question about a password, and answers it so.
+fn decide(server: &mut Server<Sealed>, answer: LoginAnswer) {
+    let asks_for_password = |step| match step {
+        Step::Event(Event::Login(event)) => {
+            matches!(event.question, LoginQuestion::Password { .. })
+        }
+        _ => false,
+    };
+    while !asks_for_password(server.poll()) {}
+    server.answer_login(answer);
+    assert!(matches!(server.poll(), Step::Event(Event::Login(_))));
+    server.answer_login(LoginAnswer::Recorded);
+}
+
 /// A session in the TRANSACTION state with one message.
 fn logged_in() -> Server<Sealed> {
     use pillarbox_proto::pop3::maildrop::{Entry, UniqueId};
     let mut server = sealed(Limits::default());
     server.input(LOG_IN.as_bytes());
-    while !matches!(server.poll(), Step::Event(Event::CheckPassword { .. })) {}
-    server.admit();
+    decide(&mut server, LoginAnswer::Accept);
     assert!(matches!(
         server.poll(),
         Step::Event(Event::OpenMaildrop { .. })
@@ -293,8 +317,7 @@ fn refusals_inside_tls_are_told_apart() {
     ] {
         let mut server = sealed(Limits::default());
         server.input(LOG_IN.as_bytes());
-        while !matches!(server.poll(), Step::Event(Event::CheckPassword { .. })) {}
-        server.refuse(refusal);
+        decide(&mut server, LoginAnswer::Refuse(refusal));
         assert_eq!(server.poll(), Step::Output(reply.into_bytes().into()));
         assert_eq!(server.poll(), Step::NeedInput);
     }
@@ -334,10 +357,12 @@ fn scram_plus_goes_all_the_way() {
 #[test]
 fn answers_nobody_asked_for_change_nothing() {
     let mut server = sealed(Limits::default());
-    server.admit();
-    server.refuse(LoginRefusal::Credentials);
-    server.nonce(Nonce::from_random([1; 18]));
-    server.scram_keys(ScramKeys::derive(&"x".into(), b"salt", 4096).unwrap());
+    server.answer_login(LoginAnswer::Accept);
+    server.answer_login(LoginAnswer::Refuse(LoginRefusal::Credentials));
+    server.answer_login(LoginAnswer::Nonce(Nonce::from_random([1; 18])));
+    let keys = ScramKeys::derive(&"x".into(), b"salt", 4096).unwrap();
+    server.answer_login(LoginAnswer::Keys(keys));
+    server.answer_login(LoginAnswer::Recorded);
     server.open(Maildrop::default());
     server.message_begins(1);
     server.message_piece(b"x");

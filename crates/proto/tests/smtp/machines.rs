@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use pillarbox_names::TlsStart;
-use pillarbox_policy::{AccountLevel, Code, Credentials, Secret, TlsFacts};
-use pillarbox_proto::sasl::server::ScramOutcome;
-use pillarbox_proto::sasl::{Mechanism, Nonce, ScramKeys};
+use pillarbox_policy::{
+    AccountLevel, Code, Credentials, LoginOutcome, LoginRefusal, Secret, TlsFacts,
+};
+use pillarbox_proto::sasl::{
+    LoginAnswer, LoginEvent, LoginMethod, LoginQuestion, Mechanism, Nonce, ScramKeys,
+};
 use pillarbox_proto::smtp::LineEnds;
 use pillarbox_proto::smtp::submission::client::{
     AuthenticateError, Client, Envelope, Event as Told, Failure, SendError,
 };
 use pillarbox_proto::smtp::submission::server::{
-    Config, Event, Limits, LoginAnswer, LoginsInClear, Server, Violation,
+    Config, Event, Limits, LoginsInClear, Server, Violation,
 };
 use pillarbox_proto::smtp::{Body, ReversePath};
 use pillarbox_proto::{
@@ -37,7 +40,7 @@ fn keys() -> ScramKeys {
 /// A toy owner of a server: everything is accepted, and what happened is kept.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Owner {
-    logins: Vec<(Mechanism, bool)>,
+    logins: Vec<(LoginMethod, LoginOutcome)>,
     recipients: usize,
     content: Vec<u8>,
     messages: Vec<Vec<u8>>,
@@ -49,29 +52,25 @@ impl Owner {
     fn answer<C: LoginChannel>(&mut self, server: &mut Server<C>, event: Event) {
         match event {
             Event::StartTls => self.starttls += 1,
-            Event::NeedNonce => server.nonce(Nonce::from_random([1; 18])),
-            Event::NeedScramKeys { .. } => server.scram_keys(keys()),
-            Event::CheckPassword {
-                mechanism,
-                login,
-                password,
-            } => {
-                let right = login == LOGIN && password.expose() == PASSWORD;
-                self.logins.push((mechanism, right));
-                server.login_decided(if right {
-                    LoginAnswer::Accept
-                } else {
-                    LoginAnswer::Refuse
+            Event::Login(LoginEvent { method, question }) => {
+                server.answer_login(match question {
+                    LoginQuestion::Nonce => LoginAnswer::Nonce(Nonce::from_random([1; 18])),
+                    LoginQuestion::ScramKeys { .. } => LoginAnswer::Keys(keys()),
+                    LoginQuestion::Password { login, password }
+                        if login == LOGIN && password.expose() == PASSWORD =>
+                    {
+                        LoginAnswer::Accept
+                    }
+                    LoginQuestion::Password { .. } => {
+                        LoginAnswer::Refuse(LoginRefusal::Credentials)
+                    }
+                    LoginQuestion::Proof { .. } => LoginAnswer::Accept,
+                    LoginQuestion::Ended { outcome, .. } => {
+                        self.logins.push((method, outcome));
+                        LoginAnswer::Recorded
+                    }
                 });
             }
-            Event::CheckScram {
-                mechanism, outcome, ..
-            } => {
-                let right = matches!(outcome, ScramOutcome::Proved(_));
-                self.logins.push((mechanism, right));
-                server.login_decided(LoginAnswer::Accept);
-            }
-            Event::Authenticated { .. } => {}
             Event::Sender(_) => server.accept(),
             Event::Recipient(_) => {
                 self.recipients += 1;
@@ -252,7 +251,13 @@ fn the_best_mechanism_of_the_channel_is_used() {
     };
     let (_, _, owner, mechanism) = logged_in(unbound);
     assert_eq!(mechanism, Mechanism::ScramSha256);
-    assert_eq!(owner.logins, [(Mechanism::ScramSha256, true)]);
+    assert_eq!(
+        owner.logins,
+        [(
+            LoginMethod::Sasl(Mechanism::ScramSha256),
+            LoginOutcome::Succeeded
+        )]
+    );
 }
 
 #[test]
@@ -270,7 +275,9 @@ fn a_wrong_password_is_refused_by_every_mechanism() {
         panic!("{told:?}");
     };
     assert!(failure.to_string().contains("535 5.7.8"), "{failure}");
-    assert_eq!(owner.logins, [(Mechanism::ScramSha256Plus, false)]);
+    let plus = LoginMethod::Sasl(Mechanism::ScramSha256Plus);
+    let refused = LoginOutcome::Refused(LoginRefusal::Credentials);
+    assert_eq!(owner.logins, [(plus, refused)]);
     assert_eq!(client.send(envelope(1, 1)), Err(SendError::OutOfTurn));
 }
 
@@ -448,7 +455,7 @@ fn fragments() -> impl Strategy<Value = Vec<u8>> {
 fn small() -> Arc<Config> {
     let mut config = Config::new("mail.example.org");
     config.limits.message = 40;
-    config.limits.errors_before_login = 20;
+    config.limits.session.bad_before_login = 20;
     Arc::new(config)
 }
 

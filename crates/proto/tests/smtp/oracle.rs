@@ -8,8 +8,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use pillarbox_names::Address;
-use pillarbox_proto::sasl::Nonce;
-use pillarbox_proto::smtp::submission::server::{Config, Event, LoginAnswer, Server};
+use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Nonce};
+use pillarbox_proto::smtp::submission::server::{Config, Event, Server};
 use pillarbox_proto::smtp::{Body, ForwardPath, Mail, Rcpt, ReversePath};
 use pillarbox_proto::{Machine, Sealed, Start, Step};
 use pillarbox_testkit::facts;
@@ -58,10 +58,10 @@ fn run(server: &mut Server<Sealed>) -> (String, Option<Event>) {
     loop {
         match server.poll() {
             Step::Output(octets) => out.extend_from_slice(&octets),
-            Step::Event(Event::NeedNonce) => server.nonce(Nonce::from_random([1; 18])),
-            Step::Event(Event::CheckPassword { .. }) => {
-                server.login_decided(LoginAnswer::Accept);
-            }
+            Step::Event(Event::Login(event)) => server.answer_login(match event.question {
+                LoginQuestion::Nonce => LoginAnswer::Nonce(Nonce::from_random([1; 18])),
+                _ => LoginAnswer::Accept,
+            }),
             Step::Event(event @ (Event::Sender(_) | Event::Recipient(_))) => {
                 server.accept();
                 last = Some(event);

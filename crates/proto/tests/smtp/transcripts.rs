@@ -4,12 +4,14 @@
 
 use std::sync::Arc;
 
-use pillarbox_policy::{AccountLevel, Credentials, TlsFacts};
-use pillarbox_proto::sasl::Nonce;
+use pillarbox_policy::{
+    AccountLevel, Credentials, LadderRefusal, LoginOutcome, LoginRefusal, TlsFacts, TlsVersion,
+};
+use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Nonce};
 use pillarbox_proto::smtp::LineEnds;
 use pillarbox_proto::smtp::submission::client::{Client, Envelope};
 use pillarbox_proto::smtp::submission::server::{
-    Config, Event, LoginAnswer, LoginsInClear, Server, StartTlsOffer,
+    Config, Event, LoginsInClear, Server, StartTlsOffer,
 };
 use pillarbox_proto::smtp::{Body, DeliveryReports, ForwardPath, Mail, Refusal, ReversePath};
 use pillarbox_proto::{
@@ -129,19 +131,7 @@ impl Served {
         match event {
             Event::StartTls => self.starttls = true,
             Event::NeedPermit => server.permit(Some(window())),
-            Event::NeedNonce => server.nonce(Nonce::from_random([1; 18])),
-            Event::CheckPassword {
-                login, password, ..
-            } => {
-                server.login_decided(match (login.as_str(), password.expose()) {
-                    ("ann@example.org", "secret") => LoginAnswer::Accept,
-                    ("old@example.org", "secret") => LoginAnswer::PasswordChangeNeeded,
-                    ("tls13@example.org", _) => LoginAnswer::ChannelTooWeak,
-                    ("later@example.org", _) => LoginAnswer::Unavailable,
-                    _ => LoginAnswer::Refuse,
-                });
-            }
-            Event::Authenticated { login, .. } => assert_eq!(login, "ann@example.org"),
+            Event::Login(event) => server.answer_login(answer_login(event.question)),
             Event::Sender(Mail { reverse_path, .. }) => match &reverse_path {
                 ReversePath::Null => server.accept(),
                 ReversePath::Address(address) if !address.domain().is_fully_qualified() => {
@@ -230,6 +220,28 @@ impl Session for Served {
     }
 }
 
+fn answer_login(question: LoginQuestion) -> LoginAnswer {
+    let refusal = match question {
+        LoginQuestion::Nonce => return LoginAnswer::Nonce(Nonce::from_random([1; 18])),
+        LoginQuestion::Password { login, password } => match (login.as_str(), password.expose()) {
+            ("ann@example.org", "secret") => return LoginAnswer::Accept,
+            ("old@example.org", "secret") => LoginRefusal::PasswordChangeNeeded,
+            ("tls13@example.org", _) => {
+                LoginRefusal::Ladder(LadderRefusal::NeedsVersion(TlsVersion::Tls13))
+            }
+            ("later@example.org", _) => LoginRefusal::Unavailable,
+            _ => LoginRefusal::Credentials,
+        },
+        LoginQuestion::Ended { login, outcome } => {
+            let ann = login.as_deref() == Some("ann@example.org");
+            assert!(ann || outcome != LoginOutcome::Succeeded);
+            return LoginAnswer::Recorded;
+        }
+        other => panic!("{other:?}"),
+    };
+    LoginAnswer::Refuse(refusal)
+}
+
 fn configured(start: &Start) -> Config {
     let mut config = Config::new("mail.example.org");
     for (key, value) in &start.settings {
@@ -239,11 +251,13 @@ fn configured(start: &Start) -> Config {
             ("message", octets) => config.limits.message = octets.parse().unwrap(),
             ("recipients", count) => config.limits.recipients = count.parse().unwrap(),
             ("errors", count) => {
-                config.limits.errors = count.parse().unwrap();
-                config.limits.errors_before_login = config.limits.errors;
+                config.limits.session.bad_before_login = count.parse().unwrap();
+                config.limits.session.bad_after_login = config.limits.session.bad_before_login;
             }
-            ("commands", count) => config.limits.commands_before_login = count.parse().unwrap(),
-            ("logins", count) => config.limits.failed_logins = count.parse().unwrap(),
+            ("commands", count) => {
+                config.limits.session.commands_before_login = count.parse().unwrap()
+            }
+            ("logins", count) => config.limits.session.failed_logins = count.parse().unwrap(),
             _ => panic!("there is no setting {key} {value}"),
         }
     }

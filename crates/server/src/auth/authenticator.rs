@@ -5,18 +5,23 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
-use pillarbox_policy::{Admission, Channel, Ladder, Secret, Timestamp};
+use pillarbox_policy::{
+    Admission, Channel, Ladder, LoginAbort, LoginOutcome, LoginRefusal, Secret, Timestamp,
+};
 use pillarbox_proto::sasl::server::ScramOutcome;
-use pillarbox_proto::sasl::{ScramKeys, prepare_password};
+use pillarbox_proto::sasl::{
+    LoginAnswer, LoginEvent, LoginMethod, LoginQuestion, Nonce, prepare_password,
+};
 use pillarbox_store::{Account, Accounts, LadderMove, Logins, StoreError, Stores};
 
-use super::handle::{AccountHandle, Denied, Outcome};
+use super::handle::AccountHandle;
 use super::hashing::{HashingPool, Verdict};
+use super::record;
 use super::remembered::Remembered;
 use super::secret::LoginSecret;
 use super::throttle::{FAILURE_DELAY, Throttle};
 use crate::config::Settings;
-use crate::{accounts, clock, login_record};
+use crate::{accounts, clock, random};
 
 /// On a cleartext channel every refusal leaves this long after the attempt came in, or at the next whole
 /// multiple, whatever was done meanwhile (S4.1-4).
@@ -25,19 +30,57 @@ const CLEARTEXT_PACE: Duration = Duration::from_secs(1);
 /// How old the note of a weaker login may grow before it is written again: the ratchet counts days.
 const WEAKER_USE_GRAIN: i64 = 3600;
 
-/// Where an attempt comes from and how.
+/// Where the logins of a session come from.
 #[derive(Debug, Clone, Copy)]
-pub struct Attempt<'a> {
+pub struct Origin<'a> {
     /// Name of the listener.
     pub listener: &'a str,
     /// The client.
     pub remote: SocketAddr,
     /// What the session runs over.
     pub channel: Channel<'a>,
-    /// SASL mechanism or command: `PLAIN`, `SCRAM-SHA-256-PLUS`, `LOGIN`, `USER`.
-    pub mechanism: &'a str,
     /// What the client says it is (IMAP ID, EHLO name), where it did.
     pub client: Option<&'a str>,
+}
+
+/// The logins of one session: what is known of the attempt under way, and who is logged in.
+#[derive(Debug, Default)]
+pub struct SessionLogins {
+    /// When the question came whose answer is a refusal.
+    begun: Option<Instant>,
+    /// Accepted, and not yet at the end of the exchange.
+    accepted: Option<(Account, Admission)>,
+    account: Option<AccountHandle>,
+}
+
+impl SessionLogins {
+    /// Who is logged in.
+    #[must_use]
+    pub fn account(&self) -> Option<&AccountHandle> {
+        self.account.as_ref()
+    }
+
+    /// Who is logged in, to be kept by the caller.
+    pub(crate) fn take_account(&mut self) -> Option<AccountHandle> {
+        self.account.take()
+    }
+
+    fn asked(&mut self) {
+        self.begun = Some(Instant::now());
+        self.accepted = None;
+    }
+
+    /// The answer to a password or a proof that was looked at.
+    fn decided(&mut self, found: Found, verdict: Result<(), LoginRefusal>) -> LoginAnswer {
+        match (found.admission, verdict, found.account) {
+            (Err(refusal), _, _) | (Ok(_), Err(refusal), _) => LoginAnswer::Refuse(refusal),
+            (Ok(admission), Ok(()), Some(account)) => {
+                self.accepted = Some((account, admission));
+                LoginAnswer::Accept
+            }
+            (Ok(_), Ok(()), None) => LoginAnswer::Refuse(LoginRefusal::Credentials),
+        }
+    }
 }
 
 /// The one way to log in. See the module's documentation for the order in which things happen.
@@ -54,10 +97,10 @@ pub struct Authenticator {
     throttle: Throttle,
 }
 
-/// An attempt that was looked at: the account, if there is one, and what the ladder says.
+/// A login that was looked at: the account, if there is one, and what the ladder says.
 struct Found {
     account: Option<Account>,
-    admission: Result<Admission, Outcome>,
+    admission: Result<Admission, LoginRefusal>,
 }
 
 impl Authenticator {
@@ -78,103 +121,86 @@ impl Authenticator {
         })
     }
 
-    /// Checks a password.
-    ///
-    /// # Errors
-    /// See [`Denied`].
-    pub async fn password(
+    /// Answers everything a machine asks about a login, for every protocol. The end of an attempt is on record
+    /// when this returns, and a refusal leaves at its own pace.
+    pub async fn answer(
         &self,
-        attempt: &Attempt<'_>,
-        login: &str,
-        password: Secret,
-    ) -> Result<AccountHandle, Denied> {
-        let begun = Instant::now();
-        let found = self.find(attempt, login).await;
-        let outcome = match &found.admission {
-            // The ladder said no: the password is dropped unread (S4.1-4).
-            Err(outcome) => Err(*outcome),
-            Ok(admission) => self
-                .check(found.account.as_ref(), password)
-                .await
-                .map(|()| *admission),
-        };
-        self.conclude(attempt, login, found.account, outcome, begun)
-            .await
-    }
-
-    /// The SCRAM keys for a login name. Names that are no accounts, or may not log in over this channel,
-    /// get keys of the same shape that are always the same for one name and match no password.
-    ///
-    /// # Errors
-    /// [`Denied::TooManyFailures`], [`Denied::Unavailable`], or [`Denied::PrivacyRequired`] for either on a
-    /// cleartext channel. The attempt is on record then; the exchange is over.
-    pub async fn scram_keys(
-        &self,
-        attempt: &Attempt<'_>,
-        login: &str,
-    ) -> Result<ScramKeys, Denied> {
-        let begun = Instant::now();
-        let found = self.find(attempt, login).await;
-        match (found.admission, found.account) {
-            (Ok(_), Some(account)) => Ok(accounts::scram_keys(account.verifiers.scram_sha256)),
-            (Ok(_), None) | (Err(Outcome::Ladder(_)), _) => {
-                Ok(self.secret.decoy(&self.address_of(login)))
-            }
-            (Err(outcome), account) => {
-                match self
-                    .conclude(attempt, login, account, Err(outcome), begun)
-                    .await
-                {
-                    Err(denied) => Err(denied),
-                    Ok(_) => Err(Denied::Unavailable),
+        logins: &mut SessionLogins,
+        origin: &Origin<'_>,
+        event: LoginEvent,
+    ) -> LoginAnswer {
+        match event.question {
+            LoginQuestion::Nonce => match random::bytes() {
+                Ok(random) => LoginAnswer::Nonce(Nonce::from_random(*random)),
+                Err(error) => {
+                    tracing::error!(%error, "logins are refused");
+                    LoginAnswer::Refuse(LoginRefusal::Unavailable)
                 }
+            },
+            LoginQuestion::ScramKeys { login } => {
+                logins.asked();
+                self.scram_keys(origin, &login).await
+            }
+            LoginQuestion::Password { login, password } => {
+                logins.asked();
+                let found = self.find(origin, &login).await;
+                let verdict = match found.admission {
+                    // The ladder said no: the password is dropped unread (S4.1-4).
+                    Err(refusal) => Err(refusal),
+                    Ok(_) => self.check(found.account.as_ref(), password).await,
+                };
+                logins.decided(found, verdict)
+            }
+            LoginQuestion::Proof { login, outcome } => {
+                logins.asked();
+                let found = self.find(origin, &login).await;
+                let verdict = match outcome {
+                    ScramOutcome::Proved(_) => Ok(()),
+                    ScramOutcome::Refuted => Err(LoginRefusal::Credentials),
+                };
+                logins.decided(found, verdict)
+            }
+            LoginQuestion::Ended { login, outcome } => {
+                let end = End {
+                    method: event.method,
+                    login: login.unwrap_or_default(),
+                    outcome,
+                };
+                self.conclude(logins, origin, end).await;
+                LoginAnswer::Recorded
             }
         }
     }
+}
 
-    /// Decides about a SCRAM exchange. To be asked *before* the server's final message is sent: the ladder
-    /// may still refuse, and a client that was refused must not hold the server's signature.
-    ///
-    /// # Errors
-    /// See [`Denied`]; always for [`ScramOutcome::Refuted`].
-    pub async fn scram_finished(
-        &self,
-        attempt: &Attempt<'_>,
-        login: &str,
-        outcome: &ScramOutcome,
-    ) -> Result<AccountHandle, Denied> {
-        let begun = Instant::now();
-        let found = self.find(attempt, login).await;
-        let outcome = match (&found.admission, &found.account, outcome) {
-            (Err(outcome), _, _) => Err(*outcome),
-            (Ok(admission), Some(_), ScramOutcome::Proved(_)) => Ok(*admission),
-            (Ok(_), _, _) => Err(Outcome::BadCredentials),
-        };
-        self.conclude(attempt, login, found.account, outcome, begun)
-            .await
-    }
+/// How an attempt ended.
+struct End {
+    method: LoginMethod,
+    /// Empty where the client did not come to say it.
+    login: String,
+    outcome: LoginOutcome,
 }
 
 /// The parts of an attempt.
 impl Authenticator {
     /// Finds the account and asks its ladder. A name that is no account gets the ladder of a new one, so
     /// that both are refused, or go on, alike.
-    async fn find(&self, attempt: &Attempt<'_>, login: &str) -> Found {
-        let refused = |outcome| Found {
+    async fn find(&self, origin: &Origin<'_>, login: &str) -> Found {
+        let refused = |refusal| Found {
             account: None,
-            admission: Err(outcome),
+            admission: Err(refusal),
         };
         if !self
             .throttle
-            .admits(login, attempt.remote.ip(), Instant::now())
+            .admits(login, origin.remote.ip(), Instant::now())
         {
-            return refused(Outcome::TooManyFailures);
+            return refused(LoginRefusal::TooManyFailures);
         }
         let account = match self.accounts.find(&self.address_of(login)).await {
             Ok(account) => account,
             Err(error) => {
                 tracing::error!(%error, "an account could not be looked up; logins are refused");
-                return refused(Outcome::Unavailable);
+                return refused(LoginRefusal::Unavailable);
             }
         };
         let now = clock::now();
@@ -183,7 +209,24 @@ impl Authenticator {
             .map_or_else(|| Ladder::new(now), |account| account.ladder.clone());
         Found {
             account,
-            admission: ladder.admits(attempt.channel, now).map_err(Outcome::Ladder),
+            admission: ladder
+                .admits(origin.channel, now)
+                .map_err(LoginRefusal::Ladder),
+        }
+    }
+
+    /// The SCRAM keys of a login. Names that are no accounts, or may not log in over this channel, get keys of the
+    /// same shape that are always the same for one name and match no password.
+    async fn scram_keys(&self, origin: &Origin<'_>, login: &str) -> LoginAnswer {
+        let found = self.find(origin, login).await;
+        match (found.admission, found.account) {
+            (Ok(_), Some(account)) => {
+                LoginAnswer::Keys(accounts::scram_keys(account.verifiers.scram_sha256))
+            }
+            (Ok(_), None) | (Err(LoginRefusal::Ladder(_)), _) => {
+                LoginAnswer::Keys(self.secret.decoy(&self.address_of(login)))
+            }
+            (Err(refusal), _) => LoginAnswer::Refuse(refusal),
         }
     }
 
@@ -199,11 +242,11 @@ impl Authenticator {
     }
 
     /// Checks a password, or does the same work for nobody.
-    async fn check(&self, account: Option<&Account>, password: Secret) -> Result<(), Outcome> {
+    async fn check(&self, account: Option<&Account>, password: Secret) -> Result<(), LoginRefusal> {
         let prepared = prepare_password(&password);
         let (Some(account), Ok(password)) = (account, prepared) else {
             return match self.pool.verify(password, self.decoy.clone()).await {
-                Ok(_) => Err(Outcome::BadCredentials),
+                Ok(_) => Err(LoginRefusal::Credentials),
                 Err(error) => Err(unavailable(&error)),
             };
         };
@@ -214,71 +257,72 @@ impl Authenticator {
                 Ok(Verdict::Right) => {
                     self.remembered.remember(account.id, digest, Instant::now());
                 }
-                Ok(Verdict::Wrong) => return Err(Outcome::BadCredentials),
+                Ok(Verdict::Wrong) => return Err(LoginRefusal::Credentials),
                 Err(error) => return Err(unavailable(&error)),
             }
         }
         Ok(())
     }
 
-    /// Puts the attempt on record and answers; a refusal at its own pace.
-    async fn conclude(
-        &self,
-        attempt: &Attempt<'_>,
-        login: &str,
-        account: Option<Account>,
-        result: Result<Admission, Outcome>,
-        begun: Instant,
-    ) -> Result<AccountHandle, Denied> {
+    /// Puts the end of an attempt on record, and its cost on whoever fails.
+    async fn conclude(&self, logins: &mut SessionLogins, origin: &Origin<'_>, end: End) {
         let now = clock::now();
-        let (outcome, handle) = match (result, &account) {
-            (Ok(admission), Some(account)) => (
-                Outcome::Ok,
-                Some(AccountHandle::new(
-                    account.id,
-                    account.address.clone(),
-                    admission,
-                )),
-            ),
-            (Ok(_), None) => (Outcome::BadCredentials, None),
-            (Err(outcome), _) => (outcome, None),
+        let begun = logins.begun.take();
+        let (account, handle) = match (end.outcome, logins.accepted.take()) {
+            (LoginOutcome::Succeeded, Some((account, admission))) => {
+                let address = account.address.clone();
+                let handle = AccountHandle::new(account.id, address, admission);
+                (Some(account), Some(handle))
+            }
+            (outcome, _) => (self.concerned(&end.login, outcome).await, None),
         };
         let id = account.as_ref().map(|account| account.id);
-        let record = login_record::record(attempt, login, id, outcome, now);
-        login_record::log(&record);
+        let record = record::of(origin, end.method, &end.login, id, end.outcome, now);
+        record::log(&record);
         if let Err(error) = self.logins.record(record).await {
             tracing::error!(%error, "a login record could not be written");
         }
-        if let (Some(handle), Some(account)) = (handle, account) {
-            self.note_use(account, attempt.channel, now).await;
-            return Ok(handle);
+        match (handle, account) {
+            (Some(handle), Some(account)) => {
+                self.note_use(account, origin.channel, now).await;
+                logins.account = Some(handle);
+            }
+            _ => self.slow_down(origin, &end, begun).await,
         }
-        Err(self.refuse(attempt, login, outcome, begun).await)
     }
 
-    /// Counts a refusal, waits, and says what the peer is told. On a cleartext channel nothing of this
-    /// depends on why (S4.1-4, S4.1-5).
-    async fn refuse(
-        &self,
-        attempt: &Attempt<'_>,
-        login: &str,
-        outcome: Outcome,
-        begun: Instant,
-    ) -> Denied {
-        if !matches!(outcome, Outcome::TooManyFailures | Outcome::Unavailable) {
+    /// The account that somebody failed to log in to, for the record. Nothing is looked at for those who fail too
+    /// often.
+    async fn concerned(&self, login: &str, outcome: LoginOutcome) -> Option<Account> {
+        match outcome {
+            LoginOutcome::Refused(LoginRefusal::TooManyFailures | LoginRefusal::Unavailable) => {
+                None
+            }
+            _ if login.is_empty() => None,
+            _ => self.accounts.find(&self.address_of(login)).await.ok()?,
+        }
+    }
+
+    /// Counts a failure, and lets a refusal wait. On a cleartext channel nothing of this depends on why (S4.1-4,
+    /// S4.1-5). What the client broke off itself is counted and not waited for.
+    async fn slow_down(&self, origin: &Origin<'_>, end: &End, begun: Option<Instant>) {
+        let ours = matches!(
+            end.outcome,
+            LoginOutcome::Refused(LoginRefusal::TooManyFailures | LoginRefusal::Unavailable)
+                | LoginOutcome::Aborted(LoginAbort::ShutDown)
+        );
+        if !ours {
             self.throttle
-                .failed(login, attempt.remote.ip(), Instant::now());
+                .failed(&end.login, origin.remote.ip(), Instant::now());
         }
-        match (attempt.channel, outcome.denied_inside_tls()) {
-            (Channel::Sealed(_), Some(denied)) => {
-                tokio::time::sleep(FAILURE_DELAY).await;
-                denied
+        let wait = match (origin.channel, end.outcome) {
+            (_, LoginOutcome::Aborted(_)) => return,
+            (Channel::Sealed(_), _) => FAILURE_DELAY,
+            (Channel::Clear(_), _) => {
+                until_next_pace(begun.map_or(Duration::ZERO, |begun| begun.elapsed()))
             }
-            _ => {
-                tokio::time::sleep(until_next_pace(begun.elapsed())).await;
-                Denied::PrivacyRequired
-            }
-        }
+        };
+        tokio::time::sleep(wait).await;
     }
 
     /// Notes on the ladder that something weaker than implicit TLS was used, at most once an hour.
@@ -314,9 +358,9 @@ fn is_worth_noting(ladder: &Ladder, channel: Channel<'_>, now: Timestamp) -> boo
     }
 }
 
-fn unavailable(error: &super::hashing::HashingError) -> Outcome {
+fn unavailable(error: &super::hashing::HashingError) -> LoginRefusal {
     tracing::error!(%error, "a password could not be checked; the login is refused");
-    Outcome::Unavailable
+    LoginRefusal::Unavailable
 }
 
 /// What is left until the next whole multiple of [`CLEARTEXT_PACE`].

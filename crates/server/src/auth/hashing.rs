@@ -11,6 +11,8 @@ use pillarbox_policy::Secret;
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
 
+use crate::random::{self, NoRandomness};
+
 /// Kibibytes, passes and lanes: the first choice of OWASP's Password Storage Cheat Sheet for argon2id. What
 /// a stored hash was made with stands in its PHC string.
 const PARAMS: Params = Params::DEFAULT;
@@ -42,6 +44,9 @@ pub enum HashingError {
     /// The hash could not be made.
     #[error("a password could not be hashed: {0}")]
     Failed(String),
+    /// There is no salt or key to be had.
+    #[error(transparent)]
+    NoRandomness(#[from] NoRandomness),
 }
 
 /// Makes the argon2id PHC string of a password with a fresh salt. Takes some 20 ms and 19 MiB.
@@ -57,11 +62,9 @@ pub fn hash(password: &Secret) -> Result<String, HashingError> {
 
 /// A hash of a password nobody knows, made like the real ones.
 pub(super) fn decoy() -> Result<String, HashingError> {
-    let mut unknown = [0; 32];
-    aws_lc_rs::rand::fill(&mut unknown)
-        .map_err(|_| HashingError::Failed("the system has no randomness to give".to_owned()))?;
+    let unknown = random::bytes::<32>()?;
     argon2id()
-        .hash_password(&unknown)
+        .hash_password(&*unknown)
         .map(|hash: PasswordHash| hash.to_string())
         .map_err(|error| HashingError::Failed(error.to_string()))
 }

@@ -7,7 +7,7 @@
 mod authenticator;
 mod handle;
 mod hashing;
-mod nonce;
+mod record;
 mod remembered;
 mod secret;
 mod throttle;
@@ -15,10 +15,7 @@ mod throttle;
 #[cfg(test)]
 mod tests;
 
-pub use authenticator::{Attempt, Authenticator};
-pub use handle::{AccountHandle, Denied};
+pub use authenticator::{Authenticator, Origin, SessionLogins};
+pub use handle::AccountHandle;
 pub use hashing::{HashingError, hash};
 pub use secret::LoginSecret;
-
-pub(crate) use handle::Outcome;
-pub(crate) use nonce::nonce;

@@ -7,13 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::{digest, hmac};
 use pillarbox_policy::{Secret, SecretBytes};
 use pillarbox_store::AccountId;
 use subtle::ConstantTimeEq;
 
-use super::hashing::HashingError;
+use crate::random::{self, NoRandomness};
 
 /// How long a digest stands for a hash.
 const KEPT: Duration = Duration::from_secs(10 * 60);
@@ -38,11 +37,9 @@ pub(super) struct Digest([u8; 32]);
 
 impl Remembered {
     /// Nothing yet, under a new key.
-    pub(super) fn new() -> Result<Self, HashingError> {
+    pub(super) fn new() -> Result<Self, NoRandomness> {
         Ok(Self {
-            key: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new()).map_err(|_| {
-                HashingError::Failed("the system has no randomness to give".to_owned())
-            })?,
+            key: hmac::Key::new(hmac::HMAC_SHA256, &*random::bytes::<32>()?),
             entries: Mutex::default(),
         })
     }

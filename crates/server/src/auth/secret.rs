@@ -4,11 +4,11 @@ use std::io;
 use std::path::Path;
 
 use aws_lc_rs::hmac;
-use aws_lc_rs::rand;
 use pillarbox_proto::sasl::ScramKeys;
 use zeroize::Zeroizing;
 
 use crate::accounts::{SCRAM_ITERATIONS, SCRAM_SALT};
+use crate::random;
 
 /// Its file in the data folder.
 const FILE: &str = "login.secret";
@@ -35,7 +35,7 @@ impl LoginSecret {
                 ),
             )),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let bytes = fresh()?;
+                let bytes = random::bytes::<32>().map_err(io::Error::other)?;
                 crate::private_file::create(&path, &*bytes)?;
                 Ok(Self::from_bytes(&*bytes))
             }
@@ -48,7 +48,9 @@ impl LoginSecret {
     /// # Errors
     /// The system has no randomness.
     pub fn ephemeral() -> io::Result<Self> {
-        Ok(Self::from_bytes(&*fresh()?))
+        Ok(Self::from_bytes(
+            &*random::bytes::<32>().map_err(io::Error::other)?,
+        ))
     }
 
     fn from_bytes(bytes: &[u8]) -> Self {
@@ -79,13 +81,6 @@ impl LoginSecret {
         }
         derived
     }
-}
-
-fn fresh() -> io::Result<Zeroizing<[u8; 32]>> {
-    let mut bytes = Zeroizing::new([0; 32]);
-    rand::fill(&mut *bytes)
-        .map_err(|_| io::Error::other("the system has no randomness to give"))?;
-    Ok(bytes)
 }
 
 impl std::fmt::Debug for LoginSecret {

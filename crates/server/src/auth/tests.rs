@@ -4,15 +4,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::{Grant, Ladder, LadderRefusal, Rung, Secret, Timestamp, TlsVersion};
-use pillarbox_proto::sasl::ScramKeys;
+use pillarbox_policy::{
+    CleartextGrant, Grant, Ladder, LadderRefusal, LoginAbort, LoginOutcome, LoginRefusal,
+    MayAuthenticate, Rung, Secret, Tampering, Timestamp, TlsVersion, may_authenticate,
+};
 use pillarbox_proto::sasl::server::ScramOutcome;
+use pillarbox_proto::sasl::{
+    Authentication, AuthenticationStep, LoginAnswer, LoginEvent, LoginMethod, LoginQuestion,
+    LoginReply, Mechanism, ScramKeys,
+};
 use pillarbox_proto::{ChannelState, Clear, Sealed};
 use pillarbox_store::{LadderMove, LoginRecord, StoreError, Stores};
 use pillarbox_testkit::{Faults, FaultyEngine, clear_facts, facts, facts_with, starttls_facts};
 use tokio::time::Instant;
 
-use super::{Attempt, Denied, LoginSecret};
+use super::{LoginSecret, Origin, SessionLogins};
 use crate::accounts::{NewPassword, SCRAM_ITERATIONS, SCRAM_SALT, new_account};
 use crate::clock;
 use crate::config;
@@ -43,6 +49,17 @@ impl House {
             let account = new_account(address.to_owned(), verifiers.clone(), now);
             store.accounts.create(account, now).await.unwrap();
         }
+        store
+            .grants
+            .give_grant(CleartextGrant {
+                account: BOB.to_owned(),
+                networks: Vec::new(),
+                until: now.plus_days(1),
+                reason: "a fax machine".to_owned(),
+                given: now,
+            })
+            .await
+            .unwrap();
         let house = Self {
             cx: Context::new(
                 store.clone(),
@@ -89,12 +106,70 @@ impl House {
         channel: &impl ChannelState,
         login: &str,
         password: &str,
-    ) -> Result<String, Denied> {
+    ) -> Result<String, LoginReply> {
+        let window = self.cx.legacy_window(clear_facts().peer()).await;
+        let MayAuthenticate::Yes(permit) = may_authenticate(channel.view(), window.as_ref()) else {
+            panic!("there is a window");
+        };
+        let mut exchange = Authentication::new(&permit);
+        let method = LoginMethod::LoginCommand;
+        let mut step = exchange.password(method, login.as_bytes(), password.as_bytes());
+        let mut logins = SessionLogins::default();
+        loop {
+            match step {
+                AuthenticationStep::Ask(event) => {
+                    let authenticator = &self.cx.authenticator;
+                    let answer = authenticator
+                        .answer(&mut logins, &origin(channel), event)
+                        .await;
+                    step = exchange.answer(answer).unwrap();
+                }
+                AuthenticationStep::Reply(LoginReply::Success { .. }) => {
+                    return Ok(logins.take_account().unwrap().address);
+                }
+                AuthenticationStep::Reply(reply) => {
+                    assert_eq!(logins.account(), None);
+                    return Err(reply);
+                }
+                AuthenticationStep::Challenge(_) => panic!("there is no SASL in it"),
+            }
+        }
+    }
+
+    /// One question about a SCRAM exchange.
+    async fn scram(&self, channel: &impl ChannelState, question: LoginQuestion) -> LoginAnswer {
+        let event = LoginEvent {
+            method: LoginMethod::Sasl(Mechanism::ScramSha256),
+            question,
+        };
         self.cx
             .authenticator
-            .password(&attempt(channel), login, Secret::from(password))
+            .answer(&mut SessionLogins::default(), &origin(channel), event)
             .await
-            .map(|handle| handle.address)
+    }
+
+    async fn scram_keys(
+        &self,
+        channel: &impl ChannelState,
+        login: &str,
+    ) -> Result<ScramKeys, LoginRefusal> {
+        let login = login.to_owned();
+        match self
+            .scram(channel, LoginQuestion::ScramKeys { login })
+            .await
+        {
+            LoginAnswer::Keys(keys) => Ok(keys),
+            LoginAnswer::Refuse(refusal) => Err(refusal),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn refuted(&self, channel: &impl ChannelState) -> LoginAnswer {
+        let question = LoginQuestion::Proof {
+            login: ALICE.to_owned(),
+            outcome: ScramOutcome::Refuted,
+        };
+        self.scram(channel, question).await
     }
 
     /// Every attempt, the first one first.
@@ -113,12 +188,11 @@ impl House {
     }
 }
 
-fn attempt(channel: &impl ChannelState) -> Attempt<'_> {
-    Attempt {
+fn origin(channel: &impl ChannelState) -> Origin<'_> {
+    Origin {
         listener: "imaps",
         remote: "192.0.2.7:40000".parse().unwrap(),
         channel: channel.view(),
-        mechanism: "PLAIN",
         client: Some("tests"),
     }
 }
@@ -165,7 +239,7 @@ async fn passwords_are_compared_in_their_prepared_form() {
     for unusable in ["", "correct\0horse", &"x".repeat(5000)] {
         assert_eq!(
             house.password(&sealed(), ALICE, unusable).await,
-            Err(Denied::Credentials)
+            Err(LoginReply::WrongCredentials)
         );
     }
 }
@@ -175,13 +249,13 @@ async fn wrong_password_and_unknown_name_are_refused_alike() {
     let house = House::new().await;
     assert_eq!(
         house.password(&sealed(), ALICE, "wrong").await,
-        Err(Denied::Credentials)
+        Err(LoginReply::WrongCredentials)
     );
     assert_eq!(
         house
             .password(&sealed(), "nobody@example.org", PASSWORD)
             .await,
-        Err(Denied::Credentials)
+        Err(LoginReply::WrongCredentials)
     );
     assert_eq!(
         house.outcomes().await,
@@ -219,7 +293,7 @@ async fn a_second_login_costs_no_hash_until_the_password_changes() {
         .unwrap();
     assert_eq!(
         house.password(&sealed(), ALICE, PASSWORD).await,
-        Err(Denied::Credentials)
+        Err(LoginReply::WrongCredentials)
     );
     assert!(
         house
@@ -245,7 +319,7 @@ async fn every_refusal_in_the_clear_is_the_same_at_the_same_time() {
         let begun = Instant::now();
         assert_eq!(
             house.password(&clear(), login, password).await,
-            Err(Denied::PrivacyRequired),
+            Err(LoginReply::PrivacyRequired),
             "{login} {password}"
         );
         times.push(begun.elapsed().as_millis().div_ceil(1000));
@@ -284,7 +358,7 @@ async fn a_granted_account_logs_in_in_the_clear_until_the_day() {
         .await;
     assert_eq!(
         house.password(&clear(), BOB, PASSWORD).await,
-        Err(Denied::PrivacyRequired)
+        Err(LoginReply::PrivacyRequired)
     );
 }
 
@@ -295,7 +369,7 @@ async fn throttling_in_the_clear_looks_like_any_refusal() {
         let begun = Instant::now();
         assert_eq!(
             house.password(&clear(), ALICE, PASSWORD).await,
-            Err(Denied::PrivacyRequired)
+            Err(LoginReply::PrivacyRequired)
         );
         assert_eq!(begun.elapsed().as_millis().div_ceil(1000), 1);
     }
@@ -314,7 +388,7 @@ async fn an_account_that_climbed_is_told_where_to_go_whatever_the_password() {
     for password in [PASSWORD, "wrong"] {
         assert_eq!(
             house.password(&by_starttls(), ALICE, password).await,
-            Err(Denied::Ladder(LadderRefusal::NeedsImplicitTls))
+            Err(LoginReply::ChannelTooWeak(LadderRefusal::NeedsImplicitTls))
         );
     }
     assert!(house.password(&sealed(), ALICE, PASSWORD).await.is_ok());
@@ -326,7 +400,7 @@ async fn an_account_that_climbed_is_told_where_to_go_whatever_the_password() {
     let old = Sealed::new(facts_with(|facts| facts.version = TlsVersion::Tls12));
     assert_eq!(
         house.password(&old, ALICE, PASSWORD).await,
-        Err(Denied::Ladder(LadderRefusal::NeedsVersion(
+        Err(LoginReply::ChannelTooWeak(LadderRefusal::NeedsVersion(
             TlsVersion::Tls13
         )))
     );
@@ -342,21 +416,16 @@ async fn too_many_failures_are_turned_away_without_a_look() {
     for _ in 0..10 {
         assert_eq!(
             house.password(&sealed(), ALICE, "wrong").await,
-            Err(Denied::Credentials)
+            Err(LoginReply::WrongCredentials)
         );
     }
     assert_eq!(
         house.password(&sealed(), ALICE, PASSWORD).await,
-        Err(Denied::TooManyFailures)
+        Err(LoginReply::Unavailable)
     );
     assert_eq!(
-        house
-            .cx
-            .authenticator
-            .scram_keys(&attempt(&sealed()), ALICE)
-            .await
-            .unwrap_err(),
-        Denied::TooManyFailures
+        house.scram_keys(&sealed(), ALICE).await.unwrap_err(),
+        LoginRefusal::TooManyFailures
     );
     assert!(house.password(&sealed(), BOB, PASSWORD).await.is_ok());
 }
@@ -367,11 +436,11 @@ async fn a_store_that_fails_is_not_a_wrong_password() {
     house.faults.fail_all(StoreError::Closed);
     assert_eq!(
         house.password(&sealed(), ALICE, PASSWORD).await,
-        Err(Denied::Unavailable)
+        Err(LoginReply::Unavailable)
     );
     assert_eq!(
         house.password(&clear(), ALICE, PASSWORD).await,
-        Err(Denied::PrivacyRequired)
+        Err(LoginReply::PrivacyRequired)
     );
 }
 
@@ -385,7 +454,7 @@ async fn a_record_holds_all_tls_facts_and_no_password() {
         house
             .password(&clear(), "x".repeat(300).as_str(), "hunter2hunter2")
             .await,
-        Err(Denied::PrivacyRequired)
+        Err(LoginReply::PrivacyRequired)
     );
     let logins = house.logins().await;
     let record = &logins[0];
@@ -401,7 +470,7 @@ async fn a_record_holds_all_tls_facts_and_no_password() {
     assert_eq!(record.group.as_deref(), Some("X25519MLKEM768"));
     assert_eq!(record.sni.as_deref(), Some("mail.example.org"));
     assert_eq!(record.alpn.as_deref(), Some("imap"));
-    assert_eq!(record.mechanism, "PLAIN");
+    assert_eq!(record.mechanism, "LOGIN");
     assert_eq!(record.client.as_deref(), Some("tests"));
     let record = &logins[1];
     assert_eq!(record.tls_version, None);
@@ -416,15 +485,7 @@ async fn scram_keys_are_those_of_the_account() {
     let house = House::new().await;
     let keys = |login: &'static str| {
         let house = &house;
-        async move {
-            let channel = sealed();
-            house
-                .cx
-                .authenticator
-                .scram_keys(&attempt(&channel), login)
-                .await
-                .unwrap()
-        }
+        async move { house.scram_keys(&sealed(), login).await.unwrap() }
     };
     let alice = house.store.accounts.find(ALICE).await.unwrap().unwrap();
     assert_eq!(keys(ALICE).await.salt, alice.verifiers.scram_sha256.salt);
@@ -469,34 +530,21 @@ async fn decoys_survive_a_restart() {
 #[tokio::test(start_paused = true)]
 async fn in_the_clear_keys_of_an_account_that_may_not_are_decoys() {
     let house = House::new().await;
-    let channel = clear();
-    let keys = house
-        .cx
-        .authenticator
-        .scram_keys(&attempt(&channel), ALICE)
-        .await
-        .unwrap();
+    let keys = house.scram_keys(&clear(), ALICE).await.unwrap();
     let alice = house.store.accounts.find(ALICE).await.unwrap().unwrap();
     assert_ne!(keys.salt, alice.verifiers.scram_sha256.salt);
-    let denied = house
-        .cx
-        .authenticator
-        .scram_finished(&attempt(&channel), ALICE, &ScramOutcome::Refuted)
-        .await;
-    assert_eq!(denied, Err(Denied::PrivacyRequired));
+    let needs_tls = LoginRefusal::Ladder(LadderRefusal::NeedsTls);
+    let answer = house.refuted(&clear()).await;
+    assert!(matches!(answer, LoginAnswer::Refuse(refusal) if refusal == needs_tls));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refuted_scram_proof_is_a_wrong_password() {
     let house = House::new().await;
-    let channel = sealed();
-    let denied = house
-        .cx
-        .authenticator
-        .scram_finished(&attempt(&channel), ALICE, &ScramOutcome::Refuted)
-        .await;
-    assert_eq!(denied, Err(Denied::Credentials));
-    assert_eq!(house.outcomes().await, ["bad-credentials"]);
+    let answer = house.refuted(&sealed()).await;
+    let LoginAnswer::Refuse(LoginRefusal::Credentials) = answer else {
+        panic!("{answer:?}");
+    };
 }
 
 #[tokio::test]
@@ -537,4 +585,30 @@ async fn weaker_use_is_noted_once_an_hour_and_implicit_tls_never() {
         .unwrap()
         .ladder;
     assert!(ladder.weaker_use().is_some_and(|at| at > long_ago));
+}
+
+/// What a client broke off, or what shows that somebody stands between, is on record with its account, and counts
+/// as the failures that it may hide.
+#[tokio::test(start_paused = true)]
+async fn attempts_without_an_end_are_on_record_and_counted() {
+    let house = House::new().await;
+    let mut outcomes = vec![LoginOutcome::Aborted(LoginAbort::Disconnected); 10];
+    outcomes[0] = LoginOutcome::TamperingSuspected(Tampering::ChannelBinding);
+    for outcome in outcomes {
+        let question = LoginQuestion::Ended {
+            login: Some(ALICE.to_owned()),
+            outcome,
+        };
+        house.scram(&sealed(), question).await;
+    }
+    assert_eq!(
+        house.scram_keys(&sealed(), ALICE).await.unwrap_err(),
+        LoginRefusal::TooManyFailures
+    );
+    let id = house.store.accounts.find(ALICE).await.unwrap().unwrap().id;
+    let logins = house.logins().await;
+    assert_eq!(logins.len(), 10);
+    assert!(logins.iter().all(|record| record.account == Some(id)));
+    assert_eq!(logins[0].outcome.as_str(), "tampering-channel-binding");
+    assert_eq!(logins[9].outcome.as_str(), "disconnected");
 }

@@ -10,8 +10,9 @@ use tokio::time::{Instant, sleep_until};
 use super::commands::append::Incoming;
 use super::conversation::Conversation;
 use super::view::View;
-use super::{AUTOLOGOUT, BEFORE_LOGIN, NO_LOGIN, note};
-use crate::{AccountHandle, Context, ListenerInfo, Shutdown};
+use super::{BEFORE_LOGIN, NO_LOGIN, note};
+use crate::auth::SessionLogins;
+use crate::{Context, ListenerInfo, Shutdown};
 
 /// The mailbox a session has selected.
 #[derive(Debug)]
@@ -67,7 +68,7 @@ pub(super) struct Session {
     pub(super) listener: Arc<ListenerInfo>,
     /// When it is ended, unless it has logged in.
     log_in_by: Instant,
-    pub(super) account: Option<AccountHandle>,
+    pub(super) logins: SessionLogins,
     /// What the client says it is.
     pub(super) client: Option<String>,
     pub(super) selected: Option<Selected>,
@@ -89,7 +90,7 @@ impl Session {
             context,
             listener,
             log_in_by,
-            account: None,
+            logins: SessionLogins::default(),
             client: None,
             selected: None,
             incoming: None,
@@ -118,7 +119,7 @@ impl Session {
         let driven = tokio::select! {
             driven = self.conversation.drive() => driven?,
             () = self.shutdown.requested() => return Err(self.shutting_down()),
-            () = sleep_until(self.log_in_by), if self.account.is_none() => {
+            () = sleep_until(self.log_in_by), if self.logins.account().is_none() => {
                 tracing::info!("the client did not log in in time");
                 self.dialogue().bye(NO_LOGIN);
                 return Err(Ended::Over);
@@ -193,15 +194,10 @@ impl Session {
         }
     }
 
-    pub(super) fn logged_in(&mut self, account: AccountHandle) {
-        self.conversation.set_idle_timeout(AUTOLOGOUT);
-        self.account = Some(account);
-    }
-
     /// The account and the mail. Commands that need them come only after login, so the error is a fault of
     /// ours.
     pub(super) fn mail(&self) -> Result<(Arc<dyn Mail>, AccountId), Completion> {
-        match &self.account {
+        match self.logins.account() {
             Some(account) => Ok((Arc::clone(&self.context.stores.mail), account.id)),
             None => Err(INTERNAL),
         }

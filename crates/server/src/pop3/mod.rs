@@ -4,7 +4,6 @@
 //! never otherwise (RFC 1939 §6). It keeps other POP3 sessions of the account out (a lease) and nobody
 //! else: IMAP and delivery go on meanwhile, and no lock of the store is held between two operations.
 
-mod login;
 mod maildrop;
 
 use std::sync::Arc;
@@ -21,8 +20,8 @@ use pillarbox_store::Body;
 use pillarbox_transport::{Accepted, ConnectionError, Conversation, Driven};
 use tokio::time::{Instant, sleep_until};
 
-use self::login::Logins;
 use self::maildrop::OpenMaildrop;
+use crate::auth::{Origin, SessionLogins};
 use crate::{Context, ListenerInfo, Shutdown, upgrade};
 
 /// How long a client may stay silent (RFC 1939 §3). It is then cut off without a word, and nothing is removed.
@@ -107,7 +106,8 @@ struct Session<'a> {
     shutdown: &'a Shutdown,
     /// When it is ended, until it has logged in.
     log_in_by: Option<Instant>,
-    logins: Logins<'a>,
+    listener: &'a ListenerInfo,
+    logins: SessionLogins,
     maildrop: Option<OpenMaildrop>,
     sending: Option<Sending>,
 }
@@ -123,7 +123,8 @@ impl<'a> Session<'a> {
             cx,
             shutdown,
             log_in_by: Some(log_in_by),
-            logins: Logins::new(&cx.authenticator, listener.name),
+            listener,
+            logins: SessionLogins::default(),
             maildrop: None,
             sending: None,
         }
@@ -232,7 +233,7 @@ impl<'a> Session<'a> {
         let (server, channel) = conversation.split();
         match event {
             Event::OpenMaildrop { .. } => {
-                let Some(account) = self.logins.take_accepted() else {
+                let Some(account) = self.logins.take_account() else {
                     // A machine that says so without an accepted login has a fault; nobody's mail is opened.
                     tracing::error!("a POP3 session came to a mailbox without a login");
                     return server.shut_down();
@@ -247,9 +248,6 @@ impl<'a> Session<'a> {
                 }
             }
             Event::Retrieve { entry } => self.begin_sending(entry, server).await,
-            Event::ExchangeFailed { mechanism, failure } => {
-                tracing::warn!(mechanism, %failure, "login failed");
-            }
             Event::Update { entries } => {
                 let updated = match &mut self.maildrop {
                     Some(maildrop) => maildrop.remove(self.cx, &entries).await,
@@ -259,9 +257,19 @@ impl<'a> Session<'a> {
                 self.maildrop = None;
                 server.updated(updated);
             }
-            login => {
-                self.logins.answer(login, address, channel, server).await;
+            Event::Login(event) => {
+                let origin = Origin {
+                    listener: self.listener.name,
+                    remote: address,
+                    channel,
+                    client: None,
+                };
+                let authenticator = &self.cx.authenticator;
+                let answer = authenticator.answer(&mut self.logins, &origin, event).await;
+                server.answer_login(answer);
             }
+            // The loop answers them.
+            Event::StartTls | Event::NeedPermit => {}
         }
     }
 

@@ -3,7 +3,6 @@
 //! A sender may use the address of its account, or the null return path (R6409-2). Recipients are local
 //! accounts; mail to other domains is refused in plain words until there is a relay.
 
-mod login;
 mod stamp;
 mod transaction;
 
@@ -20,8 +19,8 @@ use pillarbox_proto::{ChannelState, Clear, Legacy, LoginChannel, Sealed};
 use pillarbox_transport::{Accepted, ConnectionError, Conversation, Driven};
 use tokio::time::{Instant, sleep_until};
 
-use self::login::Logins;
 use self::transaction::Transaction;
+use crate::auth::{Origin, SessionLogins};
 use crate::{Context, ListenerInfo, Shutdown, upgrade};
 
 /// How long a client may stay silent (RFC 5321 §4.5.3.2.7).
@@ -107,7 +106,8 @@ struct Session<'a> {
     cx: &'a Arc<Context>,
     shutdown: &'a Shutdown,
     log_in_by: Instant,
-    logins: Logins<'a>,
+    listener: &'a ListenerInfo,
+    logins: SessionLogins,
     transaction: Option<Transaction>,
 }
 
@@ -122,7 +122,8 @@ impl<'a> Session<'a> {
             cx,
             shutdown,
             log_in_by,
-            logins: Logins::new(&cx.authenticator, listener.name),
+            listener,
+            logins: SessionLogins::default(),
             transaction: None,
         }
     }
@@ -288,9 +289,20 @@ impl<'a> Session<'a> {
                 settle(server, verdict);
             }
             Event::TransactionAbandoned => self.transaction = None,
-            login => {
-                self.logins.answer(login, remote, channel, server).await;
+            Event::Login(event) => {
+                let client = server.client_name().map(ToString::to_string);
+                let origin = Origin {
+                    listener: self.listener.name,
+                    remote,
+                    channel,
+                    client: client.as_deref(),
+                };
+                let authenticator = &self.cx.authenticator;
+                let answer = authenticator.answer(&mut self.logins, &origin, event).await;
+                server.answer_login(answer);
             }
+            // The loop answers it; there is no other.
+            _ => {}
         }
     }
 }

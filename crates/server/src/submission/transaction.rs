@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use aws_lc_rs::rand;
 use pillarbox_names::Address;
 use pillarbox_policy::{CipherSuite, TlsFacts};
 use pillarbox_proto::smtp::{ForwardPath, Mail, Rcpt, Refusal, ReversePath};
@@ -13,7 +12,7 @@ use super::Arrival;
 use super::stamp::HeaderStamp;
 use crate::delivery::Delivery;
 use crate::received::{self, Host, Login, Received, Text, TlsClause};
-use crate::{AccountHandle, Context, clock};
+use crate::{AccountHandle, Context, clock, random};
 
 /// Random octets in a message's name.
 const ID: usize = 12;
@@ -96,16 +95,14 @@ impl Transaction {
         cx: &Context,
         arrival: &Arrival<'_>,
     ) -> Result<(), Refusal> {
-        let mut random = [0; ID];
-        rand::fill(&mut random).map_err(|_| Refusal::LocalError)?;
+        let random = random::bytes::<ID>().map_err(|_| Refusal::LocalError)?;
         let id: String = random.iter().map(|octet| format!("{octet:02x}")).collect();
         let hostname = cx.settings().hostname.to_string();
         let accounts: Vec<AccountId> = self.recipients.iter().map(|to| to.account).collect();
-        let mut unique = [0; 16];
-        rand::fill(&mut unique).map_err(|_| Refusal::LocalError)?;
+        let unique = random::bytes().map_err(|_| Refusal::LocalError)?;
         let mut delivery = Delivery::begin(
             Arc::clone(&cx.stores.mail),
-            DeliveryId(unique),
+            DeliveryId(*unique),
             &accounts,
             &self.mail.reverse_path,
         )

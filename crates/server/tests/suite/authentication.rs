@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use pillarbox_policy::Secret;
+use pillarbox_policy::{LadderRefusal, LoginOutcome, LoginRefusal, Secret};
+use pillarbox_proto::sasl::{LoginAnswer, LoginEvent, LoginMethod, LoginQuestion};
 use pillarbox_proto::{ChannelState, Clear, Sealed};
 use pillarbox_server::accounts::{NewPassword, new_account};
 use pillarbox_server::auth::LoginSecret;
-use pillarbox_server::{Attempt, Context, Denied, clock, config, storage};
+use pillarbox_server::{Context, Origin, SessionLogins, clock, config, storage};
 use pillarbox_testkit::{clear_facts, facts, starttls_facts};
 
 const ALICE: &str = "alice@example.org";
@@ -30,22 +31,42 @@ fn verifiers(password: &str) -> pillarbox_store::Verifiers {
         .unwrap()
 }
 
+/// Asks about a password, and puts on record what comes of it.
 async fn log_in(
     cx: &Context,
     channel: &impl ChannelState,
     password: &str,
-) -> Result<String, Denied> {
-    let attempt = Attempt {
+) -> Result<String, LoginRefusal> {
+    let origin = Origin {
         listener: "imap",
         remote: "192.0.2.7:40000".parse().unwrap(),
         channel: channel.view(),
-        mechanism: "PLAIN",
         client: None,
     };
-    cx.authenticator
-        .password(&attempt, ALICE, Secret::from(password))
-        .await
-        .map(|account| account.address)
+    let mut logins = SessionLogins::default();
+    let event = |question| LoginEvent {
+        method: LoginMethod::LoginCommand,
+        question,
+    };
+    let question = event(LoginQuestion::Password {
+        login: ALICE.to_owned(),
+        password: Secret::from(password),
+    });
+    let answer = cx
+        .authenticator
+        .answer(&mut logins, &origin, question)
+        .await;
+    let refused = match answer {
+        LoginAnswer::Refuse(refusal) => Some(refusal),
+        _ => None,
+    };
+    let end = event(LoginQuestion::Ended {
+        login: Some(ALICE.to_owned()),
+        outcome: refused.map_or(LoginOutcome::Succeeded, LoginOutcome::Refused),
+    });
+    cx.authenticator.answer(&mut logins, &origin, end).await;
+    let address = logins.account().map(|account| account.address.clone());
+    address.ok_or_else(|| refused.unwrap())
 }
 
 #[tokio::test]
@@ -73,7 +94,7 @@ async fn accounts_passwords_ladders_and_records_outlive_the_process() {
     );
     assert_eq!(
         log_in(&cx, &clear, "correct horse").await,
-        Err(Denied::PrivacyRequired)
+        Err(LoginRefusal::Ladder(LadderRefusal::NeedsTls))
     );
     cx.stores
         .accounts
@@ -82,7 +103,7 @@ async fn accounts_passwords_ladders_and_records_outlive_the_process() {
         .unwrap();
     assert_eq!(
         log_in(&cx, &sealed, "correct horse").await,
-        Err(Denied::Credentials)
+        Err(LoginRefusal::Credentials)
     );
     cx.stores.close().await;
     drop(cx);
@@ -125,7 +146,7 @@ async fn accounts_passwords_ladders_and_records_outlive_the_process() {
     cx.stores.accounts.delete(id).await.unwrap();
     assert_eq!(
         log_in(&cx, &sealed, "battery staple").await,
-        Err(Denied::Credentials),
+        Err(LoginRefusal::Credentials),
         "what was remembered goes with the account"
     );
     cx.stores.close().await;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::house::{ANN, BOB, Door, House, PASSWORD};
 use pillarbox_names::{Service, TlsStart};
-use pillarbox_policy::{AccountLevel, Credentials, Ladder, Rung, Timestamp, TlsVersion};
+use pillarbox_policy::{
+    AccountLevel, Credentials, Ladder, LoginOutcome, Rung, Timestamp, TlsVersion,
+};
 use pillarbox_proto::Sealed;
 use pillarbox_proto::message::Index;
 use pillarbox_proto::sasl::{Mechanism, Nonce};
@@ -13,7 +15,7 @@ use pillarbox_proto::smtp::submission::client::{Client, Envelope, Event};
 use pillarbox_proto::smtp::{Body, ReversePath};
 use pillarbox_proto::{Machine, Step};
 use pillarbox_server::received::{self, Received};
-use pillarbox_store::{LadderMove, LoginOutcome, StoreError};
+use pillarbox_store::{LadderMove, StoreError};
 use pillarbox_testkit::{Sample, corpus};
 use pillarbox_transport::{ConnectionError, Driven, HandDriven};
 

@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::index::{trouble, trouble_at};
 use super::{EmbeddedStore, blocking};
-use crate::{AccountId, LoginOutcome, LoginRecord, Logins, StoreError};
+use crate::{AccountId, LoginRecord, Logins, StoreError};
 
 /// Days a record is kept, counted back from the newest one.
 const DAYS: i64 = 30;
@@ -270,8 +270,9 @@ fn read(row: &Row<'_>) -> rusqlite::Result<LoginRecord> {
         client_certificate: row.get(12)?,
         mechanism: row.get(13)?,
         client: row.get(14)?,
-        outcome: LoginOutcome::from_word(&outcome)
-            .ok_or_else(|| rusqlite::Error::InvalidColumnType(15, outcome, Type::Text))?,
+        outcome: outcome
+            .parse()
+            .map_err(|_| rusqlite::Error::InvalidColumnType(15, outcome, Type::Text))?,
     })
 }
 
@@ -322,6 +323,8 @@ pub(super) async fn close(logins: std::sync::Arc<LoginRecords>) {
 
 #[cfg(test)]
 mod tests {
+    use pillarbox_policy::LoginOutcome;
+
     use super::*;
 
     fn record(at: i64, account: i64) -> LoginRecord {

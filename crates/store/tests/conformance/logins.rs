@@ -1,7 +1,7 @@
 //! Login records.
 
-use pillarbox_policy::Timestamp;
-use pillarbox_store::{AccountId, LoginOutcome, LoginRecord, LoginRefusal};
+use pillarbox_policy::{LoginOutcome, LoginRefusal, Timestamp};
+use pillarbox_store::{AccountId, LoginRecord};
 
 use crate::Place;
 use crate::steps::NOW;
@@ -23,7 +23,7 @@ fn record(number: i64, account: Option<i64>) -> LoginRecord {
         client_certificate: None,
         mechanism: "PLAIN".to_owned(),
         client: None,
-        outcome: LoginOutcome::Refused(LoginRefusal::BadCredentials),
+        outcome: LoginOutcome::Refused(LoginRefusal::Credentials),
     }
 }
 

@@ -8,14 +8,15 @@ use pillarbox_policy::LegacyWindow;
 use crate::channel::End;
 use crate::imap::framing::Frame;
 use crate::imap::grammar::Cursor;
+use crate::sasl::LoginsInClear;
 use crate::{AsksForPermit, Clear, Injected, Legacy, Machine, OnChannel, Start, Step, Upgrade};
 
 use super::command::{Reading, When};
 use super::commands::Begun;
 use super::commands::login::PRIVACY_REQUIRED;
-use super::front::{Front, Input, is_http};
+use super::front::{Front, Input};
 use super::reply::Completion;
-use super::state::{Enabled, LoginsInClear, Phase, StartTls};
+use super::state::{Enabled, Phase, StartTls};
 use super::{Dialogue, Limits, OnLoginChannel, Server, Violation};
 
 /// What a cleartext machine is started with.
@@ -124,8 +125,8 @@ impl Server<Clear> {
 impl Cleartext {
     fn command(&mut self, frame: Frame) {
         let text = self.front.text();
-        if is_http(&text) {
-            return self.front.hang_up(Violation::Http);
+        if !self.front.take_command(&text) {
+            return;
         }
         let mut cursor = Cursor::new(&text);
         let begun = match self.front.head(&mut cursor) {

@@ -6,14 +6,13 @@ use crate::channel::permit;
 use crate::imap::framing::{Frame, LiteralHeader, LiteralKind};
 use crate::imap::grammar::Cursor;
 use crate::machine::MAX_OUTPUT;
-use crate::sasl::Mechanism;
-use crate::sasl::server::Offer;
+use crate::sasl::Authentication;
 use crate::{Legacy, Sealed, Step};
 
 use super::command::{Reading, When};
-use super::commands::login::{Attempt, PRIVACY_REQUIRED};
+use super::commands::login::PRIVACY_REQUIRED;
 use super::commands::{self, Begun, Event, SelectedMailbox, idle};
-use super::front::{Front, Input, is_http};
+use super::front::{Front, Input};
 use super::output::Output;
 use super::reply::{Code, Completion, Refusal};
 use super::responses::Responses;
@@ -31,10 +30,10 @@ pub(super) enum Turn {
     Session(Option<&'static str>),
     /// The session's: it decides whether a login in the clear, of which this frame has been seen, may be read.
     Permit(Frame),
-    /// The session's: it answers for an authentication.
-    LoginOwner(Box<Attempt>),
+    /// The session's: it answers for a login.
+    LoginSession,
     /// The client's: its next line of an exchange.
-    LoginClient(Box<Attempt>),
+    LoginClient,
     /// The session's: it takes or refuses a message.
     MessageAnnounced(LiteralHeader),
     /// The client's: the octets of a message.
@@ -67,10 +66,9 @@ pub struct Dialogue {
     front: Front,
     over: Over,
     /// How to log in, where policy permits it.
-    offer: Option<Offer>,
+    authentication: Option<Authentication>,
     turn: Turn,
     event: Option<Event>,
-    failed_logins: u32,
 }
 
 impl std::fmt::Debug for Dialogue {
@@ -83,15 +81,16 @@ impl std::fmt::Debug for Dialogue {
 
 impl Dialogue {
     fn new(mut front: Front, over: Over) -> Self {
-        let offer = over.permit().map(|permit| Offer::new(&permit));
-        front.state.mechanisms = offer.as_ref().map_or(&[], Offer::mechanisms);
+        let authentication = over.permit().map(|permit| Authentication::new(&permit));
+        front.state.mechanisms = authentication
+            .as_ref()
+            .map_or(&[], Authentication::mechanisms);
         Self {
             front,
             over,
-            offer,
+            authentication,
             turn: Turn::Client,
             event: None,
-            failed_logins: 0,
         }
     }
 
@@ -232,13 +231,13 @@ impl Dialogue {
             }
             (Turn::Client, Frame::Literal(header)) => self.literal(header),
             (Turn::Client, Frame::End) => self.command(),
-            (Turn::LoginClient(attempt), Frame::End) => {
+            (Turn::LoginClient, Frame::End) => {
                 let line = self.front.framer.take_text();
-                self.exchange_line(attempt, &line);
+                self.exchange_line(&line);
             }
-            (Turn::LoginClient(_), Frame::Literal(header)) => {
-                let refusal = Refusal::Answer(Completion::Bad("expected base64"));
-                self.front.refuse_literal(header, refusal);
+            (Turn::LoginClient, Frame::Literal(header)) => {
+                let violation = Violation::Literal(header.size);
+                self.front.end(violation, "A literal inside AUTHENTICATE");
             }
             (Turn::Message, Frame::Piece(piece)) => {
                 self.turn = Turn::Message;
@@ -316,8 +315,8 @@ impl Dialogue {
     /// A whole command is here.
     fn command(&mut self) {
         let text = self.front.framer.take_text();
-        if self.front.state.phase == Phase::BeforeLogin && is_http(&text) {
-            return self.front.hang_up(Violation::Http);
+        if !self.front.take_command(&text) {
+            return;
         }
         let mut cursor = Cursor::new(&text);
         let phase = self.front.state.phase;
@@ -337,10 +336,7 @@ impl Dialogue {
         }
         match begun {
             Ok(Begun::Answered(completion)) => self.front.complete(&completion),
-            Ok(Begun::Login(started)) => {
-                let tag = self.responses().tag().to_owned();
-                self.event = self.start_login(tag, started);
-            }
+            Ok(Begun::Login(started)) => self.start_login(&started),
             Ok(Begun::StartTls) => {}
             Ok(Begun::Asked(event)) => {
                 self.turn = match event {
@@ -359,24 +355,22 @@ impl Dialogue {
 
 /// What login.rs needs of the dialogue.
 impl Dialogue {
-    pub(super) fn set_phase(&mut self, phase: Phase) {
-        self.front.set_phase(phase);
+    /// How to log in, where policy permits it.
+    pub(super) fn authentication(&mut self) -> Option<&mut Authentication> {
+        self.authentication.as_mut()
     }
 
-    pub(super) fn mechanisms(&self) -> &'static [Mechanism] {
-        self.front.state.mechanisms
+    /// The tag of the command under way.
+    pub(super) fn tag(&mut self) -> String {
+        self.responses().tag().to_owned()
     }
 
-    pub(super) fn offer(&mut self) -> Option<&mut Offer> {
-        self.offer.as_mut()
+    pub(super) fn logged_in(&mut self) {
+        self.front.logged_in();
     }
 
     pub(super) fn output(&mut self) -> &mut Output {
         self.responses().output()
-    }
-
-    pub(super) fn is_clear(&self) -> bool {
-        matches!(self.over, Over::Clear(..))
     }
 
     pub(super) fn capabilities(&self) -> String {
@@ -386,17 +380,6 @@ impl Dialogue {
     /// The turn, which is the client's from now on unless it is set again.
     pub(super) fn take_turn(&mut self) -> Turn {
         std::mem::replace(&mut self.turn, Turn::Client)
-    }
-
-    /// The authentication the session answers for, if it does.
-    pub(super) fn take_attempt(&mut self) -> Option<Box<Attempt>> {
-        match self.take_turn() {
-            Turn::LoginOwner(attempt) => Some(attempt),
-            other => {
-                self.turn = other;
-                None
-            }
-        }
     }
 
     /// The message the session takes or refuses, if it does.
@@ -418,20 +401,8 @@ impl Dialogue {
         self.event = Some(event);
     }
 
-    pub(super) fn reply(&mut self, tag: &str, rest: &str) {
-        self.output().line(&format!("{tag} {rest}"));
-    }
-
-    pub(super) fn bad(&mut self, tag: &str, what: &str) {
-        self.output().line(&format!("{tag} BAD {what}"));
-        self.front.count_bad();
-    }
-
-    pub(super) fn count_failed_login(&mut self, violation: Violation) {
-        self.failed_logins += 1;
-        if self.failed_logins >= self.front.state.limits.failed_logins {
-            self.front.end(violation, "Too many failed logins");
-        }
+    pub(super) fn count_failed_login(&mut self) {
+        self.front.count_failed_login();
     }
 }
 
@@ -445,18 +416,15 @@ impl Dialogue {
         loop {
             let waits = matches!(
                 self.turn,
-                Turn::Session(_)
-                    | Turn::Permit(_)
-                    | Turn::LoginOwner(_)
-                    | Turn::MessageAnnounced(_)
+                Turn::Session(_) | Turn::Permit(_) | Turn::LoginSession | Turn::MessageAnnounced(_)
             );
             match self.front.poll(&mut self.event, waits) {
                 Ok(Input::Frame(frame)) => self.frame(frame),
-                Ok(Input::TooLong) => {
-                    if let Turn::MessageTail = self.take_turn() {
-                        self.event = Some(Event::MessageAborted);
-                    }
-                }
+                Ok(Input::TooLong) => match self.take_turn() {
+                    Turn::MessageTail => self.event = Some(Event::MessageAborted),
+                    Turn::LoginClient => self.exchange_line_too_long(),
+                    _ => {}
+                },
                 Err(step) => return step,
             }
         }

@@ -2,15 +2,17 @@
 
 use pillarbox_policy::SecretBytes;
 
-use crate::Step;
+use crate::http;
 use crate::imap::framing::{Frame, FrameError, Framer, LiteralHeader, LiteralKind};
 use crate::imap::grammar::Cursor;
+use crate::session_limits::SessionCounts;
+use crate::{Step, Violation};
 
+use super::Limits;
 use super::command::Naming;
 use super::commands::{self, Entry};
 use super::reply::{Completion, Refusal};
 use super::state::{Phase, State};
-use super::{Limits, Violation};
 
 /// The longest tag that is read. Clients use a handful of octets; it is echoed, also before login.
 const LONGEST_TAG: usize = 64;
@@ -33,8 +35,7 @@ pub(super) struct Front {
     skip: u64,
     /// Literals nobody wants are read past, up to the end of the line, which is answered with this.
     refusing: Option<Refusal>,
-    /// Commands that could not be carried out, one after the other.
-    bad: u32,
+    counts: SessionCounts,
     over: Option<Result<(), Violation>>,
 }
 
@@ -46,7 +47,7 @@ impl Front {
             unused: None,
             skip,
             refusing: None,
-            bad: 0,
+            counts: SessionCounts::new(limits.session),
             over: None,
         }
     }
@@ -55,7 +56,6 @@ impl Front {
     pub(super) fn continue_as(mut self, phase: Phase, skip: u64) -> Self {
         self.state.phase = phase;
         self.skip = skip;
-        self.bad = 0;
         self
     }
 
@@ -155,7 +155,6 @@ impl Front {
 
     /// Ends the command under way as it should.
     pub(super) fn complete(&mut self, completion: &Completion) {
-        self.bad = 0;
         self.state.responses.complete(completion);
         match self.state.phase {
             // The mailbox could not be opened.
@@ -217,15 +216,34 @@ impl Front {
 
     /// Counts a command that did nothing.
     pub(super) fn count_bad(&mut self) {
-        self.bad += 1;
-        let limits = &self.state.limits;
-        let most = match self.state.phase {
-            Phase::Clear(..) | Phase::BeforeLogin => limits.bad_before_login,
-            _ => limits.bad_after_login,
-        };
-        if self.bad >= most {
-            self.end(Violation::TooManyBad, "Too many bad commands");
+        if let Err(violation) = self.counts.bad() {
+            self.end(violation, "Too many bad commands");
         }
+    }
+
+    /// Counts an attempt to log in that did not succeed.
+    pub(super) fn count_failed_login(&mut self) {
+        if let Err(violation) = self.counts.failed_login() {
+            self.end(violation, "Too many failed logins");
+        }
+    }
+
+    /// Takes note of a command; `false` where the session is over because of it.
+    pub(super) fn take_command(&mut self, text: &[u8]) -> bool {
+        let before_login = matches!(self.state.phase, Phase::Clear(..) | Phase::BeforeLogin);
+        if before_login && http::is_request(text) {
+            // Nothing is answered that could help whoever sent a browser here (S6).
+            self.over = Some(Err(Violation::Http));
+        } else if let Err(violation) = self.counts.command() {
+            self.end(violation, "Too many commands without a login");
+        }
+        self.over.is_none()
+    }
+
+    /// Somebody has logged in.
+    pub(super) fn logged_in(&mut self) {
+        self.counts.logged_in();
+        self.set_phase(Phase::Authenticated);
     }
 
     /// The session has come to another phase: other limits hold.
@@ -253,21 +271,4 @@ impl Front {
         self.state.responses.untagged(&format!("BYE {text}"));
         self.over = Some(Ok(()));
     }
-}
-
-/// Whether these are the first words of an HTTP request (S6): answering one would help an attacker who
-/// redirects a browser here.
-pub(super) fn is_http(line: &[u8]) -> bool {
-    const METHODS: [&[u8]; 9] = [
-        b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH",
-    ];
-    let mut words = line.split(|byte| *byte == b' ');
-    let method = words.next().unwrap_or_default();
-    METHODS
-        .iter()
-        .any(|known| known.eq_ignore_ascii_case(method))
-        && words.next_back().is_some_and(|last| {
-            last.get(..5)
-                .is_some_and(|head| head.eq_ignore_ascii_case(b"HTTP/"))
-        })
 }

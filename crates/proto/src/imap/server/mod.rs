@@ -66,16 +66,18 @@ pub use clear::{ClearEvent, ClearSettings};
 pub use command::Naming;
 pub use commands::*;
 pub use dialogue::Dialogue;
-pub use limits::{Limits, Violation};
+pub use limits::Limits;
 pub use reply::{Code, Completion};
 pub use responses::Responses;
-pub use state::{Access, Enabled, Extension, LoginsInClear, StartTls};
+pub use state::{Access, Enabled, Extension, StartTls};
 
 use std::ops::{Deref, DerefMut};
 
 use pillarbox_policy::LegacyWindow;
 
+pub use crate::Violation;
 use crate::channel::private;
+pub use crate::sasl::LoginsInClear;
 use crate::{ChannelState, Clear, LoginChannel, Machine, OnChannel, Sealed, Start, Step};
 
 /// A channel a [`Server`] can run over.

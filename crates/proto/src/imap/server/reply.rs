@@ -75,6 +75,8 @@ pub enum Code {
         /// UIDs in the destination.
         to: SequenceSet,
     },
+    /// RFC 5530: the password has to be changed first.
+    Expired,
     /// RFC 5530: some of the messages are gone, which will be told when it may be.
     ExpungeIssued,
     /// RFC 5530: over a limit of the server.
@@ -110,6 +112,7 @@ impl fmt::Display for Code {
             Self::BadCharset => f.write_str("BADCHARSET (US-ASCII UTF-8)"),
             Self::Cannot => f.write_str("CANNOT"),
             Self::CopyUid { validity, from, to } => write!(f, "COPYUID {validity} {from} {to}"),
+            Self::Expired => f.write_str("EXPIRED"),
             Self::ExpungeIssued => f.write_str("EXPUNGEISSUED"),
             Self::Limit => f.write_str("LIMIT"),
             Self::Modified(set) => write!(f, "MODIFIED {set}"),

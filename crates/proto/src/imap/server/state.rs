@@ -1,6 +1,6 @@
 //! [`State`]: how far a session has come, and what it has enabled.
 
-use crate::sasl::Mechanism;
+use crate::sasl::{LoginsInClear, Mechanism};
 
 use super::Limits;
 use super::responses::Responses;
@@ -21,16 +21,6 @@ pub enum StartTls {
     Offered,
     /// There is no usable certificate: it is neither listed nor done (S4-6).
     NoCertificate,
-}
-
-/// Whether a cleartext session says that logins are possible: where a grant is open to its peer. Only a hint to the
-/// client; each login is asked about when it comes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LoginsInClear {
-    /// `LOGINDISABLED` is not listed.
-    Listed,
-    /// It is.
-    NotListed,
 }
 
 /// How far the session has come (RFC 3501 §3).

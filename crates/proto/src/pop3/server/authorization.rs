@@ -1,21 +1,18 @@
 //! The AUTHORIZATION state: CAPA, STLS, USER and PASS, AUTH, QUIT (RFC 1939 §4, RFC 2595 §4, RFC 5034 §4).
 
-use pillarbox_policy::{AuthPermit, Secret, SecretBytes};
+use pillarbox_policy::{AuthPermit, SecretBytes};
 
 use super::{
-    CannotOpen, Core, Event, LoginRefusal, Logins, Server, State, Stls, Violation, exchange_lines,
+    CannotOpen, Core, Event, Server, State, Stls, Violation, command_lines, exchange_lines,
 };
 use crate::channel::End;
 use crate::pop3::capabilities::{self, StlsNow};
 use crate::pop3::command::{Command, Fault, keyword, takes_credentials};
 use crate::pop3::maildrop::Maildrop;
-use crate::sasl::coding::{self, ClientLine};
-use crate::sasl::server::{Decision, Exchange, Failure, Offer, ServerStep};
-use crate::sasl::{Mechanism, Nonce, ScramKeys, prepare_login, prepare_password};
-use crate::{Injected, LoginChannel};
-
-/// The mechanism's name of USER and PASS in login records.
-const USER: &str = "USER";
+use crate::sasl::{
+    Authentication, AuthenticationStep, LoginAnswer, LoginMethod, LoginReply, Logins,
+};
+use crate::{Injected, LoginChannel, http};
 
 /// The one answer to every login on a cleartext channel that may not be, whatever its arguments (S4.1-5).
 const PRIVACY_REQUIRED: &str = "-ERR [AUTH] encryption is required before logging in";
@@ -23,16 +20,17 @@ const PRIVACY_REQUIRED: &str = "-ERR [AUTH] encryption is required before loggin
 impl Core {
     pub(super) fn authorization_line(&mut self, user: Option<SecretBytes>, line: &[u8]) {
         self.state = State::Authorization { user: None };
-        self.commands += 1;
-        if self.commands > self.limits.commands_before_login {
-            self.say("-ERR too many commands before login");
-            self.state = State::Over(Some(Violation::TooManyCommands));
+        if http::is_request(line) {
+            // Nothing is answered that could help whoever sent a browser here (S6).
+            self.state = State::Over(Some(Violation::Http));
             return;
         }
-        if let Logins::Once(offer) = &self.logins {
-            let listed = offer.mechanisms();
-            self.logins = Logins::Ask { listed };
+        if let Err(violation) = self.counts.command() {
+            self.say("-ERR too many commands before login");
+            self.state = State::Over(Some(violation));
+            return;
         }
+        self.logins.ask_again();
         // Before anything is parsed: the arguments do not matter, so they cannot make a difference.
         if matches!(self.logins, Logins::Ask { .. }) && takes_credentials(keyword(line)) {
             self.event = Some(Event::NeedPermit);
@@ -50,7 +48,7 @@ impl Core {
         if let State::AwaitPermit { user, line } = &mut self.state {
             let (user, line) = (user.take(), std::mem::take(line));
             self.state = State::Authorization { user: None };
-            self.logins = Logins::Once(Offer::new(permit));
+            self.logins.permitted(permit);
             self.authorization_command(user, &line);
         }
     }
@@ -97,7 +95,7 @@ impl Core {
     }
 
     pub(super) fn list_capabilities(&mut self) {
-        let mechanisms = self.logins.mechanisms();
+        let mechanisms = self.logins.listed().unwrap_or_default();
         let stls = match (&self.state, self.stls) {
             (State::Authorization { .. }, Stls::Available) => StlsNow::Permitted,
             _ => StlsNow::NotPermitted,
@@ -125,187 +123,105 @@ impl Core {
     }
 
     fn pass(&mut self, login: &[u8], password: &[u8]) {
-        let Some((login, password)) = prepared(login, password) else {
-            return self.refused(LoginRefusal::Credentials);
-        };
-        self.event = Some(Event::CheckPassword {
-            mechanism: USER,
-            login: login.clone(),
-            password,
-        });
-        self.state = State::AwaitVerdict { login };
+        if let Some(authentication) = self.logins.authentication() {
+            let step = authentication.password(LoginMethod::UserPass, login, password);
+            self.login_step(step);
+        }
     }
 
     fn auth(&mut self, mechanism: &[u8], initial: Option<&[u8]>) {
-        let offered = self.logins.mechanisms();
-        let Some(mechanism) =
-            Mechanism::from_name(mechanism).filter(|mechanism| offered.contains(mechanism))
-        else {
-            return self.error("-ERR unknown mechanism; CAPA lists those there are");
-        };
-        let Ok(initial) = initial.map(coding::decode_initial).transpose() else {
-            return self.error("-ERR the initial response is not base64");
-        };
-        self.event = Some(Event::NeedNonce);
-        self.state = State::AwaitNonce { mechanism, initial };
-    }
-
-    pub(super) fn exchange_line(&mut self, mut exchange: Exchange, line: &[u8]) {
-        match coding::client_line(line) {
-            Ok(ClientLine::Message(message)) => {
-                let step = exchange.step(&message);
-                self.exchange_step(exchange, step);
-            }
-            Ok(ClientLine::Cancelled) => {
-                self.end_exchange();
-                self.error("-ERR cancelled");
-            }
-            Err(_) => {
-                self.end_exchange();
-                self.error("-ERR not base64; the exchange is over");
-            }
+        if let Some(authentication) = self.logins.authentication() {
+            let step = authentication.begin(mechanism, initial);
+            self.login_step(step);
         }
     }
 
-    fn exchange_step(&mut self, exchange: Exchange, step: ServerStep) {
-        let mechanism = exchange.mechanism().as_str();
-        match step {
-            ServerStep::Challenge(challenge) => {
-                self.say(&format!("+ {}", *coding::encode(&challenge)));
-                self.lines.set_limits(exchange_lines());
-                self.state = State::Exchange(exchange);
-            }
-            ServerStep::CheckPassword { login, password } => {
-                self.state = State::ExchangeAsks(exchange);
-                self.event = Some(Event::CheckPassword {
-                    mechanism,
-                    login,
-                    password,
-                });
-            }
-            ServerStep::NeedScramKeys { login } => {
-                self.state = State::ExchangeAsks(exchange);
-                self.event = Some(Event::NeedScramKeys { mechanism, login });
-            }
-            ServerStep::CheckScram { login, outcome } => {
-                self.state = State::ExchangeAsks(exchange);
-                self.event = Some(Event::CheckScram {
-                    mechanism,
-                    login,
-                    outcome,
-                });
-            }
-            ServerStep::Done { login } => {
-                self.end_exchange();
-                self.logged_in(login);
-            }
-            ServerStep::Failed(Failure::Malformed) => {
-                self.end_exchange();
-                self.error("-ERR that is no message of this mechanism; the exchange is over");
-            }
-            ServerStep::Failed(failure) => {
-                self.end_exchange();
-                self.event = (failure != Failure::Refused)
-                    .then_some(Event::ExchangeFailed { mechanism, failure });
-                self.refused(LoginRefusal::Credentials);
-            }
+    pub(super) fn exchange_line(&mut self, line: &[u8]) {
+        let login = self.logins.authentication();
+        if let Some(step) = login.and_then(|login| login.line(line)) {
+            self.login_step(step);
         }
     }
 
-    fn logged_in(&mut self, login: String) {
-        self.event = Some(Event::OpenMaildrop { login });
-        self.state = State::AwaitMaildrop;
-    }
-
-    /// Answers a refused login.
-    fn refused(&mut self, refusal: LoginRefusal) {
-        self.state = State::Authorization { user: None };
-        match (&self.logins, refusal) {
-            (Logins::Ask { .. } | Logins::Once(_), _) | (_, LoginRefusal::PrivacyRequired) => {
-                self.say(PRIVACY_REQUIRED);
-            }
-            (Logins::Open(_), LoginRefusal::Credentials) => {
-                self.say("-ERR [AUTH] wrong login name or password");
-            }
-            (Logins::Open(_), LoginRefusal::Ladder(refusal)) => {
-                self.say(&format!("-ERR [AUTH] {refusal}"));
-            }
-            (Logins::Open(_), LoginRefusal::Unavailable) => {
-                self.say(
-                    "-ERR [SYS/TEMP] logging in is not possible at the moment; try again later",
-                );
-            }
-        }
-        self.failed_logins += 1;
-        if self.failed_logins >= self.limits.failed_logins {
-            self.state = State::Over(Some(Violation::TooManyFailedLogins));
+    pub(super) fn exchange_line_too_long(&mut self) {
+        let login = self.logins.authentication();
+        if let Some(step) = login.and_then(Authentication::line_too_long) {
+            self.login_step(step);
         }
     }
-}
 
-/// Login and password of USER and PASS, prepared as every other end prepares them.
-fn prepared(login: &[u8], password: &[u8]) -> Option<(String, Secret)> {
-    let login = prepare_login(std::str::from_utf8(login).ok()?).ok()?;
-    let password = Secret::from(std::str::from_utf8(password).ok()?);
-    Some((login, prepare_password(&password).ok()?))
-}
-
-/// Answers of the session in the AUTHORIZATION state.
-impl<C: LoginChannel> Server<C> {
-    /// Answers [`Event::NeedNonce`]. The nonce must be fresh.
-    pub fn nonce(&mut self, nonce: Nonce) {
-        let core = &mut self.core;
-        let State::AwaitNonce { mechanism, initial } = &mut core.state else {
-            return;
-        };
-        let (mechanism, initial) = (*mechanism, initial.take());
-        core.end_exchange();
-        match core
-            .logins
-            .offer()
-            .and_then(|offer| offer.start(mechanism, nonce))
+    pub(super) fn answer_login(&mut self, answer: LoginAnswer) {
+        let login = self.logins.authentication();
+        if matches!(self.state, State::AwaitLogin)
+            && let Some(step) = login.and_then(|login| login.answer(answer))
         {
-            Some(mut exchange) => {
-                let step = exchange.begin(initial.as_ref().map(|initial| initial.as_slice()));
-                core.exchange_step(exchange, step);
+            self.login_step(step);
+        }
+    }
+
+    fn login_step(&mut self, step: AuthenticationStep) {
+        match step {
+            AuthenticationStep::Challenge(challenge) => {
+                self.say(&format!("+ {}", *challenge));
+                self.lines.set_limits(exchange_lines());
+                self.state = State::Exchange;
             }
-            // The connection's binding was used (R9266-1).
-            None => core.error("-ERR connect again to use this mechanism again"),
+            AuthenticationStep::Ask(event) => {
+                self.event = Some(Event::Login(event));
+                self.state = State::AwaitLogin;
+            }
+            AuthenticationStep::Reply(reply) => {
+                // Back to commands, with their shorter lines.
+                self.lines.set_limits(command_lines(self.limits));
+                self.state = State::Authorization { user: None };
+                self.login_reply(reply);
+            }
         }
     }
 
-    /// Answers [`Event::NeedScramKeys`].
-    pub fn scram_keys(&mut self, keys: ScramKeys) {
-        self.answer_exchange(|exchange| exchange.scram_keys(keys));
-    }
-
-    /// Answers [`Event::CheckPassword`] and [`Event::CheckScram`]: let it in.
-    pub fn admit(&mut self) {
-        if let State::AwaitVerdict { login } = &mut self.core.state {
-            let login = std::mem::take(login);
-            self.core.logged_in(login);
-        } else {
-            self.answer_exchange(|exchange| exchange.decided(Decision::Accept));
+    fn login_reply(&mut self, reply: LoginReply) {
+        let failed = reply.is_failure();
+        match reply {
+            LoginReply::Success { login } => {
+                self.event = Some(Event::OpenMaildrop { login });
+                self.state = State::AwaitMaildrop;
+            }
+            LoginReply::PrivacyRequired => self.say(PRIVACY_REQUIRED),
+            LoginReply::WrongCredentials => self.say("-ERR [AUTH] wrong login name or password"),
+            LoginReply::ChannelTooWeak(refusal) => self.say(&format!("-ERR [AUTH] {refusal}")),
+            LoginReply::PasswordChangeNeeded => {
+                self.say("-ERR [AUTH] the password must be changed before it can be used again");
+            }
+            LoginReply::Unavailable => self
+                .say("-ERR [SYS/TEMP] logging in is not possible at the moment; try again later"),
+            LoginReply::Cancelled => self.say("-ERR cancelled"),
+            LoginReply::NotBase64 => self.say("-ERR not base64; the exchange is over"),
+            LoginReply::TooLong => self.say("-ERR line too long; the exchange is over"),
+            LoginReply::Malformed => {
+                self.say("-ERR that is no message of this mechanism; the exchange is over");
+            }
+            LoginReply::UnknownMechanism => {
+                self.error("-ERR unknown mechanism; CAPA lists those there are");
+            }
+            LoginReply::BindingUsed => {
+                self.error("-ERR connect again to use this mechanism again");
+            }
+        }
+        if failed {
+            let counted = self.counts.failed_login();
+            self.unless_too_many(counted);
         }
     }
+}
 
-    /// Answers [`Event::CheckPassword`], [`Event::NeedScramKeys`] and [`Event::CheckScram`]: do not let it in.
-    pub fn refuse(&mut self, refusal: LoginRefusal) {
-        if matches!(
-            self.core.state,
-            State::AwaitVerdict { .. } | State::ExchangeAsks(_)
-        ) {
-            self.core.end_exchange();
-            self.core.refused(refusal);
-        }
-    }
-
+/// Answers of the session about the maildrop.
+impl<C: LoginChannel> Server<C> {
     /// Answers [`Event::OpenMaildrop`]: the session enters the TRANSACTION state.
     pub fn open(&mut self, maildrop: Maildrop) {
         if matches!(self.core.state, State::AwaitMaildrop) {
             let (messages, octets) = maildrop.totals();
             self.core.maildrop = maildrop;
-            self.core.errors = 0;
+            self.core.counts.logged_in();
             self.core.state = State::Transaction;
             self.core
                 .say(&format!("+OK {messages} messages ({octets} octets)"));
@@ -324,17 +240,6 @@ impl<C: LoginChannel> Server<C> {
                     "-ERR [SYS/TEMP] the mailbox cannot be opened at the moment; try again later"
                 }
             });
-        }
-    }
-
-    fn answer_exchange(&mut self, answer: impl FnOnce(&mut Exchange) -> ServerStep) {
-        let core = &mut self.core;
-        match std::mem::replace(&mut core.state, State::Authorization { user: None }) {
-            State::ExchangeAsks(mut exchange) => {
-                let step = answer(&mut exchange);
-                core.exchange_step(exchange, step);
-            }
-            other => core.state = other,
         }
     }
 }

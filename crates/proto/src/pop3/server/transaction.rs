@@ -17,6 +17,9 @@ const LISTING_LINE: usize = 48;
 impl Core {
     pub(super) fn transaction_line(&mut self, line: &[u8]) {
         self.state = State::Transaction;
+        // Never too many after a login; it begins the count of bad ones anew where the last was good.
+        let counted = self.counts.command();
+        self.unless_too_many(counted);
         match Command::parse(line) {
             Ok(Command::Stat) => {
                 let (messages, octets) = self.maildrop.totals();

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::sasl::{
-    MAX_ITERATIONS, MIN_ITERATIONS, ScramKeys, coding,
+    MAX_ITERATIONS, MIN_ITERATIONS, PrepareError, ScramKeys, coding,
     server::{self, Decision, Offer, ScramOutcome, ServerStep},
 };
 

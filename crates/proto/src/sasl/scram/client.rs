@@ -4,10 +4,11 @@ use pillarbox_policy::{ChannelBinding, Secret, SecretBytes};
 
 use super::{
     keys::{MAX_ITERATIONS, MIN_ITERATIONS, PasswordKeys},
-    message::{ServerFinal, ServerFirst, escape},
-    server::TLS_EXPORTER,
+    message::{ServerFinal, ServerFirst, TLS_EXPORTER, escape},
 };
-use crate::sasl::{Nonce, client::Failure, coding};
+use crate::sasl::coding;
+use crate::sasl::failure::ClientFailure as Failure;
+use crate::sasl::nonce::Nonce;
 
 /// What a client says about channel binding (R5802-2).
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use pillarbox_policy::Secret;
 use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::sasl::{PrepareError, prepare_password};
+use crate::sasl::prepare::{PrepareError, prepare_password};
 
 /// The least iteration count that is used or agreed to (R7677-1).
 pub const MIN_ITERATIONS: u32 = 4096;

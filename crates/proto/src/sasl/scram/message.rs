@@ -12,6 +12,9 @@ pub(super) const MAX_NONCE: usize = 512;
 /// The longest salt, in octets, that is taken from a peer.
 pub(super) const MAX_SALT: usize = 256;
 
+/// The name of the one binding type there is (R9266-1).
+pub(super) const TLS_EXPORTER: &str = "tls-exporter";
+
 /// The message does not follow the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Malformed;

@@ -5,15 +5,35 @@ use subtle::ConstantTimeEq;
 
 use super::{
     keys::ScramKeys,
-    message::{ClientFinal, ClientFirst, Flag, ServerFirst},
+    message::{ClientFinal, ClientFirst, Flag, ServerFirst, TLS_EXPORTER},
 };
-use crate::sasl::{
-    Nonce, coding, prepare_login,
-    server::{Failure, ScramOutcome, ScramProof},
-};
+use crate::sasl::coding;
+use crate::sasl::failure::ServerFailure as Failure;
+use crate::sasl::nonce::Nonce;
+use crate::sasl::prepare::prepare_login;
 
-/// The name of the one binding type there is (R9266-1).
-pub(super) const TLS_EXPORTER: &str = "tls-exporter";
+/// Whether a SCRAM client knew the password.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ScramOutcome {
+    /// It did.
+    Proved(ScramProof),
+    /// It did not.
+    Refuted,
+}
+
+/// Shows that an [`Exchange`] has verified a client's proof; nothing else can make one.
+///
+/// ```compile_fail,E0423
+/// let forged = pillarbox_proto::sasl::server::ScramProof(());
+/// ```
+#[derive(Debug, PartialEq, Eq)]
+pub struct ScramProof(());
+
+impl ScramProof {
+    fn new() -> Self {
+        Self(())
+    }
+}
 
 /// Which of the two mechanisms runs, and beside what (R5802-2).
 #[derive(Debug)]
@@ -36,7 +56,6 @@ pub(in crate::sasl) struct Start {
 /// Waits for the keys of the login.
 #[derive(Debug)]
 pub(in crate::sasl) struct AwaitKeys {
-    pub(in crate::sasl) login: String,
     /// `client-first-message-bare`.
     bare: String,
     /// The client's nonce and ours.
@@ -48,7 +67,6 @@ pub(in crate::sasl) struct AwaitKeys {
 /// Waits for the client's final message.
 #[derive(Debug)]
 pub(in crate::sasl) struct AwaitFinal {
-    login: String,
     nonce: String,
     binding: SecretBytes,
     keys: ScramKeys,
@@ -56,18 +74,25 @@ pub(in crate::sasl) struct AwaitFinal {
     signed: String,
 }
 
-/// The proof was looked at. Holds what to answer once the owner has decided.
+/// The proof was looked at. Holds what to answer once the session has decided.
 #[derive(Debug)]
 pub(in crate::sasl) struct Finished {
-    pub(in crate::sasl) login: String,
     pub(in crate::sasl) outcome: ScramOutcome,
     /// `server-final-message`.
     pub(in crate::sasl) server_final: Vec<u8>,
 }
 
 impl Start {
-    pub(in crate::sasl) fn client_first(self, message: &[u8]) -> Result<AwaitKeys, Failure> {
+    /// Goes on with the client's first message. `known` is the login as soon as it can be read, for the record
+    /// of an attempt that fails.
+    pub(in crate::sasl) fn client_first(
+        self,
+        message: &[u8],
+        known: &mut Option<String>,
+    ) -> Result<AwaitKeys, Failure> {
         let first = ClientFirst::parse(message).map_err(|_| Failure::Malformed)?;
+        let login = prepare_login(&first.username).map_err(|_| Failure::Malformed)?;
+        *known = Some(login.clone());
         let mut binding = SecretBytes::from(first.header.as_bytes());
         match (&self.variant, first.flag) {
             (Variant::Plus(data), Flag::Binds(TLS_EXPORTER)) => {
@@ -82,7 +107,6 @@ impl Start {
             (Variant::BesidePlus | Variant::Alone, Flag::CannotBind)
             | (Variant::Alone, Flag::ThinksServerCannot) => {}
         }
-        let login = prepare_login(&first.username).map_err(|_| Failure::Malformed)?;
         if let Some(authzid) = first.authzid {
             let authzid = prepare_login(&authzid).map_err(|_| Failure::Malformed)?;
             if authzid != login {
@@ -90,7 +114,6 @@ impl Start {
             }
         }
         Ok(AwaitKeys {
-            login,
             bare: first.bare.to_owned(),
             nonce: format!("{}{}", first.nonce, self.nonce.as_str()),
             binding,
@@ -109,7 +132,6 @@ impl AwaitKeys {
         .compose();
         let signed = format!("{},{server_first},", self.bare);
         let next = AwaitFinal {
-            login: self.login,
             nonce: self.nonce,
             binding: self.binding,
             keys,
@@ -136,7 +158,6 @@ impl AwaitFinal {
         };
         let signature = self.keys.server_signature(auth_message.as_bytes());
         Ok(Finished {
-            login: self.login,
             outcome,
             server_final: format!("v={}", *coding::encode(signature.as_slice())).into_bytes(),
         })

@@ -5,7 +5,8 @@ use super::{
     keys::ScramKeys,
     server::{Start, Variant},
 };
-use crate::sasl::{Nonce, coding, server::Failure, server::ScramOutcome};
+use crate::sasl::server::{Failure, ScramOutcome};
+use crate::sasl::{Nonce, coding};
 
 const CLIENT_NONCE: &str = "rOprNGfwEbeRWgbNEkqO";
 const SERVER_NONCE: &str = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
@@ -25,8 +26,9 @@ fn server(client_final: &str) -> Result<(ScramOutcome, Vec<u8>), Failure> {
         variant: Variant::Alone,
         nonce: Nonce::of_example(SERVER_NONCE),
     };
-    let waiting = start.client_first(CLIENT_FIRST.as_bytes())?;
-    assert_eq!(waiting.login, "user");
+    let mut login = None;
+    let waiting = start.client_first(CLIENT_FIRST.as_bytes(), &mut login)?;
+    assert_eq!(login.as_deref(), Some("user"));
     let (last, server_first) = waiting.keys(keys());
     assert_eq!(server_first, SERVER_FIRST.as_bytes());
     let finished = last.client_final(client_final.as_bytes())?;

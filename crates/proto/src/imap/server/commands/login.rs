@@ -1,62 +1,21 @@
-//! LOGIN and AUTHENTICATE (RFC 3501 §6.2.2, §6.2.3; SASL-IR, RFC 4959).
+//! LOGIN and AUTHENTICATE (RFC 3501 §6.2.2, §6.2.3; SASL-IR, RFC 4959): how [`Authentication`] stands on the wire.
 //!
 //! Arguments are read only with policy's permit in hand.
 
-use pillarbox_policy::{AuthPermit, Secret, SecretBytes};
-use zeroize::Zeroizing;
+use pillarbox_policy::{AuthPermit, LoginAbort, SecretBytes};
 
 use crate::imap::grammar::{Cursor, SyntaxError};
-use crate::sasl::server::{Decision, Exchange, Failure, ScramOutcome, ServerStep};
-use crate::sasl::{Mechanism, Nonce, ScramKeys, coding, prepare_login, prepare_password};
+use crate::sasl::{
+    Authentication, AuthenticationStep, LoginAnswer, LoginEvent, LoginMethod, LoginReply,
+    LoginsInClear,
+};
 
 use crate::imap::server::command::{Capabilities, Command, Reading, When};
 use crate::imap::server::dialogue::{Dialogue, Turn};
-use crate::imap::server::limits::Violation;
 use crate::imap::server::reply::{Code, Completion, Refusal};
-use crate::imap::server::state::{LoginsInClear, Phase};
+use crate::imap::server::state::Phase;
 
 use super::Event;
-
-/// What the session has to do for an authentication.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Login {
-    /// An exchange begins: answer with a fresh nonce, by [`Dialogue::exchange_nonce`].
-    Nonce(Mechanism),
-    /// Is this the password? Answer by [`Dialogue::login_decided`].
-    Password {
-        /// `LOGIN` for the command, or the mechanism.
-        mechanism: &'static str,
-        /// The login, prepared.
-        login: String,
-        /// The password, prepared.
-        password: Secret,
-    },
-    /// Which keys does this login have? Answer by [`Dialogue::scram_keys`].
-    ScramKeys {
-        /// The login, prepared.
-        login: String,
-    },
-    /// The client's proof was looked at: may it be let in? Answer by [`Dialogue::login_decided`].
-    Scram {
-        /// The mechanism.
-        mechanism: &'static str,
-        /// The login, prepared.
-        login: String,
-        /// Whether it knew the password.
-        outcome: ScramOutcome,
-    },
-}
-
-/// Why somebody is not let in. In the clear all of them look the same (S4.1-5).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denial {
-    /// Wrong login or password; which of both is never said.
-    Credentials,
-    /// The account has climbed past this channel; the password was not looked at.
-    Ladder,
-    /// Too many attempts of late, or the server cannot look now.
-    Unavailable,
-}
 
 /// What a cleartext connection is told, whatever it sent (S4.1-4, S4.1-5, R9051-1).
 pub(in crate::imap::server) const PRIVACY_REQUIRED: Completion = Completion::No(
@@ -112,237 +71,128 @@ impl Command for AuthenticateCommand {
 #[derive(Debug)]
 pub(in crate::imap::server) enum Started {
     Login {
-        login: String,
-        password: Secret,
+        login: SecretBytes,
+        password: SecretBytes,
     },
-    /// Strings that are no login or no password.
-    Impossible,
     Authenticate {
-        mechanism: Mechanism,
+        mechanism: String,
         initial: Option<SecretBytes>,
     },
-    UnknownMechanism,
 }
 
 fn login(cursor: &mut Cursor<'_>, _permit: &AuthPermit<'_>) -> Result<Started, SyntaxError> {
     cursor.space()?;
-    let login = cursor.astring()?;
+    let login = SecretBytes::from(cursor.astring()?.into_owned());
     cursor.space()?;
-    let password = Zeroizing::new(cursor.astring()?.into_owned());
-    let login = std::str::from_utf8(&login).ok().map(prepare_login);
-    let password = std::str::from_utf8(&password)
-        .ok()
-        .map(|password| prepare_password(&Secret::from(password)));
-    Ok(match (login, password) {
-        (Some(Ok(login)), Some(Ok(password))) => Started::Login { login, password },
-        _ => Started::Impossible,
-    })
+    let password = SecretBytes::from(cursor.astring()?.into_owned());
+    Ok(Started::Login { login, password })
 }
 
 fn authenticate(cursor: &mut Cursor<'_>, _permit: &AuthPermit<'_>) -> Result<Started, SyntaxError> {
     cursor.space()?;
-    let mechanism = Mechanism::from_name(cursor.atom()?.as_bytes());
-    let initial = if cursor.eat(b' ') {
-        let error = cursor.error("an initial response in base64");
-        let line = cursor.take_while(|byte| byte != b' ');
-        Some(coding::decode_initial(line).map_err(|_| error)?)
-    } else {
-        None
-    };
-    Ok(match mechanism {
-        Some(mechanism) => Started::Authenticate { mechanism, initial },
-        None => Started::UnknownMechanism,
-    })
-}
-
-/// An authentication under way.
-#[derive(Debug)]
-pub(in crate::imap::server) struct Attempt {
-    tag: String,
-    mechanism: Option<Mechanism>,
-    /// The client's first message, until the exchange has begun.
-    initial: Option<SecretBytes>,
-    /// Absent for LOGIN, and until there is a nonce.
-    exchange: Option<Exchange>,
-    denial: Denial,
+    let mechanism = cursor.atom()?.to_owned();
+    let initial = cursor
+        .eat(b' ')
+        .then(|| SecretBytes::from(cursor.take_while(|byte| byte != b' ')));
+    Ok(Started::Authenticate { mechanism, initial })
 }
 
 impl Dialogue {
-    pub(in crate::imap::server) fn start_login(
-        &mut self,
-        tag: String,
-        started: Started,
-    ) -> Option<Event> {
-        let mut attempt = Box::new(Attempt {
-            tag,
-            mechanism: None,
-            initial: None,
-            exchange: None,
-            denial: Denial::Credentials,
+    pub(in crate::imap::server) fn start_login(&mut self, started: &Started) {
+        let step = self.authentication().map(|login| match started {
+            Started::Login {
+                login: name,
+                password,
+            } => login.password(LoginMethod::LoginCommand, name, password),
+            Started::Authenticate { mechanism, initial } => {
+                login.begin(mechanism.as_bytes(), initial.as_deref())
+            }
         });
-        match started {
-            Started::Login { login, password } => {
-                self.set_turn(Turn::LoginOwner(attempt));
-                Some(Event::Login(Login::Password {
-                    mechanism: "LOGIN",
-                    login,
-                    password,
-                }))
+        self.login_step(step);
+    }
+
+    /// Answers [`Event::Login`]. An answer that nobody asked for changes nothing.
+    pub fn answer_login(&mut self, answer: LoginAnswer) {
+        match self.take_turn() {
+            Turn::LoginSession => {
+                let step = self.authentication().and_then(|login| login.answer(answer));
+                self.login_step(step);
             }
-            Started::Impossible => {
-                self.deny(&attempt.tag, Denial::Credentials);
-                None
-            }
-            Started::Authenticate { mechanism, initial }
-                if self.mechanisms().contains(&mechanism) =>
-            {
-                attempt.mechanism = Some(mechanism);
-                attempt.initial = initial;
-                self.set_turn(Turn::LoginOwner(attempt));
-                Some(Event::Login(Login::Nonce(mechanism)))
-            }
-            Started::Authenticate { .. } | Started::UnknownMechanism => {
-                self.reply(&attempt.tag, "NO [CANNOT] No such mechanism here");
-                None
-            }
+            other => self.set_turn(other),
         }
     }
 
-    /// Answers [`Login::Nonce`]. The nonce must be fresh and unpredictable.
-    pub fn exchange_nonce(&mut self, nonce: Nonce) {
-        let Some(mut attempt) = self.take_attempt() else {
-            return;
-        };
-        let exchange = attempt
-            .mechanism
-            .zip(self.offer())
-            .and_then(|(mechanism, offer)| offer.start(mechanism, nonce));
-        match exchange {
-            Some(mut exchange) => {
-                let initial = attempt.initial.take();
-                let step = exchange.begin(initial.as_deref());
-                attempt.exchange = Some(exchange);
-                self.exchange_step(attempt, step);
-            }
-            // A channel binding serves one attempt (R9266-1).
-            None => self.reply(
-                &attempt.tag,
-                "NO [CANNOT] This mechanism was used already; connect again for it",
-            ),
-        }
-    }
-
-    /// Answers [`Login::ScramKeys`]: plausible and stable ones for a login that does not exist.
-    pub fn scram_keys(&mut self, keys: ScramKeys) {
-        let Some(mut attempt) = self.take_attempt() else {
-            return;
-        };
-        match attempt.exchange.as_mut() {
-            Some(exchange) => {
-                let step = exchange.scram_keys(keys);
-                self.exchange_step(attempt, step);
-            }
-            None => self.deny(&attempt.tag, Denial::Unavailable),
-        }
-    }
-
-    /// Answers [`Login::Password`] and [`Login::Scram`].
-    ///
-    /// `Ok` after a SCRAM proof that was refuted changes nothing: it is a failure all the same.
-    pub fn login_decided(&mut self, decision: Result<(), Denial>) {
-        let Some(mut attempt) = self.take_attempt() else {
-            return;
-        };
-        if let Err(denial) = decision {
-            attempt.denial = denial;
-        }
-        match (attempt.exchange.as_mut(), decision) {
-            (Some(exchange), _) => {
-                let step = exchange.decided(if decision.is_ok() {
-                    Decision::Accept
-                } else {
-                    Decision::Refuse
-                });
-                self.exchange_step(attempt, step);
-            }
-            (None, Ok(())) => self.let_in(&attempt.tag),
-            (None, Err(denial)) => self.deny(&attempt.tag, denial),
-        }
+    /// The conversation is over: the attempt to log in that is under way, if there is one, ended so. To be put on
+    /// record.
+    pub fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
+        self.authentication().and_then(|login| login.abort(how))
     }
 
     /// The client's line in an exchange.
-    pub(in crate::imap::server) fn exchange_line(
-        &mut self,
-        mut attempt: Box<Attempt>,
-        line: &[u8],
-    ) {
-        match coding::client_line(line) {
-            Ok(coding::ClientLine::Message(message)) => {
-                if let Some(exchange) = attempt.exchange.as_mut() {
-                    let step = exchange.step(&message);
-                    self.exchange_step(attempt, step);
-                }
+    pub(in crate::imap::server) fn exchange_line(&mut self, line: &[u8]) {
+        let step = self.authentication().and_then(|login| login.line(line));
+        self.login_step(step);
+    }
+
+    /// The client's line in an exchange was too long, which it was told.
+    pub(in crate::imap::server) fn exchange_line_too_long(&mut self) {
+        let step = self
+            .authentication()
+            .and_then(Authentication::line_too_long);
+        self.login_step(step);
+    }
+
+    fn login_step(&mut self, step: Option<AuthenticationStep>) {
+        match step {
+            None => {}
+            Some(AuthenticationStep::Challenge(challenge)) => {
+                self.output().line(&format!("+ {}", *challenge));
+                self.set_turn(Turn::LoginClient);
             }
-            Ok(coding::ClientLine::Cancelled) => {
-                self.reply(&attempt.tag, "BAD Authentication cancelled");
+            Some(AuthenticationStep::Ask(event)) => {
+                self.set_turn(Turn::LoginSession);
+                self.queue(Event::Login(event));
             }
-            Err(coding::NotBase64) => self.bad(&attempt.tag, "expected base64"),
+            Some(AuthenticationStep::Reply(reply)) => self.login_reply(&reply),
         }
     }
 
-    fn exchange_step(&mut self, mut attempt: Box<Attempt>, step: ServerStep) {
-        let mechanism = attempt.mechanism.map_or("", Mechanism::as_str);
-        let login = match step {
-            ServerStep::Challenge(challenge) => {
-                let line = format!("+ {}", *coding::encode(&challenge));
-                self.output().line(&line);
-                self.set_turn(Turn::LoginClient(attempt));
-                return;
+    fn login_reply(&mut self, reply: &LoginReply) {
+        let no = |code, text| Completion::No(Some(code), text);
+        let completion = match reply {
+            LoginReply::Success { .. } => {
+                self.logged_in();
+                let (tag, list) = (self.tag(), self.capabilities());
+                let line = format!("{tag} OK [CAPABILITY {list}] Logged in");
+                return self.output().line(&line);
             }
-            ServerStep::Done { .. } => return self.let_in(&attempt.tag),
-            ServerStep::Failed(Failure::Malformed) => {
-                return self.bad(&attempt.tag, "expected a message of the mechanism");
+            LoginReply::PrivacyRequired => PRIVACY_REQUIRED,
+            LoginReply::WrongCredentials => {
+                no(Code::AuthenticationFailed, "Wrong login or password")
             }
-            ServerStep::Failed(_) => return self.deny(&attempt.tag, attempt.denial),
-            ServerStep::CheckPassword { login, password } => Login::Password {
-                mechanism,
-                login,
-                password,
-            },
-            ServerStep::NeedScramKeys { login } => Login::ScramKeys { login },
-            ServerStep::CheckScram { login, outcome } => {
-                attempt.denial = Denial::Credentials;
-                Login::Scram {
-                    mechanism,
-                    login,
-                    outcome,
-                }
-            }
+            LoginReply::ChannelTooWeak(_) => no(
+                Code::PrivacyRequired,
+                "This account needs better encryption than this connection has",
+            ),
+            LoginReply::PasswordChangeNeeded => no(
+                Code::Expired,
+                "The password must be changed before it can be used again",
+            ),
+            LoginReply::Unavailable => no(Code::Unavailable, "Try again later"),
+            LoginReply::Cancelled => Completion::Bad("Authentication cancelled"),
+            LoginReply::NotBase64 => Completion::Bad("expected base64"),
+            // It was told so when the line was thrown away.
+            LoginReply::TooLong => return self.count_failed_login(),
+            LoginReply::Malformed => Completion::Bad("expected a message of the mechanism"),
+            LoginReply::UnknownMechanism => no(Code::Cannot, "No such mechanism here"),
+            LoginReply::BindingUsed => no(
+                Code::Cannot,
+                "This mechanism was used already; connect again for it",
+            ),
         };
-        self.set_turn(Turn::LoginOwner(attempt));
-        self.queue(Event::Login(login));
-    }
-
-    fn let_in(&mut self, tag: &str) {
-        self.set_phase(Phase::Authenticated);
-        let line = format!("OK [CAPABILITY {}] Logged in", self.capabilities());
-        self.reply(tag, &line);
-    }
-
-    fn deny(&mut self, tag: &str, denial: Denial) {
-        if self.is_clear() {
-            self.responses().complete(&PRIVACY_REQUIRED);
-        } else {
-            let (code, text) = match denial {
-                Denial::Credentials => (Code::AuthenticationFailed, "Wrong login or password"),
-                Denial::Ladder => (
-                    Code::PrivacyRequired,
-                    "This account needs better encryption than this connection has",
-                ),
-                Denial::Unavailable => (Code::Unavailable, "Try again later"),
-            };
-            self.reply(tag, &format!("NO [{code}] {text}"));
+        self.responses().complete(&completion);
+        if reply.is_failure() {
+            self.count_failed_login();
         }
-        self.count_failed_login(Violation::TooManyLogins);
     }
 }

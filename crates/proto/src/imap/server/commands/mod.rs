@@ -42,7 +42,6 @@ pub use fields::FieldFilter;
 pub use id::Id;
 pub use idle::Idle;
 pub use list::{Attribute, List, ListSelect, Listed, Lsub, Pattern};
-pub use login::{Denial, Login};
 pub use mailbox::{Create, Delete, Rename, Subscribe, Unsubscribe};
 pub use noop::{Check, Noop};
 pub use search::{MAX_KEYS, Search, SearchKey, SearchOutcome, SearchReturn};
@@ -68,8 +67,8 @@ macro_rules! commands {
             /// LOGIN or AUTHENTICATE came in the clear, and nothing of it was looked at. Read the grants now, and
             /// answer with [`super::Server::permit`].
             NeedPermit,
-            /// Authentication. See [`Login`] for the answers.
-            Login(Login),
+            /// A login: [`super::Dialogue::answer_login`].
+            Login(crate::sasl::LoginEvent),
             /// Octets of the message that was accepted, at most 16 KiB. Needs no answer.
             MessagePiece(Vec<u8>),
             /// The message is complete: store it, then complete.

@@ -2,8 +2,9 @@
 
 use pillarbox_policy::SecretBytes;
 
-use super::state::{Await, Core, Fate, Greeted, Hello, Logins, State, Transaction, Work};
+use super::state::{Await, Core, Fate, Greeted, Hello, State, Transaction, Work};
 use super::{Event, StartTlsOffer, Violation};
+use crate::http;
 use crate::smtp::DeliveryReports;
 use crate::smtp::command::{self, ArgumentError, Bdat, Verb};
 use crate::smtp::parameter::ParameterError;
@@ -11,6 +12,9 @@ use crate::smtp::replies::{self, Reply};
 
 impl Core {
     pub(super) fn command(&mut self, line: &[u8]) -> Work {
+        if http::is_request(line) {
+            return self.give_up(replies::NOT_A_WEB_SERVER, Violation::Http);
+        }
         let (verb, rest) = Verb::split(line);
         if verb != Verb::Auth && line.len() > self.config.limits.command_line {
             return self.say(replies::LINE_TOO_LONG);
@@ -24,14 +28,12 @@ impl Core {
                 core.end(replies::BYE);
                 Work::Done
             }),
-            Verb::Http => self.give_up(replies::NOT_A_WEB_SERVER, Violation::Http),
             Verb::NotImplemented => self.say(replies::NOT_IMPLEMENTED),
             Verb::Unknown => self.say(replies::UNKNOWN_COMMAND),
             Verb::Bdat => self.bdat(rest),
             // Before anything is parsed: the arguments do not matter, so they cannot make a difference.
             Verb::Auth if self.login.is_none() && !self.logins.are_sealed() => {
-                let listed = self.logins.listed();
-                self.logins = Logins::Ask { listed };
+                self.logins.ask_again();
                 let arguments = SecretBytes::from(rest);
                 self.ask(Await::Permit(arguments), Event::NeedPermit)
             }

@@ -1,5 +1,6 @@
 //! What a server machine is told before it begins.
 
+use crate::SessionLimits;
 use crate::sasl;
 use crate::smtp::DeliveryReports;
 
@@ -49,14 +50,8 @@ pub struct Limits {
     pub message: u64,
     /// Recipients of one message.
     pub recipients: u32,
-    /// Lines without sense before the connection is closed, while nobody is logged in (S6).
-    pub errors_before_login: u32,
-    /// The same, of somebody who is logged in.
-    pub errors: u32,
-    /// Commands of any kind before somebody is logged in.
-    pub commands_before_login: u32,
-    /// Logins that may fail before the connection is closed (RFC 4954 §4).
-    pub failed_logins: u32,
+    /// What is the same for all protocols.
+    pub session: SessionLimits,
 }
 
 impl Default for Limits {
@@ -65,10 +60,7 @@ impl Default for Limits {
             command_line: 2048,
             message: 50 * 1024 * 1024,
             recipients: 500,
-            errors_before_login: 5,
-            errors: 50,
-            commands_before_login: 50,
-            failed_logins: 3,
+            session: SessionLimits::default(),
         }
     }
 }

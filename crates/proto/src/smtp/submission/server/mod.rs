@@ -14,18 +14,18 @@
 //! ```
 //! A password, or a message, needs TLS, or a window of the operator's:
 //! ```
-//! use pillarbox_proto::{LoginChannel, smtp::submission::server::{LoginAnswer, Server}};
+//! use pillarbox_proto::{LoginChannel, sasl::LoginAnswer, smtp::submission::server::Server};
 //! fn let_in<C: LoginChannel>(server: &mut Server<C>) {
-//!     server.login_decided(LoginAnswer::Accept);
+//!     server.answer_login(LoginAnswer::Accept);
 //! }
 //! fn take<C: LoginChannel>(server: &mut Server<C>) {
 //!     server.accept();
 //! }
 //! ```
 //! ```compile_fail,E0599
-//! use pillarbox_proto::{Clear, smtp::submission::server::{LoginAnswer, Server}};
+//! use pillarbox_proto::{Clear, sasl::LoginAnswer, smtp::submission::server::Server};
 //! fn let_in(server: &mut Server<Clear>) {
-//!     server.login_decided(LoginAnswer::Accept);
+//!     server.answer_login(LoginAnswer::Accept);
 //! }
 //! ```
 //! ```compile_fail,E0599
@@ -57,14 +57,16 @@ mod state;
 
 use std::sync::Arc;
 
-use pillarbox_policy::LegacyWindow;
+use pillarbox_policy::{LegacyWindow, LoginAbort};
 
+pub use crate::Violation;
+pub use crate::sasl::LoginsInClear;
 pub use config::{Config, Limits, StartTlsOffer};
-pub use event::{Event, LoginAnswer, LoginsInClear, Violation};
+pub use event::Event;
 
-use self::state::{Core, Logins};
+use self::state::Core;
 use crate::channel::{permit, private};
-use crate::sasl::{Nonce, ScramKeys, mechanisms_offered, server::Offer};
+use crate::sasl::{LoginAnswer, LoginEvent, Logins};
 use crate::smtp::{EhloName, Refusal};
 use crate::{
     AsksForPermit, ChannelState, Clear, Injected, Legacy, LoginChannel, Machine, OnChannel, Sealed,
@@ -92,11 +94,7 @@ impl Start for Server<Clear> {
 
     /// A cleartext session; it greets. AUTH and MAIL wait for TLS, or for a window.
     fn start(channel: &Clear, (config, logins): (Arc<Config>, LoginsInClear)) -> Self {
-        let listed = match logins {
-            LoginsInClear::Listed => Some(mechanisms_offered(channel.view())),
-            LoginsInClear::NotListed => None,
-        };
-        let mut core = Core::new(config, Logins::Ask { listed });
+        let mut core = Core::new(config, Logins::in_clear(channel, logins));
         core.greet();
         Self {
             core,
@@ -110,11 +108,7 @@ impl Start for Server<Sealed> {
 
     /// A session inside TLS; it greets where that is due. Nothing is carried over from the clear (S2, R3207-1).
     fn start(channel: &Sealed, config: Arc<Config>) -> Self {
-        let logins = match permit(channel, None) {
-            Some(permit) => Logins::Open(Offer::new(&permit)),
-            None => Logins::Ask { listed: None },
-        };
-        let mut core = Core::new(config, logins);
+        let mut core = Core::new(config, Logins::sealed(channel));
         if channel.greeting_is_due() {
             core.greet();
         }
@@ -167,21 +161,15 @@ impl<C: LoginChannel> Server<C> {
 }
 
 impl<C: LoginChannel> Server<C> {
-    /// Answers [`Event::NeedNonce`] with a fresh one. Without effect at any other time, as are all answers
-    /// that nobody asked for.
-    pub fn nonce(&mut self, nonce: Nonce) {
-        self.core.nonce(nonce);
+    /// Answers [`Event::Login`]. Without effect at any other time, as are all answers that nobody asked for.
+    pub fn answer_login(&mut self, answer: LoginAnswer) {
+        self.core.answer_login(answer);
     }
 
-    /// Answers [`Event::NeedScramKeys`].
-    pub fn scram_keys(&mut self, keys: ScramKeys) {
-        self.core.scram_keys(keys);
-    }
-
-    /// Answers [`Event::CheckPassword`] and [`Event::CheckScram`]; and [`Event::NeedNonce`] and
-    /// [`Event::NeedScramKeys`] where there is nothing to answer them with.
-    pub fn login_decided(&mut self, answer: LoginAnswer) {
-        self.core.login_decided(answer);
+    /// The conversation is over: the attempt to log in that is under way, if there is one, ended so. To be put on
+    /// record.
+    pub fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
+        self.core.logins.authentication()?.abort(how)
     }
 
     /// Accepts the sender, the recipient, the beginning or the end of content that the last event told of.

@@ -8,7 +8,8 @@ use super::config::LONGEST_LINE;
 use super::{Config, Event, StartTlsOffer, Violation};
 use crate::channel::End;
 use crate::line::{Line, LineBuffer, LineError, LineLimits};
-use crate::sasl::{self, Mechanism, server::Exchange, server::Offer};
+use crate::sasl::Logins;
+use crate::session_limits::SessionCounts;
 use crate::smtp::EhloName;
 use crate::smtp::command::Bdat;
 use crate::smtp::content::{Checker, DotDecoder};
@@ -32,45 +33,9 @@ pub(super) struct Core {
     pub(super) greeted: Option<Greeted>,
     pub(super) login: Option<String>,
     pub(super) transaction: Option<Transaction>,
-    pub(super) failed_logins: u32,
-    errors: u32,
-    commands: u32,
+    pub(super) counts: SessionCounts,
     /// How the line being read begins; told once its first octets are there.
     reading: Option<Begins>,
-}
-
-/// How logins are taken, and how a refused one is answered: in the clear always in the same words.
-#[derive(Debug)]
-pub(super) enum Logins {
-    /// In the clear: each is asked about before it is looked at. What is listed meanwhile, if anything.
-    Ask {
-        listed: Option<&'static [Mechanism]>,
-    },
-    /// In the clear: this one is permitted.
-    Once(Offer),
-    /// Inside TLS.
-    Open(Offer),
-}
-
-impl Logins {
-    /// What is listed, where anything is.
-    pub(super) fn listed(&self) -> Option<&'static [Mechanism]> {
-        match self {
-            Self::Ask { listed } => *listed,
-            Self::Once(offer) | Self::Open(offer) => Some(offer.mechanisms()),
-        }
-    }
-
-    pub(super) fn offer(&mut self) -> Option<&mut Offer> {
-        match self {
-            Self::Ask { .. } => None,
-            Self::Once(offer) | Self::Open(offer) => Some(offer),
-        }
-    }
-
-    pub(super) fn are_sealed(&self) -> bool {
-        matches!(self, Self::Open(_))
-    }
 }
 
 /// How the client introduced itself.
@@ -106,7 +71,9 @@ pub(super) struct Transaction {
 pub(super) enum State {
     Command,
     /// The client owes a line of the exchange.
-    Exchange(Box<Exchange>),
+    Exchange,
+    /// The session owes an answer about a login.
+    AwaitLogin,
     /// The owner owes an answer.
     Await(Await),
     Data {
@@ -134,12 +101,6 @@ pub(super) enum State {
 pub(super) enum Await {
     /// The arguments of an AUTH that was not looked at.
     Permit(SecretBytes),
-    Nonce {
-        mechanism: Mechanism,
-        initial: Option<SecretBytes>,
-    },
-    Keys(Box<Exchange>),
-    Login(Box<Exchange>),
     Sender(Transaction),
     Recipient,
     Data,
@@ -164,6 +125,7 @@ pub(super) enum Work {
 
 impl Core {
     pub(super) fn new(config: Arc<Config>, logins: Logins) -> Self {
+        let counts = SessionCounts::new(config.limits.session);
         Self {
             config,
             logins,
@@ -177,9 +139,7 @@ impl Core {
             greeted: None,
             login: None,
             transaction: None,
-            failed_logins: 0,
-            errors: 0,
-            commands: 0,
+            counts,
             reading: None,
         }
     }
@@ -198,7 +158,7 @@ impl Core {
         if let State::Await(Await::Permit(arguments)) = &mut self.state {
             let arguments = std::mem::take(arguments);
             self.state = State::Command;
-            self.logins = Logins::Once(Offer::new(permit));
+            self.logins.permitted(permit);
             let work = self.auth(&arguments);
             self.hold(work);
         }
@@ -258,8 +218,8 @@ impl Core {
     fn work(&mut self) -> Work {
         match &self.state {
             State::Command => self.next_command(),
-            State::Exchange(_) => self.next_response(),
-            State::Await(_) | State::Sealing => Work::Blocked(Step::NeedReply),
+            State::Exchange => self.next_response(),
+            State::Await(_) | State::AwaitLogin | State::Sealing => Work::Blocked(Step::NeedReply),
             State::Data { .. } => self.receive_data(),
             State::Chunk { .. } => self.receive_chunk(),
             State::Complete { fate } => {
@@ -275,11 +235,8 @@ impl Core {
         let Some((line, verb)) = self.next_line() else {
             return Work::Blocked(Step::NeedInput);
         };
-        if self.login.is_none() {
-            self.commands = self.commands.saturating_add(1);
-            if self.commands > self.config.limits.commands_before_login {
-                return self.give_up(replies::TOO_MANY_COMMANDS, Violation::TooManyCommands);
-            }
+        if let Err(violation) = self.counts.command() {
+            return self.give_up(replies::TOO_MANY_COMMANDS, violation);
         }
         match (line, verb) {
             (Ok(line), _) => self.command(line.as_bytes()),
@@ -294,8 +251,8 @@ impl Core {
             return Work::Blocked(Step::NeedInput);
         };
         match line {
-            Ok(line) if line.as_bytes().len() <= sasl::MAX_LINE => self.response(line.as_bytes()),
-            Ok(_) | Err(LineError::TooLong) => self.login_failed(replies::AUTH_LINE_TOO_LONG),
+            Ok(line) => self.response(line.as_bytes()),
+            Err(LineError::TooLong) => self.response_too_long(),
             Err(error) => self.broken_line(error),
         }
     }
@@ -338,16 +295,10 @@ impl Core {
         if !matches!(reply.code, 500 | 501 | 502 | 504 | 555) {
             return Work::Done;
         }
-        self.errors = self.errors.saturating_add(1);
-        let limits = &self.config.limits;
-        let limit = match self.login {
-            Some(_) => limits.errors,
-            None => limits.errors_before_login,
-        };
-        if self.errors < limit {
-            return Work::Done;
+        match self.counts.bad() {
+            Ok(()) => Work::Done,
+            Err(violation) => self.give_up(replies::TOO_MANY_ERRORS, violation),
         }
-        self.give_up(replies::TOO_MANY_ERRORS, Violation::TooManyErrors)
     }
 
     /// Puts the last reply out and ends.

@@ -1,29 +1,31 @@
 //! One attempt to log in, as it goes on record and into the log, with all TLS facts (S4-17).
 
-use pillarbox_policy::{Timestamp, TlsFacts};
-use pillarbox_store::{AccountId, LoginOutcome, LoginRecord};
+use pillarbox_policy::{LoginOutcome, Timestamp, TlsFacts};
+use pillarbox_proto::sasl::LoginMethod;
+use pillarbox_store::{AccountId, LoginRecord};
 
-use crate::auth::{Attempt, Outcome};
+use super::authenticator::Origin;
 
 /// The longest login name or client name kept, in octets.
 const KEPT: usize = 255;
 
 /// The record of an attempt. It never holds a password.
-pub(crate) fn record(
-    attempt: &Attempt<'_>,
+pub(super) fn of(
+    origin: &Origin<'_>,
+    method: LoginMethod,
     login: &str,
     account: Option<AccountId>,
-    outcome: Outcome,
+    outcome: LoginOutcome,
     at: Timestamp,
 ) -> LoginRecord {
-    let tls = attempt.channel.facts().map(TlsFacts::record);
+    let tls = origin.channel.facts().map(TlsFacts::record);
     let tls = tls.as_ref();
     LoginRecord {
         at,
         account,
         login: cut(login).to_owned(),
-        listener: attempt.listener.to_owned(),
-        remote: attempt.remote.to_string(),
+        listener: origin.listener.to_owned(),
+        remote: origin.remote.to_string(),
         how: tls.map(|tls| tls.tls_start.as_str().to_owned()),
         tls_version: tls.map(|tls| tls.version.to_string()),
         cipher_suite: tls.map(|tls| tls.suite.to_string()),
@@ -32,9 +34,9 @@ pub(crate) fn record(
         alpn: tls.and_then(|tls| tls.alpn.clone()),
         resumed: tls.is_some_and(|tls| tls.resumed),
         client_certificate: tls.and_then(|tls| tls.client_certificate.clone()),
-        mechanism: attempt.mechanism.to_owned(),
-        client: attempt.client.map(|client| cut(client).to_owned()),
-        outcome: outcome.into(),
+        mechanism: method.as_str().to_owned(),
+        client: origin.client.map(|client| cut(client).to_owned()),
+        outcome,
     }
 }
 
@@ -44,7 +46,7 @@ fn cut(text: &str) -> &str {
 }
 
 /// Writes the record as one structured log line. `tls` is the version, or `none` in the clear.
-pub(crate) fn log(record: &LoginRecord) {
+pub(super) fn log(record: &LoginRecord) {
     let tls = record.tls_version.as_deref().unwrap_or("none");
     // A macro, because the level of a log line is fixed where the line stands.
     macro_rules! line {
@@ -68,9 +70,13 @@ pub(crate) fn log(record: &LoginRecord) {
             )
         };
     }
-    if record.outcome == LoginOutcome::Succeeded {
-        line!(info, "login");
-    } else {
-        line!(warn, "login refused");
+    match record.outcome {
+        LoginOutcome::Succeeded => line!(info, "login"),
+        LoginOutcome::Refused(_) => line!(warn, "login refused"),
+        LoginOutcome::Aborted(_) => line!(warn, "login not completed"),
+        LoginOutcome::TamperingSuspected(_) => line!(
+            warn,
+            "login refused: somebody may stand between the client and this server"
+        ),
     }
 }
