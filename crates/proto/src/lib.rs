@@ -25,6 +25,7 @@
 //! ```
 
 pub mod channel;
+pub mod dots;
 mod http;
 pub mod imap;
 pub mod line;

@@ -39,7 +39,6 @@ mod listeners;
 pub mod pop3;
 mod private_file;
 mod random;
-pub mod received;
 pub mod shutdown;
 pub mod storage;
 pub mod submission;

@@ -1,6 +1,7 @@
 //! Which header fields are kept, and how they are picked out of a header that streams by.
 
-use super::lexer::{is_blank, trim_blanks, trim_end_blanks};
+use super::header::Line;
+use super::lexer::trim_blanks;
 
 macro_rules! fields {
     ($($variant:ident = $code:literal, $name:literal, $repeats:expr;)*) => {
@@ -130,21 +131,21 @@ impl HeaderReader {
         let line = line.get(..self.patience).unwrap_or(line);
         // The line end counts too, so that empty continuation lines cannot go on for ever.
         self.patience = self.patience.saturating_sub(line.len() + 1);
-        if line.first().copied().is_some_and(is_blank) {
-            if self.current.is_some() {
-                self.append(line);
+        let (name, value) = match Line::read(line) {
+            Line::Continuation(text) => {
+                if self.current.is_some() {
+                    self.append(text);
+                }
+                return;
             }
-            return;
-        }
-        self.end_field();
-        let Some(colon) = memchr::memchr(b':', line) else {
-            return;
+            Line::Field { name, value } => (name, value),
+            Line::Nameless => return self.end_field(),
         };
-        let (name, value) = line.split_at(colon);
-        self.current = Field::from_name(trim_end_blanks(name))
-            .filter(|field| self.whole_message || !field.of_message());
+        self.end_field();
+        self.current =
+            Field::from_name(name).filter(|field| self.whole_message || !field.of_message());
         if self.current.is_some() {
-            self.append(value.get(1..).unwrap_or_default());
+            self.append(value);
         }
     }
 

@@ -1,4 +1,7 @@
-//! The structure of a message, found in one pass while it streams by.
+//! Messages: their structure, their header fields, and what a server adds to them.
+//!
+//! [`Received`] and [`HeaderStamp`] are what a server adds; [`header_fields`] and [`HeaderScanner`] read headers,
+//! [`Needle`] looks for a text, and [`decode_encoded_words`] makes RFC 2047 readable.
 //!
 //! [`Indexer`] is fed a message in pieces of any size (the split never matters) and yields an [`Index`]: the
 //! tree of its parts with absolute octet ranges of header and body, line counts, and small copies of the
@@ -10,10 +13,10 @@
 //! No input is an error. Line ends may be CRLF or bare LF, boundaries may be missing or prefixes of each
 //! other, headers may hold NUL and 8-bit octets: the octets are never changed, only described.
 //!
-//! Header values are kept as they stand on the wire, unfolded, without NUL, CR and LF; encoded words
+//! In an index header values are kept as they stand on the wire, unfolded, without NUL, CR and LF; encoded words
 //! (RFC 2047) are not decoded, because IMAP wants them so (RFC 9051 §7.5.2).
 //!
-//! This module knows no protocol, no store and no character set.
+//! This module knows no protocol and no store.
 //!
 //! ```
 //! use pillarbox_proto::message::{IndexLimits, Indexer, Section};
@@ -29,17 +32,31 @@
 mod address;
 mod body_structure;
 mod content;
+mod date;
+mod encoded_word;
 mod encoding;
 mod envelope;
 mod fields;
+mod find;
+mod header;
 mod index;
 mod indexer;
 mod lexer;
+mod stamp;
+mod trace;
 
 pub use address::Address;
 pub use body_structure::{BodyStructure, Content};
 pub use content::{Disposition, MediaType, Parameter};
+pub use date::{day_of, format_date, parse_date};
+pub use encoded_word::decode as decode_encoded_words;
 pub use encoding::BadIndex;
 pub use envelope::Envelope;
+pub use find::{Finder, Needle};
+pub use header::{HeaderScanner, Scanned, fields as header_fields};
 pub use index::{Index, Kind, Part, Section};
 pub use indexer::{IndexLimits, Indexer};
+pub use stamp::HeaderStamp;
+pub use trace::{
+    Client, Malformed, Received, Text, TlsClause, TraceHost, parse_received, protocol,
+};

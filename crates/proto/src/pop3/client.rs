@@ -48,8 +48,8 @@ use zeroize::Zeroizing;
 
 use super::capabilities::{self, Capabilities};
 use super::response::{Refused, Response};
-use super::stuffing::Unstuffer;
 use crate::channel::{End, private};
+use crate::dots::DotDecoder;
 use crate::line::{Line, LineBuffer, LineError, LineLimits};
 use crate::machine::MAX_OUTPUT;
 use crate::sasl::client::{Exchange, Failure};
@@ -340,7 +340,7 @@ enum State {
     Stat,
     List(mailbox::Column, Lines),
     Retrieve,
-    Message(Unstuffer),
+    Message(DotDecoder),
     /// The end mark was read and not told yet.
     MessageOver,
     /// DELE, RSET, NOOP.
@@ -427,12 +427,12 @@ impl Core {
                 State::Upgrading => return Step::NeedReply,
                 State::Over(None) => return Step::Close,
                 State::Over(Some(violation)) => return Step::Err(violation.clone()),
-                State::Message(unstuffer) => {
-                    let unstuffer = *unstuffer;
+                State::Message(decoder) => {
+                    let decoder = *decoder;
                     if self.lines.is_empty() {
                         return Step::NeedInput;
                     }
-                    self.message_bytes(unstuffer);
+                    self.message_bytes(decoder);
                 }
                 State::MessageOver => {
                     self.rest();
@@ -510,7 +510,7 @@ impl Core {
             State::Pass => self.logged_in(LoggedInBy::UserPass),
             State::List(column, _) => self.state = State::List(column, Lines::Messages),
             State::Retrieve => {
-                self.state = State::Message(Unstuffer::new());
+                self.state = State::Message(DotDecoder::default());
                 self.tell(Event::MessageBegins);
             }
             State::Quit => {
@@ -569,16 +569,16 @@ impl Core {
         });
     }
 
-    fn message_bytes(&mut self, mut unstuffer: Unstuffer) {
+    fn message_bytes(&mut self, mut decoder: DotDecoder) {
         let mut piece = Vec::new();
         let held = self.lines.as_bytes();
         let held = held.get(..MAX_OUTPUT).unwrap_or(held);
-        let used = unstuffer.push(held, &mut piece);
+        let used = decoder.decode(held, &mut piece);
         self.lines.consume(used);
-        self.state = if unstuffer.tls_end() {
+        self.state = if decoder.ended() {
             State::MessageOver
         } else {
-            State::Message(unstuffer)
+            State::Message(decoder)
         };
         if !piece.is_empty() {
             self.tell(Event::MessagePiece(piece));

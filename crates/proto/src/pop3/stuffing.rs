@@ -1,25 +1,12 @@
-//! Message text on the wire: dots doubled, an end mark, lines counted for TOP; and the way back. See the
+//! Message text on the wire: dots doubled, an end mark, lines counted for TOP. See the
 //! [module above](super) for what this does to a message's octets.
 
-/// Where in a line a stream of octets stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
-    /// Behind CRLF, or at the very start.
-    LineStart,
-    /// Behind a CR.
-    Cr,
-    /// Behind a LF that no CR preceded: a line start only for careless readers.
-    LooseStart,
-    /// Behind a `.` that stands at such a start. It was not put out yet.
-    LooseDot,
-    /// Anywhere else.
-    Within,
-}
+use crate::dots::DotEncoder;
 
 /// Turns stored octets into what is sent, piece by piece.
 #[derive(Debug, Clone)]
 pub struct Stuffer {
-    at: At,
+    encoder: DotEncoder,
     cut: Cut,
 }
 
@@ -54,7 +41,7 @@ impl Stuffer {
     #[must_use]
     pub fn whole() -> Self {
         Self {
-            at: At::LineStart,
+            encoder: DotEncoder::default(),
             cut: Cut::Never,
         }
     }
@@ -63,7 +50,7 @@ impl Stuffer {
     #[must_use]
     pub fn top(lines: u32) -> Self {
         Self {
-            at: At::LineStart,
+            encoder: DotEncoder::default(),
             cut: Cut::Header {
                 line: LineSoFar::Empty,
                 lines,
@@ -73,11 +60,15 @@ impl Stuffer {
 
     /// Appends a piece of the message to `out`, at most twice its length and two octets.
     pub fn push(&mut self, piece: &[u8], out: &mut Vec<u8>) -> Wanted {
+        if matches!(self.cut, Cut::Never) {
+            self.encoder.encode(piece, out);
+            return Wanted::More;
+        }
         for octet in piece {
             if matches!(self.cut, Cut::Body { lines: 0 }) {
                 return Wanted::NoMore;
             }
-            self.octet(*octet, out);
+            self.encoder.octet(*octet, out);
             self.count(*octet);
         }
         match self.cut {
@@ -87,49 +78,8 @@ impl Stuffer {
     }
 
     /// Appends what ends the message: CRLF where it did not end in one, and the end mark.
-    pub fn finish(mut self, out: &mut Vec<u8>) {
-        if self.at == At::LooseDot {
-            self.release_dot(b'\r', out);
-        }
-        if self.at != At::LineStart {
-            out.extend_from_slice(b"\r\n");
-        }
-        out.extend_from_slice(b".\r\n");
-    }
-
-    fn octet(&mut self, octet: u8, out: &mut Vec<u8>) {
-        if self.at == At::LooseDot {
-            self.release_dot(octet, out);
-        }
-        self.at = match (self.at, octet) {
-            (At::LineStart, b'.') => {
-                out.push(b'.');
-                At::Within
-            }
-            (At::LooseStart, b'.') => {
-                self.at = At::LooseDot;
-                return;
-            }
-            // A CR that no LF follows is a line end for careless readers, too.
-            (At::Cr, b'.') => {
-                self.at = At::LooseDot;
-                return;
-            }
-            (At::Cr, b'\n') => At::LineStart,
-            (_, b'\r') => At::Cr,
-            (_, b'\n') => At::LooseStart,
-            _ => At::Within,
-        };
-        out.push(octet);
-    }
-
-    /// Puts out a held dot: doubled where it would stand alone for a careless reader.
-    fn release_dot(&mut self, next: u8, out: &mut Vec<u8>) {
-        if matches!(next, b'\r' | b'\n') {
-            out.push(b'.');
-        }
-        out.push(b'.');
-        self.at = At::Within;
+    pub fn finish(self, out: &mut Vec<u8>) {
+        self.encoder.finish(out);
     }
 
     fn count(&mut self, octet: u8) {
@@ -159,84 +109,6 @@ impl Stuffer {
     }
 }
 
-/// Turns what was sent back into the message, strictly: only CRLF ends a line.
-#[derive(Debug, Clone, Copy)]
-pub struct Unstuffer {
-    state: Reading,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reading {
-    LineStart,
-    /// Behind the first `.` of a line.
-    Dot,
-    /// Behind `.` CR at the start of a line.
-    DotCr,
-    Within,
-    Cr,
-    Ended,
-}
-
-impl Default for Unstuffer {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Unstuffer {
-    /// At the start of a message.
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            state: Reading::LineStart,
-        }
-    }
-
-    /// Appends to `message` what `bytes` hold of it, and answers how many of them were used: all, unless the
-    /// message ended.
-    pub fn push(&mut self, bytes: &[u8], message: &mut Vec<u8>) -> usize {
-        for (used, octet) in bytes.iter().enumerate() {
-            if self.state == Reading::Ended {
-                return used;
-            }
-            self.octet(*octet, message);
-        }
-        bytes.len()
-    }
-
-    /// Whether the end mark was read.
-    #[must_use]
-    pub fn tls_end(&self) -> bool {
-        self.state == Reading::Ended
-    }
-
-    fn octet(&mut self, octet: u8, message: &mut Vec<u8>) {
-        self.state = match (self.state, octet) {
-            (Reading::LineStart, b'.') => Reading::Dot,
-            (Reading::Dot, b'\r') => Reading::DotCr,
-            (Reading::DotCr, b'\n') => Reading::Ended,
-            (Reading::DotCr, _) => {
-                message.push(b'\r');
-                self.plain(octet, message)
-            }
-            (Reading::Cr, b'\n') => {
-                message.push(b'\n');
-                Reading::LineStart
-            }
-            _ => self.plain(octet, message),
-        };
-    }
-
-    fn plain(&self, octet: u8, message: &mut Vec<u8>) -> Reading {
-        message.push(octet);
-        if octet == b'\r' {
-            Reading::Cr
-        } else {
-            Reading::Within
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,40 +121,8 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
-    fn whole(message: &str) -> String {
-        stuffed(Stuffer::whole(), message.as_bytes())
-    }
-
     fn top(message: &str, lines: u32) -> String {
         stuffed(Stuffer::top(lines), message.as_bytes())
-    }
-
-    #[test]
-    fn dots_at_line_starts_are_doubled() {
-        assert_eq!(whole(""), ".\r\n");
-        assert_eq!(whole("a\r\n"), "a\r\n.\r\n");
-        assert_eq!(
-            whole(".\r\n..\r\na.b\r\n.c\r\n"),
-            "..\r\n...\r\na.b\r\n..c\r\n.\r\n"
-        );
-    }
-
-    #[test]
-    fn a_missing_last_line_end_is_added() {
-        assert_eq!(whole("a"), "a\r\n.\r\n");
-        assert_eq!(whole("a\n"), "a\n\r\n.\r\n");
-        assert_eq!(whole("a\r"), "a\r\r\n.\r\n");
-        assert_eq!(whole("."), "..\r\n.\r\n");
-    }
-
-    #[test]
-    fn bare_line_ends_pass_and_a_lone_dot_between_them_is_doubled() {
-        assert_eq!(whole("a\nb\rc\r\n"), "a\nb\rc\r\n.\r\n");
-        assert_eq!(whole("a\n.b\n..\r\n"), "a\n.b\n..\r\n.\r\n");
-        assert_eq!(whole("a\n.\n+OK\r\n"), "a\n..\n+OK\r\n.\r\n");
-        assert_eq!(whole("a\n.\r\n+OK\r\n"), "a\n..\r\n+OK\r\n.\r\n");
-        assert_eq!(whole("a\r.\r\n+OK\r\n"), "a\r..\r\n+OK\r\n.\r\n");
-        assert_eq!(whole("a\n."), "a\n..\r\n.\r\n");
     }
 
     #[test]
@@ -314,46 +154,6 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_strict_reader_gets_the_message_back(message in octets(), cut in 0usize..60) {
-            let (one, two) = message.split_at(cut.min(message.len()));
-            let mut stuffer = Stuffer::whole();
-            let mut wire = Vec::new();
-            stuffer.push(one, &mut wire);
-            stuffer.push(two, &mut wire);
-            stuffer.finish(&mut wire);
-            wire.extend_from_slice(b"+OK");
-
-            let mut unstuffer = Unstuffer::new();
-            let mut back = Vec::new();
-            let used = unstuffer.push(&wire, &mut back);
-            prop_assert!(unstuffer.tls_end());
-            prop_assert_eq!(&wire[used..], b"+OK");
-
-            let mut expected = lone_dots_doubled(&message);
-            if !expected.is_empty() && !expected.ends_with(b"\r\n") {
-                expected.extend_from_slice(b"\r\n");
-            }
-            prop_assert_eq!(back, expected);
-        }
-
-        #[test]
-        fn no_reader_sees_the_end_too_early(message in octets()) {
-            let mut wire = Vec::new();
-            let mut stuffer = Stuffer::whole();
-            stuffer.push(&message, &mut wire);
-            stuffer.finish(&mut wire);
-            let body = &wire[..wire.len() - 3];
-            // A careless reader parts lines at LF and takes off one CR; another takes CR for a line end as well.
-            for line in body.split(|octet| *octet == b'\n') {
-                let line = line.strip_suffix(b"\r").unwrap_or(line);
-                prop_assert!(line != b".");
-            }
-            for line in body.split(|octet| matches!(octet, b'\r' | b'\n')) {
-                prop_assert!(line != b".");
-            }
-        }
-
-        #[test]
         fn splitting_input_changes_nothing(
             message in octets(),
             lines in prop::option::of(0u32..4),
@@ -379,21 +179,5 @@ mod tests {
             in_pieces.finish(&mut apart);
             prop_assert_eq!(together, apart);
         }
-    }
-
-    /// The one exception, written down anew: a lone dot between line ends of which the first is no CRLF.
-    fn lone_dots_doubled(message: &[u8]) -> Vec<u8> {
-        let mut doubled = Vec::new();
-        for (at, octet) in message.iter().enumerate() {
-            let before = &message[..at];
-            let loose =
-                (before.ends_with(b"\n") || before.ends_with(b"\r")) && !before.ends_with(b"\r\n");
-            let ends = matches!(message.get(at + 1), None | Some(b'\r' | b'\n'));
-            if *octet == b'.' && loose && ends {
-                doubled.push(b'.');
-            }
-            doubled.push(*octet);
-        }
-        doubled
     }
 }

@@ -8,8 +8,6 @@
 
 mod commands;
 mod conversation;
-mod encoded_word;
-mod finder;
 mod session;
 mod updates;
 mod view;

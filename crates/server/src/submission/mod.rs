@@ -3,7 +3,6 @@
 //! A sender may use the address of its account, or the null return path (R6409-2). Recipients are local
 //! accounts; mail to other domains is refused in plain words until there is a relay.
 
-mod stamp;
 mod transaction;
 
 use std::net::SocketAddr;

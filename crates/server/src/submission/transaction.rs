@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pillarbox_names::Address;
 use pillarbox_policy::{CipherSuite, TlsFacts};
+use pillarbox_proto::message::{
+    Client, HeaderStamp, Received, Text, TlsClause, TraceHost, format_date, protocol,
+};
 use pillarbox_proto::smtp::{ForwardPath, Mail, Rcpt, Refusal, ReversePath};
 use pillarbox_store::{AccountId, DeliveryId, StoreError};
 
 use super::Arrival;
-use super::stamp::HeaderStamp;
 use crate::delivery::Delivery;
-use crate::received::{self, Host, Login, Received, Text, TlsClause};
 use crate::{AccountHandle, Context, clock, random};
 
 /// Random octets in a message's name.
@@ -114,7 +115,7 @@ impl Transaction {
             .await
             .map_err(|error| failed(&error))?;
         let stamp = HeaderStamp::new(
-            format!("Date: {}\r\n", received::rfc5322_date(clock::now())),
+            format!("Date: {}\r\n", format_date(clock::now())),
             format!("Message-ID: <{id}@{hostname}>\r\n"),
         );
         self.message = Some(Message {
@@ -189,10 +190,10 @@ impl Transaction {
             _ => None,
         };
         Received {
-            from: Host::client(&arrival.client, arrival.remote.ip()),
-            by: Host::named(hostname),
+            from: TraceHost::client(&arrival.client, arrival.remote.ip()),
+            by: TraceHost::named(hostname),
             via: None,
-            with: Some(received::protocol(arrival.channel, Login::Done, text).to_owned()),
+            with: Some(protocol(arrival.channel, Client::LoggedIn, text).to_owned()),
             id: Some(id.to_owned()),
             recipient,
             tls: arrival.channel.facts().map(TlsClause::of),

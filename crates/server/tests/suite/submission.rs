@@ -9,12 +9,12 @@ use pillarbox_policy::{
 };
 use pillarbox_proto::Sealed;
 use pillarbox_proto::message::Index;
+use pillarbox_proto::message::{Received, parse_received};
 use pillarbox_proto::sasl::{Mechanism, Nonce};
 use pillarbox_proto::smtp::LineEnds;
 use pillarbox_proto::smtp::submission::client::{Client, Envelope, Event};
 use pillarbox_proto::smtp::{Body, ReversePath};
 use pillarbox_proto::{Machine, Step};
-use pillarbox_server::received::{self, Received};
 use pillarbox_store::{LadderMove, StoreError};
 use pillarbox_testkit::{Sample, corpus};
 use pillarbox_transport::{ConnectionError, Driven, HandDriven};
@@ -173,7 +173,7 @@ fn unstamp(content: &str) -> (String, Received, String) {
     let body = field.strip_prefix("Received:").unwrap();
     (
         return_path.to_owned(),
-        received::parse(body).unwrap(),
+        parse_received(body).unwrap(),
         message.to_owned(),
     )
 }

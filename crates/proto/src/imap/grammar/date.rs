@@ -2,82 +2,25 @@
 
 use std::fmt;
 
+use jiff::civil;
+use jiff::tz::Offset;
+
 use super::{Cursor, SyntaxError};
 
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
-const DAY: i64 = 86_400;
 
 /// A calendar day, as SEARCH takes it: `1-Feb-1994`. Ordered by time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Date {
-    /// Days since 1970-01-01.
-    days: i64,
-}
+pub struct Date(civil::Date);
 
 impl Date {
-    /// The day with these numbers; `None` where there is none.
-    #[must_use]
-    pub fn new(year: u16, month: u8, day: u8) -> Option<Self> {
-        let leap =
-            (year.is_multiple_of(4) && !year.is_multiple_of(100)) || year.is_multiple_of(400);
-        let length = match month {
-            1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-            4 | 6 | 9 | 11 => 30,
-            2 => 28 + u8::from(leap),
-            _ => return None,
-        };
-        if !(1..=length).contains(&day) {
-            return None;
-        }
-        // Days are counted in years that start in March, so that the leap day comes last.
-        let (year, month, day) = (i64::from(year), i64::from(month), i64::from(day));
-        let shifted = if month <= 2 { year - 1 } else { year };
-        let (era, year_of_era) = (shifted.div_euclid(400), shifted.rem_euclid(400));
-        let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-        let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-        Some(Self {
-            days: era * 146_097 + day_of_era - 719_468,
-        })
-    }
-
     /// The day on which this moment falls, seen `offset_minutes` east of UTC. RFC 3501 §6.4.4 compares
     /// dates "disregarding time and timezone": as they are written.
     #[must_use]
     pub fn of(seconds: i64, offset_minutes: i16) -> Self {
-        Self {
-            days: seconds
-                .saturating_add(i64::from(offset_minutes) * 60)
-                .div_euclid(DAY),
-        }
-    }
-
-    /// Days since 1970-01-01.
-    #[must_use]
-    pub fn days(self) -> i64 {
-        self.days
-    }
-
-    fn civil(self) -> (i64, usize, i64) {
-        let shifted = self.days + 719_468;
-        let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month_from_march = (5 * day_of_year + 2) / 153;
-        let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-        let month = if month_from_march < 10 {
-            month_from_march + 3
-        } else {
-            month_from_march - 9
-        };
-        let year = year_of_era + era * 400 + i64::from(month <= 2);
-        (year, usize::try_from(month).unwrap_or(1), day)
-    }
-
-    fn month_name(month: usize) -> &'static str {
-        MONTHS.get(month.wrapping_sub(1)).copied().unwrap_or("Jan")
+        Self(local(seconds, offset_minutes).date())
     }
 
     /// Reads a `date`, in quotes or not.
@@ -104,15 +47,36 @@ impl Date {
             return None;
         }
         let year = four_digits(cursor)?;
-        Self::new(year, u8::try_from(month + 1).ok()?, day)
+        let day = civil::Date::new(
+            i16::try_from(year).ok()?,
+            i8::try_from(month + 1).ok()?,
+            i8::try_from(day).ok()?,
+        );
+        day.ok().map(Self)
+    }
+}
+
+impl From<civil::Date> for Date {
+    fn from(day: civil::Date) -> Self {
+        Self(day)
     }
 }
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = self.civil();
-        write!(f, "{day}-{}-{year:04}", Self::month_name(month))
+        write!(f, "{}", self.0.strftime("%-d-%b-%Y"))
     }
+}
+
+/// A moment on the clock of its place. Far beyond the years a protocol can write, the first or last one there is.
+fn local(seconds: i64, offset_minutes: i16) -> civil::DateTime {
+    let east = seconds.saturating_add(i64::from(offset_minutes) * 60);
+    let moment = jiff::Timestamp::from_second(east).unwrap_or(if east < 0 {
+        jiff::Timestamp::MIN
+    } else {
+        jiff::Timestamp::MAX
+    });
+    Offset::UTC.to_datetime(moment)
 }
 
 /// A moment with the offset it is shown with: `"17-Jul-1996 02:44:25 -0700"`.
@@ -164,10 +128,13 @@ impl DateTime {
             return None;
         }
         let offset_minutes = sign * (i16::from(east_hours) * 60 + i16::from(east_minutes));
-        let local =
-            date.days * DAY + i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second);
+        let midnight = Offset::UTC
+            .to_timestamp(date.0.at(0, 0, 0, 0))
+            .ok()?
+            .as_second();
+        let of_day = i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second);
         Some(Self {
-            seconds: local - i64::from(offset_minutes) * 60,
+            seconds: midnight + of_day - i64::from(offset_minutes) * 60,
             offset_minutes,
         })
     }
@@ -176,20 +143,13 @@ impl DateTime {
 impl fmt::Display for DateTime {
     /// With its quotes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let local = self
-            .seconds
-            .saturating_add(i64::from(self.offset_minutes) * 60);
-        let (year, month, day) = Date::of(local, 0).civil();
-        let second = local.rem_euclid(DAY);
+        let local = local(self.seconds, self.offset_minutes);
         let sign = if self.offset_minutes < 0 { '-' } else { '+' };
         let east = self.offset_minutes.unsigned_abs();
         write!(
             f,
-            "\"{day:02}-{}-{year:04} {:02}:{:02}:{:02} {sign}{:02}{:02}\"",
-            Date::month_name(month),
-            second / 3_600,
-            second / 60 % 60,
-            second % 60,
+            "\"{} {sign}{:02}{:02}\"",
+            local.strftime("%d-%b-%Y %H:%M:%S"),
             east / 60,
             east % 60,
         )
@@ -234,8 +194,11 @@ mod tests {
 
     #[test]
     fn days() {
-        assert_eq!(date("1-Jan-1970").unwrap().days(), 0);
-        assert_eq!(date("\"29-feb-2000\"").unwrap().days(), 11_016);
+        assert_eq!(date("1-Jan-1970").unwrap(), Date::of(0, 0));
+        assert_eq!(
+            date("\"29-feb-2000\"").unwrap(),
+            Date::of(11_016 * 86_400, 0)
+        );
         assert_eq!(date("01-Mar-2026").unwrap().to_string(), "1-Mar-2026");
         for bad in [
             "29-Feb-1900",

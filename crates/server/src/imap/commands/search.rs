@@ -3,15 +3,13 @@
 //! Header fields are compared as they stand and as people read them (RFC 2047); bodies as they are stored, octet
 //! by octet, without regard to ASCII case.
 
-use pillarbox_proto::imap::grammar::{Cursor, Date};
+use pillarbox_proto::imap::grammar::Date;
 use pillarbox_proto::imap::server::{Completion, Naming, Search, SearchKey, SearchOutcome};
-use pillarbox_proto::message;
+use pillarbox_proto::message::{self, Finder, Needle};
 use pillarbox_store::{AccountId, Mail, Message, StoreError};
 
 use super::fetch::{Content, read};
 use super::select::messages_of;
-use crate::imap::encoded_word::holds;
-use crate::imap::finder::Finder;
 use crate::imap::session::{Handled, Session, failed};
 use crate::imap::view::View;
 
@@ -35,6 +33,7 @@ impl Session {
         let (store, account) = self.mail()?;
         let selected = self.selected()?;
         let uids: Vec<u32> = selected.view.uids().map(|uid| uid.0.get()).collect();
+        let needles = Needles::of(&search.key);
         let mut found = Vec::new();
         for chunk in uids.chunks(CHUNK) {
             let messages = messages_of(&*store, account, selected, chunk)
@@ -49,6 +48,7 @@ impl Session {
                     &*store,
                     account,
                     &search.key,
+                    &needles,
                     &message,
                     number,
                     &selected.view,
@@ -74,6 +74,7 @@ async fn matches(
     store: &dyn Mail,
     account: AccountId,
     key: &SearchKey,
+    needles: &Needles<'_>,
     message: &Message,
     number: u32,
     view: &View,
@@ -86,7 +87,7 @@ async fn matches(
     if let Some(decided) = facts.decide(key, None) {
         return Ok(decided);
     }
-    let inside = match Inside::look(store, account, key, message).await {
+    let inside = match Inside::look(store, account, needles, message).await {
         Ok(inside) => inside,
         // Expunged meanwhile: it is not found.
         Err(StoreError::NotFound { .. }) => return Ok(false),
@@ -137,9 +138,10 @@ impl Facts<'_> {
             SearchKey::Larger(size) => Some(message.size > *size),
             SearchKey::Smaller(size) => Some(message.size < *size),
             SearchKey::Modseq(modseq) => Some(message.modseq.0 >= *modseq),
-            SearchKey::Header { name, text } => {
-                inside.map(|inside| has_field(&inside.header, name, text))
-            }
+            SearchKey::Header { name, .. } => inside.map(|inside| {
+                let text = inside.needles.of_key(key);
+                text.is_some_and(|text| has_field(&inside.header, name, text))
+            }),
             SearchKey::Body(_) | SearchKey::Text(_) => inside.map(|inside| inside.has(key)),
         }
     }
@@ -163,6 +165,7 @@ impl Facts<'_> {
 
 /// What a look into a message has shown.
 struct Inside<'k> {
+    needles: &'k Needles<'k>,
     header: Vec<u8>,
     /// The day of its Date field, as written there.
     sent: Option<Date>,
@@ -174,7 +177,7 @@ impl<'k> Inside<'k> {
     async fn look(
         store: &dyn Mail,
         account: AccountId,
-        key: &'k SearchKey,
+        needles: &'k Needles<'k>,
         message: &Message,
     ) -> Result<Self, StoreError> {
         let mut content = Content::new(account, message.content);
@@ -194,8 +197,12 @@ impl<'k> Inside<'k> {
             at += piece.len() as u64;
             header.extend_from_slice(&piece);
         }
-        let mut finders = Vec::new();
-        collect(key, &mut finders);
+        let mut finders: Vec<(&SearchKey, Finder<'_>)> = needles
+            .0
+            .iter()
+            .filter(|(key, _)| !matches!(key, SearchKey::Header { .. }))
+            .map(|(key, needle)| (*key, needle.finder()))
+            .collect();
         let mut at = if finders
             .iter()
             .any(|(key, _)| matches!(key, SearchKey::Text(_)))
@@ -225,6 +232,7 @@ impl<'k> Inside<'k> {
             .map(|(key, finder)| (key, finder.found()))
             .collect();
         Ok(Self {
+            needles,
             header,
             sent,
             texts,
@@ -238,64 +246,48 @@ impl<'k> Inside<'k> {
     }
 }
 
-/// The BODY and TEXT keys in a key, each with its finder.
-fn collect<'k>(key: &'k SearchKey, finders: &mut Vec<(&'k SearchKey, Finder)>) {
-    match key {
-        SearchKey::Body(text) | SearchKey::Text(text) => finders.push((key, Finder::new(text))),
-        SearchKey::And(keys) => keys.iter().for_each(|key| collect(key, finders)),
-        SearchKey::Or(both) => {
-            collect(&both.0, finders);
-            collect(&both.1, finders);
+/// The texts that a key looks for, each made ready once for all messages.
+struct Needles<'k>(Vec<(&'k SearchKey, Needle)>);
+
+impl<'k> Needles<'k> {
+    fn of(key: &'k SearchKey) -> Self {
+        let mut needles = Self(Vec::new());
+        needles.collect(key);
+        needles
+    }
+
+    fn collect(&mut self, key: &'k SearchKey) {
+        match key {
+            SearchKey::Body(text) | SearchKey::Text(text) | SearchKey::Header { text, .. } => {
+                self.0.push((key, Needle::new(text)));
+            }
+            SearchKey::And(keys) => keys.iter().for_each(|key| self.collect(key)),
+            SearchKey::Or(both) => {
+                self.collect(&both.0);
+                self.collect(&both.1);
+            }
+            SearchKey::Not(key) => self.collect(key),
+            _ => {}
         }
-        SearchKey::Not(key) => collect(key, finders),
-        _ => {}
+    }
+
+    fn of_key(&self, key: &SearchKey) -> Option<&Needle> {
+        self.0
+            .iter()
+            .find(|(looked, _)| *looked == key)
+            .map(|(_, needle)| needle)
     }
 }
 
 /// Whether a header has a field of this name that holds this text. Folded lines are joined.
-fn has_field(header: &[u8], name: &[u8], text: &[u8]) -> bool {
-    let mut value: Option<Vec<u8>> = None;
-    for line in header.split(|octet| *octet == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if matches!(line.first(), Some(b' ' | b'\t')) {
-            if let Some(value) = &mut value {
-                value.extend_from_slice(line);
-            }
-            continue;
-        }
-        if value.take().is_some_and(|value| holds(&value, text)) {
-            return true;
-        }
-        let colon = line.iter().position(|octet| *octet == b':');
-        value = colon.and_then(|colon| {
-            let (field, rest) = line.split_at_checked(colon)?;
-            field.trim_ascii_end().eq_ignore_ascii_case(name).then(|| {
-                rest.strip_prefix(b":")
-                    .unwrap_or(rest)
-                    .trim_ascii_start()
-                    .to_vec()
-            })
-        });
-    }
-    value.is_some_and(|value| holds(&value, text))
+fn has_field(header: &[u8], name: &[u8], text: &Needle) -> bool {
+    message::header_fields(header)
+        .any(|(field, value)| field.eq_ignore_ascii_case(name) && text.is_in_header(&value))
 }
 
-/// The day in a Date field (RFC 5322 §3.3), time and zone left aside (RFC 3501 §6.4.4).
+/// The day in a Date field, time and zone left aside (RFC 9051 §6.4.4).
 fn sent_date(value: &[u8]) -> Option<Date> {
-    let text = String::from_utf8_lossy(value);
-    let after_weekday = text.split_once(',').map_or(text.as_ref(), |(_, rest)| rest);
-    let mut words = after_weekday.split_ascii_whitespace();
-    let (day, month, year) = (words.next()?, words.next()?, words.next()?);
-    let year: u16 = year.parse().ok()?;
-    // RFC 5322 §4.3.
-    let year = match year {
-        0..=49 => year + 2000,
-        50..=999 => year + 1900,
-        year => year,
-    };
-    let month = month.get(..3)?;
-    let written = format!("{day}-{month}-{year:04}");
-    Date::read(&mut Cursor::new(written.as_bytes())).ok()
+    message::day_of(value).map(Date::from)
 }
 
 #[cfg(test)]
@@ -303,26 +295,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_of_many_ages() {
-        let day = |text: &str| sent_date(text.as_bytes()).map(|date| date.to_string());
-        assert_eq!(
-            day("Mon, 23 Nov 2026 18:30:00 +0000").as_deref(),
-            Some("23-Nov-2026")
-        );
-        assert_eq!(day("1 jan 99 00:00 EST").as_deref(), Some("1-Jan-1999"));
-        assert_eq!(day("01 January 05 00:00 Z").as_deref(), Some("1-Jan-2005"));
-        for bad in ["", "Mon,", "31 Feb 2026 1:1", "x y z", "1 ä 2026"] {
-            assert_eq!(day(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
     fn fields() {
         let header = b"Subject: one\r\n  two\r\nX: subject: no\r\nto:a@b\r\nTo: C@d\r\n\r\n";
-        assert!(has_field(header, b"subject", b"ONE  Two"));
-        assert!(!has_field(header, b"subject", b"no"));
-        assert!(has_field(header, b"TO", b"c@d"));
-        assert!(has_field(header, b"x", b""));
-        assert!(!has_field(header, b"cc", b""));
+        let has = |name: &[u8], text: &[u8]| has_field(header, name, &Needle::new(text));
+        assert!(has(b"subject", b"ONE  Two"));
+        assert!(!has(b"subject", b"no"));
+        assert!(has(b"TO", b"c@d"));
+        assert!(has(b"x", b""));
+        assert!(!has(b"cc", b""));
     }
 }

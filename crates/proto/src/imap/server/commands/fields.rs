@@ -1,9 +1,7 @@
 //! [`FieldFilter`]: chooses header fields for HEADER.FIELDS and HEADER.FIELDS.NOT while the header streams by.
 
 use super::fetch::SectionText;
-
-/// A field name longer than this cannot be asked for: a command line would not hold it twice.
-const LONGEST_NAME: usize = 1024;
+use crate::message::{HeaderScanner, Scanned};
 
 /// Keeps the fields a section asks for, octet by octet as they are, and ends them with an empty line
 /// (RFC 3501 §6.4.5). Where the split of the input lies makes no difference.
@@ -12,27 +10,11 @@ pub struct FieldFilter<'a> {
     names: &'a [Vec<u8>],
     /// Whether a field with one of the names is kept, or one with none of them.
     keeps_named: bool,
-    state: State,
+    scanner: HeaderScanner,
+    /// Whether the field that is being read is kept.
+    is_kept: bool,
     /// The last octet that was kept.
     last: Option<u8>,
-}
-
-#[derive(Debug)]
-enum State {
-    /// At the start of a line; what became of the field before.
-    LineStart(Fate),
-    /// Inside a field's name.
-    Name(Vec<u8>),
-    /// Inside a line whose fate is known.
-    Line(Fate),
-    /// After the empty line.
-    Over,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Fate {
-    Kept,
-    Dropped,
 }
 
 impl<'a> FieldFilter<'a> {
@@ -47,7 +29,8 @@ impl<'a> FieldFilter<'a> {
         Some(Self {
             names,
             keeps_named,
-            state: State::LineStart(Fate::Dropped),
+            scanner: HeaderScanner::default(),
+            is_kept: false,
             last: None,
         })
     }
@@ -56,91 +39,41 @@ impl<'a> FieldFilter<'a> {
     pub fn push(&mut self, piece: &[u8]) -> Vec<u8> {
         let mut kept = Vec::new();
         for octet in piece {
-            self.octet(*octet, &mut kept);
+            match self.scanner.push(*octet) {
+                Scanned::Begins { name, held } => {
+                    self.is_kept = is_named(self.names, name) == self.keeps_named;
+                    if self.is_kept {
+                        kept.extend_from_slice(held);
+                    }
+                }
+                Scanned::Inside if self.is_kept => kept.push(*octet),
+                Scanned::Inside | Scanned::Held | Scanned::End(_) | Scanned::Over => {}
+            }
         }
         self.last = kept.last().copied().or(self.last);
         kept
     }
 
-    /// Ends the header: what is still to be put out, the empty line among it.
-    pub fn finish(mut self) -> Vec<u8> {
+    /// Ends the header: what is still to be sent, the empty line among it.
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        let held = self.scanner.held();
         let mut kept = Vec::new();
-        if let State::Name(name) = std::mem::replace(&mut self.state, State::Over)
-            && self.fate(&name) == Fate::Kept
-        {
-            kept.extend_from_slice(&name);
+        if !held.is_empty() && !self.keeps_named {
+            kept.extend_from_slice(held);
         }
-        if kept
-            .last()
-            .copied()
-            .or(self.last)
-            .is_some_and(|last| last != b'\n')
-        {
+        let last = kept.last().copied().or(self.last);
+        if last.is_some_and(|last| last != b'\n') {
             kept.extend_from_slice(b"\r\n");
         }
         kept.extend_from_slice(b"\r\n");
         kept
     }
-
-    fn octet(&mut self, octet: u8, kept: &mut Vec<u8>) {
-        self.state = match std::mem::replace(&mut self.state, State::Over) {
-            State::Over => State::Over,
-            State::LineStart(fate) if matches!(octet, b' ' | b'\t') => {
-                keep(fate, octet, kept);
-                State::Line(fate)
-            }
-            State::LineStart(_) => self.name(Vec::new(), octet, kept),
-            State::Name(name) => self.name(name, octet, kept),
-            State::Line(fate) => {
-                keep(fate, octet, kept);
-                if octet == b'\n' {
-                    State::LineStart(fate)
-                } else {
-                    State::Line(fate)
-                }
-            }
-        };
-    }
-
-    fn name(&mut self, mut name: Vec<u8>, octet: u8, kept: &mut Vec<u8>) -> State {
-        name.push(octet);
-        if matches!(name.as_slice(), b"\n" | b"\r\n") {
-            return State::Over;
-        }
-        if octet != b':' && octet != b'\n' && name.len() < LONGEST_NAME {
-            return State::Name(name);
-        }
-        let fate = self.fate(&name);
-        if fate == Fate::Kept {
-            kept.extend_from_slice(&name);
-        }
-        if octet == b'\n' {
-            State::LineStart(fate)
-        } else {
-            State::Line(fate)
-        }
-    }
-
-    /// A line without a colon is no field: it has no name.
-    fn fate(&self, line: &[u8]) -> Fate {
-        let named = line.strip_suffix(b":").is_some_and(|name| {
-            let name = name.trim_ascii_end();
-            self.names
-                .iter()
-                .any(|wanted| wanted.eq_ignore_ascii_case(name))
-        });
-        if named == self.keeps_named {
-            Fate::Kept
-        } else {
-            Fate::Dropped
-        }
-    }
 }
 
-fn keep(fate: Fate, octet: u8, kept: &mut Vec<u8>) {
-    if fate == Fate::Kept {
-        kept.push(octet);
-    }
+/// Whether a field has one of the names. A line without a colon is no field: it has no name.
+fn is_named(names: &[Vec<u8>], name: Option<&[u8]>) -> bool {
+    name.is_some_and(|name| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use pillarbox_names::Address;
 
 use super::event::{Event, Failure, RefusedRecipient, SendError, Stage};
-use crate::smtp::content::DotEncoder;
+use crate::dots::DotEncoder;
 use crate::smtp::line_ends::{ContentError, LineEnds, Normalizer};
 use crate::smtp::{Body, Capabilities, ReversePath, ServerReply};
 

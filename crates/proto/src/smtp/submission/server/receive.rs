@@ -2,9 +2,10 @@
 
 use super::state::{Await, Core, Fate, State, Work};
 use super::{Event, Violation};
+use crate::dots::DotDecoder;
 use crate::machine::{MAX_OUTPUT, Step};
 use crate::smtp::command::{Bdat, Place};
-use crate::smtp::content::{Checker, DecodeState, DotDecoder, Fault};
+use crate::smtp::content::{Checker, Fault};
 use crate::smtp::replies::{self, Reply};
 
 /// The longest piece of content in one event; the decoder may add what it held back.
@@ -43,8 +44,9 @@ impl Core {
             return Work::Blocked(Step::NeedInput);
         }
         let mut piece = Vec::with_capacity(held.len().min(MAX_OUTPUT));
-        let decoded = decoder.decode(held.get(..PIECE).unwrap_or(held), &mut piece);
+        let used = decoder.decode(held.get(..PIECE).unwrap_or(held), &mut piece);
         checker.push(&piece);
+        let ended = decoder.ended();
         let limit = self.config.limits.message;
         let octets = checker.octets();
         let keep = *fate == Fate::Keep && octets <= limit && !piece.is_empty();
@@ -52,12 +54,12 @@ impl Core {
             (Fate::Keep, Err(fault)) => Fate::Discard(refusal(fault)),
             (fate, _) => fate,
         };
-        self.lines.consume(decoded.consumed);
+        self.lines.consume(used);
         // Before the end is looked at, so that it does not matter how the content was cut into pieces.
         if octets > limit.saturating_mul(2) {
             return self.give_up(replies::TOO_LARGE, Violation::TooMuchContent);
         }
-        if decoded.state == DecodeState::Ended {
+        if ended {
             self.state = State::Complete { fate: end };
         }
         if keep {

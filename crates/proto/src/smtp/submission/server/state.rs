@@ -7,12 +7,13 @@ use pillarbox_policy::{AuthPermit, SecretBytes};
 use super::config::LONGEST_LINE;
 use super::{Config, Event, StartTlsOffer, Violation};
 use crate::channel::End;
+use crate::dots::DotDecoder;
 use crate::line::{Line, LineBuffer, LineError, LineLimits};
 use crate::sasl::Logins;
 use crate::session_limits::SessionCounts;
 use crate::smtp::EhloName;
 use crate::smtp::command::Bdat;
-use crate::smtp::content::{Checker, DotDecoder};
+use crate::smtp::content::Checker;
 use crate::smtp::replies::{self, Refusal, Reply};
 use crate::{Injected, Step};
 

@@ -3,133 +3,94 @@
 //!
 //! Missing fields go to the end of the header section, so that the message streams through unheld.
 
-/// The longest field name that is looked for, and two more.
-const LONGEST_NAME: usize = 12;
+use super::header::{HeaderScanner, Scanned};
 
 /// Finds the end of the header section in a message that streams by, and adds what was missing in it.
 #[derive(Debug)]
-pub(super) struct HeaderStamp {
+pub struct HeaderStamp {
     /// The Date field to add, unless one is found.
     date: Option<String>,
     /// The Message-ID field to add, unless one is found.
     message_id: Option<String>,
-    at: At,
-    /// The name of the field being read, in lower case, as far as it matters.
-    name: Vec<u8>,
+    scanner: HeaderScanner,
+    place: Place,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum At {
+enum Place {
     LineStart,
-    /// A CR at the start of a line, held back: what is missing goes before it if an LF follows.
-    LineStartCr,
-    Name,
-    /// Behind a name, or in a line that has none.
-    Line,
+    InLine,
     Body,
 }
 
 impl HeaderStamp {
     /// Fields to add where missing, each with its CRLF.
-    pub(super) fn new(date: String, message_id: String) -> Self {
+    #[must_use]
+    pub fn new(date: String, message_id: String) -> Self {
         Self {
             date: Some(date),
             message_id: Some(message_id),
-            at: At::LineStart,
-            name: Vec::new(),
+            scanner: HeaderScanner::default(),
+            place: Place::LineStart,
         }
     }
 
     /// Passes a piece of the message on.
-    pub(super) fn push(&mut self, piece: &[u8]) -> Vec<u8> {
+    pub fn push(&mut self, piece: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(piece.len() + 16);
         let mut rest = piece;
-        while self.at != At::Body
+        while self.place != Place::Body
             && let Some((&octet, behind)) = rest.split_first()
         {
-            self.header_octet(octet, &mut out);
             rest = behind;
+            match self.scanner.push(octet) {
+                Scanned::Held | Scanned::Over => continue,
+                Scanned::Inside => out.push(octet),
+                Scanned::Begins { name, held } => {
+                    out.extend_from_slice(held);
+                    match name {
+                        Some(name) if name.eq_ignore_ascii_case(b"Date") => self.date = None,
+                        Some(name) if name.eq_ignore_ascii_case(b"Message-ID") => {
+                            self.message_id = None;
+                        }
+                        _ => {}
+                    }
+                }
+                Scanned::End(line) => {
+                    add(self.date.take(), self.message_id.take(), &mut out);
+                    out.extend_from_slice(line);
+                    self.place = Place::Body;
+                    continue;
+                }
+            }
+            self.place = if octet == b'\n' {
+                Place::LineStart
+            } else {
+                Place::InLine
+            };
         }
         out.extend_from_slice(rest);
         out
     }
 
     /// What is still to come when the message is over: a message may be all header.
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        let mut out = Vec::new();
-        match self.at {
-            At::Body => return out,
-            At::LineStart => {}
-            At::LineStartCr => out.push(b'\r'),
-            At::Name | At::Line if self.is_complete() => return out,
-            At::Name | At::Line => out.extend_from_slice(b"\r\n"),
+    #[must_use]
+    pub fn finish(self) -> Vec<u8> {
+        let mut out = self.scanner.held().to_vec();
+        let is_complete = self.date.is_none() && self.message_id.is_none();
+        if self.place != Place::Body && !is_complete {
+            if self.place == Place::InLine || !out.is_empty() {
+                out.extend_from_slice(b"\r\n");
+            }
+            add(self.date, self.message_id, &mut out);
         }
-        self.add_missing(&mut out);
         out
     }
+}
 
-    fn is_complete(&self) -> bool {
-        self.date.is_none() && self.message_id.is_none()
-    }
-
-    fn header_octet(&mut self, octet: u8, out: &mut Vec<u8>) {
-        if self.at == At::LineStartCr {
-            if octet == b'\n' {
-                self.add_missing(out);
-                self.at = At::Body;
-            } else {
-                self.at = At::Line;
-            }
-            out.push(b'\r');
-            if self.at == At::Body {
-                out.push(octet);
-                return;
-            }
-        }
-        self.at = match (self.at, octet) {
-            (_, b'\n') => At::LineStart,
-            (At::LineStart, b'\r') => {
-                self.at = At::LineStartCr;
-                return;
-            }
-            (At::LineStart, b' ' | b'\t') => At::Line,
-            (At::LineStart, octet) => {
-                self.name.clear();
-                self.name.push(octet.to_ascii_lowercase());
-                At::Name
-            }
-            (At::Name, b':') => {
-                self.found();
-                At::Line
-            }
-            (At::Name, octet) if self.name.len() < LONGEST_NAME => {
-                self.name.push(octet.to_ascii_lowercase());
-                At::Name
-            }
-            (at, _) => {
-                debug_assert!(at != At::Body);
-                At::Line
-            }
-        };
-        out.push(octet);
-    }
-
-    fn found(&mut self) {
-        // Spaces before the colon are obsolete syntax (RFC 5322 §4.5).
-        match self.name.trim_ascii_end() {
-            b"date" => self.date = None,
-            b"message-id" => self.message_id = None,
-            _ => {}
-        }
-    }
-
-    fn add_missing(&mut self, out: &mut Vec<u8>) {
-        for field in [self.date.take(), self.message_id.take()]
-            .into_iter()
-            .flatten()
-        {
-            out.extend_from_slice(field.as_bytes());
-        }
+fn add(date: Option<String>, message_id: Option<String>, out: &mut Vec<u8>) {
+    for field in [date, message_id].into_iter().flatten() {
+        out.extend_from_slice(field.as_bytes());
     }
 }
 

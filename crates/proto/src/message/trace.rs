@@ -1,4 +1,4 @@
-//! The Received field (RFC 5321 §4.4) with the clauses `tls` and `group` (S4.3-*, S7.4-*): written and read.
+//! Trace: the Received field (RFC 5321 §4.4) with the clauses `tls` and `group` (S4.3-*, S7.4-*): written and read.
 //!
 //! Order of clauses: from, by, via, with, id, for, then the additional registered ones, where `tls` and
 //! `group` belong (IANA-1). What a Received field says is never a ground for a decision (S4.3-1).
@@ -6,9 +6,10 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use jiff::tz::TimeZone;
 use pillarbox_names::AddressDomain;
 use pillarbox_policy::{Channel, Timestamp, TlsFacts};
+
+use super::date::{format_date, parse_date};
 
 /// Columns of a line; a single longer word stands alone on its line.
 const COLUMNS: usize = 78;
@@ -19,9 +20,9 @@ const TAB: usize = 8;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Received {
     /// Who gave us the message.
-    pub from: Host,
+    pub from: TraceHost,
     /// Who we are.
-    pub by: Host,
+    pub by: TraceHost,
     /// What carried it, where that is not TCP.
     pub via: Option<String>,
     /// The protocol: `ESMTPSA`.
@@ -40,14 +41,14 @@ pub struct Received {
 
 /// A host in a from or by clause.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Host {
+pub struct TraceHost {
     /// The name it gave, or that we have.
     pub name: String,
     /// What TCP knew of it, which stands in parentheses.
     pub tcp_info: Option<String>,
 }
 
-impl Host {
+impl TraceHost {
     /// A client: the name it gave with EHLO if that is a domain, and where it connected from.
     #[must_use]
     pub fn client(ehlo: &str, address: IpAddr) -> Self {
@@ -94,27 +95,27 @@ impl TlsClause {
 
 /// The value of `with` (RFC 3848, RFC 6531 §4.3; R3848-1) for a client that logged in or did not.
 #[must_use]
-pub fn protocol(channel: Channel<'_>, login: Login, text: Text) -> &'static str {
+pub fn protocol(channel: Channel<'_>, client: Client, text: Text) -> &'static str {
     let tls = channel.facts().is_some();
-    match (text, tls, login) {
-        (Text::Ascii, false, Login::None) => "ESMTP",
-        (Text::Ascii, false, Login::Done) => "ESMTPA",
-        (Text::Ascii, true, Login::None) => "ESMTPS",
-        (Text::Ascii, true, Login::Done) => "ESMTPSA",
-        (Text::Utf8, false, Login::None) => "UTF8SMTP",
-        (Text::Utf8, false, Login::Done) => "UTF8SMTPA",
-        (Text::Utf8, true, Login::None) => "UTF8SMTPS",
-        (Text::Utf8, true, Login::Done) => "UTF8SMTPSA",
+    match (text, tls, client) {
+        (Text::Ascii, false, Client::Anonymous) => "ESMTP",
+        (Text::Ascii, false, Client::LoggedIn) => "ESMTPA",
+        (Text::Ascii, true, Client::Anonymous) => "ESMTPS",
+        (Text::Ascii, true, Client::LoggedIn) => "ESMTPSA",
+        (Text::Utf8, false, Client::Anonymous) => "UTF8SMTP",
+        (Text::Utf8, false, Client::LoggedIn) => "UTF8SMTPA",
+        (Text::Utf8, true, Client::Anonymous) => "UTF8SMTPS",
+        (Text::Utf8, true, Client::LoggedIn) => "UTF8SMTPSA",
     }
 }
 
-/// Whether somebody logged in.
+/// Whether the client logged in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Login {
-    /// Nobody.
-    None,
-    /// Somebody.
-    Done,
+pub enum Client {
+    /// It did not.
+    Anonymous,
+    /// It did.
+    LoggedIn,
 }
 
 /// Whether SMTPUTF8 was used.
@@ -153,7 +154,7 @@ impl fmt::Display for Received {
             last.push(';');
         }
         clauses.push(
-            rfc5322_date(self.date)
+            format_date(self.date)
                 .split(' ')
                 .map(str::to_owned)
                 .collect(),
@@ -162,16 +163,7 @@ impl fmt::Display for Received {
     }
 }
 
-/// A moment as RFC 5322 §3.3 writes it, in UTC: `Mon, 23 Nov 2026 18:30:05 +0000`.
-#[must_use]
-pub fn rfc5322_date(at: Timestamp) -> String {
-    let zoned = jiff::Timestamp::from_second(at.0)
-        .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-        .to_zoned_datetime(TimeZone::UTC);
-    zoned.strftime("%a, %d %b %Y %H:%M:%S %z").to_string()
-}
-
-fn clause(keyword: &str, host: &Host) -> Vec<String> {
+fn clause(keyword: &str, host: &TraceHost) -> Vec<String> {
     let mut words: Vec<String> = keyword.split(' ').map(str::to_owned).collect();
     words.push(host.name.clone());
     words.extend(host.tcp_info.as_ref().map(|info| format!("({info})")));
@@ -233,19 +225,19 @@ pub enum Malformed {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn parse(body: &str) -> Result<Received, Malformed> {
+pub fn parse_received(body: &str) -> Result<Received, Malformed> {
     let (tokens, date) = tokens(body)?;
     let mut tokens = tokens.into_iter().peekable();
     let mut received = Received {
-        from: host(&mut tokens, "from")?,
-        by: host(&mut tokens, "by")?,
+        from: trace_host(&mut tokens, "from")?,
+        by: trace_host(&mut tokens, "by")?,
         via: None,
         with: None,
         id: None,
         recipient: None,
         tls: None,
         others: Vec::new(),
-        date: parse_date(date)?,
+        date: parse_date(date).ok_or(Malformed::Date)?,
     };
     let mut rank = 0;
     let mut behind_cipher = false;
@@ -304,7 +296,7 @@ fn next_word(tokens: &mut Tokens) -> Option<String> {
     })
 }
 
-fn host(tokens: &mut Tokens, keyword: &str) -> Result<Host, Malformed> {
+fn trace_host(tokens: &mut Tokens, keyword: &str) -> Result<TraceHost, Malformed> {
     if !next_word(tokens).is_some_and(|word| word.eq_ignore_ascii_case(keyword)) {
         return Err(Malformed::FromBy);
     }
@@ -313,7 +305,7 @@ fn host(tokens: &mut Tokens, keyword: &str) -> Result<Host, Malformed> {
         Some(Token::Comment(info)) => Some(info),
         _ => None,
     };
-    Ok(Host { name, tcp_info })
+    Ok(TraceHost { name, tcp_info })
 }
 
 /// Cuts the body at the semicolon outside of comments and quotations; answers the tokens before it.
@@ -373,13 +365,6 @@ fn quoted(chars: &mut std::str::Chars<'_>, word: &mut String) -> Result<(), Malf
     Err(Malformed::CutOff)
 }
 
-fn parse_date(text: &str) -> Result<Timestamp, Malformed> {
-    let unfolded: Vec<&str> = text.split_ascii_whitespace().collect();
-    jiff::fmt::rfc2822::parse(&unfolded.join(" "))
-        .map(|zoned| Timestamp(zoned.timestamp().as_second()))
-        .map_err(|_| Malformed::Date)
-}
-
 fn without_brackets(path: String) -> String {
     path.strip_prefix('<')
         .and_then(|path| path.strip_suffix('>'))
@@ -414,8 +399,8 @@ mod tests {
 
     fn example() -> Received {
         Received {
-            from: Host::client("client.example", "192.0.2.1".parse().unwrap()),
-            by: Host::named("mail.example.org"),
+            from: TraceHost::client("client.example", "192.0.2.1".parse().unwrap()),
+            by: TraceHost::named("mail.example.org"),
             via: None,
             with: Some("ESMTPSA".to_owned()),
             id: Some("4f1a".to_owned()),
@@ -443,7 +428,7 @@ mod tests {
 
     #[test]
     fn a_client_without_a_domain_for_a_name_is_its_address() {
-        let host = Host::client("MY_DESK", "::ffff:192.0.2.1".parse().unwrap());
+        let host = TraceHost::client("MY_DESK", "::ffff:192.0.2.1".parse().unwrap());
         assert_eq!(host.name, "[192.0.2.1]");
         assert_eq!(host.tcp_info.as_deref(), Some("[192.0.2.1]"));
     }
@@ -452,17 +437,17 @@ mod tests {
     fn protocols() {
         let (tls, cleartext) = (facts(), clear_facts());
         let (sealed, clear) = (Channel::Sealed(&tls), Channel::Clear(&cleartext));
-        for (channel, login, text, name) in [
-            (sealed, Login::Done, Text::Ascii, "ESMTPSA"),
-            (sealed, Login::None, Text::Ascii, "ESMTPS"),
-            (clear, Login::Done, Text::Ascii, "ESMTPA"),
-            (clear, Login::None, Text::Ascii, "ESMTP"),
-            (sealed, Login::Done, Text::Utf8, "UTF8SMTPSA"),
-            (sealed, Login::None, Text::Utf8, "UTF8SMTPS"),
-            (clear, Login::Done, Text::Utf8, "UTF8SMTPA"),
-            (clear, Login::None, Text::Utf8, "UTF8SMTP"),
+        for (channel, client, text, name) in [
+            (sealed, Client::LoggedIn, Text::Ascii, "ESMTPSA"),
+            (sealed, Client::Anonymous, Text::Ascii, "ESMTPS"),
+            (clear, Client::LoggedIn, Text::Ascii, "ESMTPA"),
+            (clear, Client::Anonymous, Text::Ascii, "ESMTP"),
+            (sealed, Client::LoggedIn, Text::Utf8, "UTF8SMTPSA"),
+            (sealed, Client::Anonymous, Text::Utf8, "UTF8SMTPS"),
+            (clear, Client::LoggedIn, Text::Utf8, "UTF8SMTPA"),
+            (clear, Client::Anonymous, Text::Utf8, "UTF8SMTP"),
         ] {
-            assert_eq!(protocol(channel, login, text), name);
+            assert_eq!(protocol(channel, client, text), name);
         }
     }
 
@@ -486,21 +471,27 @@ mod tests {
     #[test]
     fn folds_comments_and_case_do_not_matter() {
         let odd = " FROM client.example\r\n ([192.0.2.1])\r\n\tBy (us) mail.example.org\r\n wItH ESMTPSA (a (nested;\\)) one) ID 4f1a\r\n for <bob@example.org>\r\n TLS\r\n TLS_AES_256_GCM_SHA384 (x)\r\n\tGroup\tX25519MLKEM768 (y) ;\r\n Mon, 23 Nov 2026\r\n 19:30:05 +0100";
-        assert_eq!(parse(odd), Ok(example()));
+        assert_eq!(parse_received(odd), Ok(example()));
     }
 
     #[test]
     fn malformed_fields_are_told_apart() {
         let with = |tail: &str| {
-            parse(&format!(
+            parse_received(&format!(
                 "from a by b {tail}; Mon, 23 Nov 2026 18:30:05 +0000"
             ))
         };
-        assert_eq!(parse("from a by b"), Err(Malformed::Date));
-        assert_eq!(parse("from a by b; yesterday"), Err(Malformed::Date));
-        assert_eq!(parse("from a by b (x; Mon"), Err(Malformed::CutOff));
+        assert_eq!(parse_received("from a by b"), Err(Malformed::Date));
         assert_eq!(
-            parse("by b; Mon, 23 Nov 2026 18:30:05 +0000"),
+            parse_received("from a by b; yesterday"),
+            Err(Malformed::Date)
+        );
+        assert_eq!(
+            parse_received("from a by b (x; Mon"),
+            Err(Malformed::CutOff)
+        );
+        assert_eq!(
+            parse_received("by b; Mon, 23 Nov 2026 18:30:05 +0000"),
             Err(Malformed::FromBy)
         );
         assert_eq!(with("with"), Err(Malformed::CutOff));
@@ -547,11 +538,11 @@ mod tests {
         )
             .prop_map(
                 |((from, tcp_info), by, with, id, recipient, tls, date)| Received {
-                    from: Host {
+                    from: TraceHost {
                         name: from,
                         tcp_info,
                     },
-                    by: Host::named(&by),
+                    by: TraceHost::named(&by),
                     via: None,
                     with,
                     id,
@@ -567,7 +558,7 @@ mod tests {
         #[test]
         fn reading_undoes_writing_and_lines_are_short(received in fields()) {
             let field = received.to_string();
-            prop_assert_eq!(parse(body(&field)), Ok(received));
+            prop_assert_eq!(parse_received(body(&field)), Ok(received));
             for line in field.split("\r\n") {
                 let width = line.len() + if line.starts_with('\t') { TAB - 1 } else { 0 };
                 let one_word = !line.trim_start_matches("Received: ").trim().contains(' ');
@@ -578,7 +569,7 @@ mod tests {
 
         #[test]
         fn reading_never_panics(text in "\\PC{0,80}|(from|by|for|tls|group|;|\\(|\\)|\"|<a@b>|x|\\\\| ){0,20}") {
-            let _ = parse(&text);
+            let _ = parse_received(&text);
         }
     }
 }
