@@ -1,0 +1,140 @@
+//! The field's words, not private ones: names of types that said nothing to a newcomer do not come back.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot read the project fails"
+)]
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use pillarbox_testkit::ledger::root;
+
+/// Words that name no concept of mail, TLS or programs, and what to say instead.
+const PRIVATE: &[(&str, &str)] = &[
+    ("Await", "what is waited for: Reply, Answer, Decision"),
+    ("Begins", "Start"),
+    ("Fate", "Outcome, or what it decides: Disposition, Kept"),
+    ("Making", "Creation"),
+    ("Owner", "Caller, Session, Driver: who drives a machine"),
+    ("Said", "Line, Reply, Text"),
+    ("Seat", "Permit, Slot"),
+    ("Seats", "Limiter, Semaphore"),
+    ("Told", "Report, Notice, Answer"),
+    ("Work", "Job, Progress, Step"),
+];
+
+/// Types that still have such a name. The list only shrinks.
+const STILL: &[&str] = &[
+    "crates/proto/src/pop3/client.rs: Told",
+    "crates/proto/src/sasl/scram/client.rs: AwaitServerFinal",
+    "crates/proto/src/sasl/scram/client.rs: AwaitServerFirst",
+    "crates/proto/src/sasl/scram/server.rs: AwaitFinal",
+    "crates/proto/src/sasl/scram/server.rs: AwaitKeys",
+    "crates/proto/src/smtp/submission/server/state.rs: Await",
+    "crates/proto/src/smtp/submission/server/state.rs: Begins",
+    "crates/proto/src/smtp/submission/server/state.rs: Fate",
+    "crates/proto/src/smtp/submission/server/state.rs: Work",
+    "crates/proto/tests/imap/owner.rs: Owner",
+    "crates/proto/tests/pop3/owner.rs: Owner",
+    "crates/proto/tests/smtp/machines.rs: Owner",
+    "crates/proto/tests/smtp/transcripts.rs: Said",
+    "crates/server/src/admin/operator.rs: Owner",
+    "crates/server/src/pop3/mod.rs: Told",
+    "crates/store/src/embedded/plan.rs: Making",
+    "crates/transport/src/seats.rs: Seat",
+    "crates/transport/src/seats.rs: Seats",
+    "fuzz/fuzz_targets/imap_server_sealed.rs: Owner",
+    "fuzz/fuzz_targets/pop3_server_sealed.rs: Owner",
+    "fuzz/fuzz_targets/submission_server_sealed.rs: Owner",
+];
+
+#[test]
+fn types_are_named_in_the_words_of_the_field() {
+    let mut files = Vec::new();
+    for folder in ["bins", "crates", "fuzz"] {
+        walk(&root().join(folder), &mut files);
+    }
+    let mut found = BTreeSet::new();
+    for (path, text) in &files {
+        for line in text.lines() {
+            let Some(name) = type_name(line) else {
+                continue;
+            };
+            if words(name).any(|word| PRIVATE.iter().any(|(private, _)| *private == word)) {
+                found.insert(format!("{path}: {name}"));
+            }
+        }
+    }
+    let known: BTreeSet<String> = STILL.iter().map(|entry| (*entry).to_owned()).collect();
+    let advice: Vec<_> = PRIVATE
+        .iter()
+        .map(|(word, better)| format!("{word}: say {better}"))
+        .collect();
+    assert_eq!(
+        found,
+        known,
+        "private words in type names (left: found, right: known). Rename what is new, and take what is gone out of \
+         STILL. Better words:\n{}",
+        advice.join("\n")
+    );
+}
+
+fn walk(folder: &Path, files: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            walk(&path, files);
+        } else if name.ends_with(".rs") {
+            let short = path.strip_prefix(root()).unwrap().display().to_string();
+            files.push((short, std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+/// The name of the type that this line declares.
+fn type_name(line: &str) -> Option<&str> {
+    let line = line.trim_start();
+    let item = match line.strip_prefix("pub") {
+        Some(rest) => rest
+            .strip_prefix(' ')
+            .or_else(|| rest.split_once(") ").map(|(_, item)| item))?,
+        None => line,
+    };
+    let rest = ["struct ", "enum ", "trait ", "type "]
+        .iter()
+        .find_map(|keyword| item.strip_prefix(keyword))?;
+    rest.split(|c: char| !c.is_alphanumeric() && c != '_')
+        .next()
+}
+
+/// The words of a name in camel case.
+fn words(name: &str) -> impl Iterator<Item = &str> {
+    let mut rest = name;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest
+            .char_indices()
+            .skip(1)
+            .find(|(_, c)| c.is_uppercase())
+            .map_or(rest.len(), |(at, _)| at);
+        let (word, tail) = rest.split_at(end);
+        rest = tail;
+        Some(word)
+    })
+}
+
+#[test]
+fn the_reader_of_names_sees_what_it_should() {
+    assert_eq!(
+        type_name("pub(crate) struct SeatMap<'a> {"),
+        Some("SeatMap")
+    );
+    assert_eq!(type_name("    enum Fate {"), Some("Fate"));
+    assert_eq!(type_name("pub type Told = u8;"), Some("Told"));
+    assert_eq!(type_name("let a = b;"), None);
+    assert!(words("HalfTold").eq(["Half", "Told"]));
+    assert!(words("Network").eq(["Network"]), "not a word inside a word");
+}
