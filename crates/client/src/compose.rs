@@ -4,9 +4,9 @@ use mail_builder::MessageBuilder;
 use mail_builder::headers::address::Address as HeaderAddress;
 use pillarbox_names::Address;
 use pillarbox_proto::smtp::{Body, ReversePath};
+use pillarbox_transport::random;
 
 use crate::Account;
-use crate::random;
 
 /// A file that goes along.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +75,7 @@ impl Draft {
         if to.is_empty() {
             return Err(ComposeError::NoRecipient);
         }
-        let id = random::message_id().map_err(|why| ComposeError::Build(why.to_string()))?;
+        let id = random::unique_name().map_err(|why| ComposeError::Build(why.to_string()))?;
         let from = account.address();
         let list = |addresses: &[Address]| {
             let one =

@@ -4,10 +4,10 @@ use pillarbox_names::{AccountAddress, AddressError, Domain};
 use pillarbox_policy::{Ladder, Secret, Timestamp};
 use pillarbox_proto::sasl::{self, PrepareError, prepare_password};
 use pillarbox_store::{NewAccount, Verifiers};
+use pillarbox_transport::random;
 
 use crate::auth::{HashingError, hash};
 use crate::config::Settings;
-use crate::random;
 
 /// Iterations of SCRAM-SHA-256 for new passwords (R7677-1: at least 4096, higher preferred). A client pays
 /// for them at each login, some 10 ms; the server only when the password is set.

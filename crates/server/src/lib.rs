@@ -38,7 +38,6 @@ pub mod lifecycle;
 mod listeners;
 pub mod pop3;
 mod private_file;
-mod random;
 pub mod shutdown;
 pub mod storage;
 pub mod submission;

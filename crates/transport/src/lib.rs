@@ -37,6 +37,7 @@ mod outgoing;
 mod process;
 mod provider;
 mod proxy;
+pub mod random;
 mod roots;
 mod stream;
 mod verifier;

@@ -13,6 +13,7 @@ use pillarbox_proto::sasl::{
     LoginAnswer, LoginEvent, LoginMethod, LoginQuestion, Nonce, prepare_password,
 };
 use pillarbox_store::{Account, Accounts, LadderMove, Logins, StoreError, Stores};
+use pillarbox_transport::random;
 
 use super::handle::AccountHandle;
 use super::hashing::{HashingPool, Verdict};
@@ -21,7 +22,7 @@ use super::remembered::Remembered;
 use super::secret::LoginSecret;
 use super::throttle::{FAILURE_DELAY, Throttle};
 use crate::config::Settings;
-use crate::{accounts, clock, random};
+use crate::{accounts, clock};
 
 /// On a cleartext channel every refusal leaves this long after the attempt came in, or at the next whole
 /// multiple, whatever was done meanwhile (S4.1-4).

@@ -8,10 +8,9 @@ use argon2::password_hash::PasswordHasher;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use pillarbox_policy::Secret;
+use pillarbox_transport::random::{self, NoRandomness};
 use subtle::ConstantTimeEq;
 use tokio::sync::Semaphore;
-
-use crate::random::{self, NoRandomness};
 
 /// Kibibytes, passes and lanes: the first choice of OWASP's Password Storage Cheat Sheet for argon2id. What
 /// a stored hash was made with stands in its PHC string.

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use aws_lc_rs::{digest, hmac};
 use pillarbox_policy::{Secret, SecretBytes};
 use pillarbox_store::AccountId;
+use pillarbox_transport::random::{self, NoRandomness};
 use subtle::ConstantTimeEq;
-
-use crate::random::{self, NoRandomness};
 
 /// How long a digest stands for a hash.
 const KEPT: Duration = Duration::from_secs(10 * 60);

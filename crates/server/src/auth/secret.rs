@@ -5,10 +5,10 @@ use std::path::Path;
 
 use aws_lc_rs::hmac;
 use pillarbox_proto::sasl::ScramKeys;
+use pillarbox_transport::random;
 use zeroize::Zeroizing;
 
 use crate::accounts::{SCRAM_ITERATIONS, SCRAM_SALT};
-use crate::random;
 
 /// Its file in the data folder.
 const FILE: &str = "login.secret";

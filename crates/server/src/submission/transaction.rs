@@ -10,13 +10,11 @@ use pillarbox_proto::message::{
 };
 use pillarbox_proto::smtp::{ForwardPath, Mail, Rcpt, Refusal, ReversePath};
 use pillarbox_store::{AccountId, DeliveryId, StoreError};
+use pillarbox_transport::random;
 
 use super::Arrival;
 use crate::delivery::Delivery;
-use crate::{AccountHandle, Context, clock, random};
-
-/// Random octets in a message's name.
-const ID: usize = 12;
+use crate::{AccountHandle, Context, clock};
 
 /// A transaction whose sender was accepted.
 #[derive(Debug)]
@@ -96,8 +94,7 @@ impl Transaction {
         cx: &Context,
         arrival: &Arrival<'_>,
     ) -> Result<(), Refusal> {
-        let random = random::bytes::<ID>().map_err(|_| Refusal::LocalError)?;
-        let id: String = random.iter().map(|octet| format!("{octet:02x}")).collect();
+        let id = random::unique_name().map_err(|_| Refusal::LocalError)?;
         let hostname = cx.settings().hostname.to_string();
         let accounts: Vec<AccountId> = self.recipients.iter().map(|to| to.account).collect();
         let unique = random::bytes().map_err(|_| Refusal::LocalError)?;
