@@ -7,9 +7,9 @@ use pillarbox_names::Service;
 use pillarbox_policy::{AccountLevel, Level};
 use serde_json::{Value, json};
 
-use crate::Home;
 use crate::args::{AccountCommand, AddArguments, AnswerToWarning};
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::output::Output;
 use crate::person::{AtSetUp, PasswordFrom, agreed};
 

@@ -1,12 +1,13 @@
 //! The mail client of a person.
 //!
-//! `args` is the command line, `person` asks and tells, `account`, `read` and `send` are the commands, `output`
-//! writes, `failure` turns what went wrong into words, a stable code and an exit code. What the commands do
+//! `args` is the command line, `home` the accounts there are, `person` asks and tells, `account`, `read` and
+//! `send` are the commands, `output` writes, `failure` turns what went wrong into words, a stable code and an exit code. What the commands do
 //! is `pillarbox-client`'s; nothing here touches a socket.
 
 mod account;
 mod args;
 mod failure;
+mod home;
 mod output;
 mod person;
 mod read;
@@ -22,6 +23,7 @@ use zeroizing_alloc::ZeroAlloc;
 
 use crate::args::{Arguments, Command};
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::output::Output;
 
 /// Zeroes whatever is freed, also by libraries that know nothing of secrets (docs/decisions/005-what-zeroing-covers.md).
@@ -64,24 +66,6 @@ async fn run(arguments: Arguments, output: &mut Output) -> Result<(), Failure> {
             clap_complete::generate(shell, &mut Arguments::command(), "pillarbox", &mut script);
             Ok(output.raw(&script)?)
         }
-    }
-}
-
-/// Where a person's accounts are, and which one is meant.
-struct Home {
-    accounts: Accounts,
-    passwords: Passwords,
-    address: Option<pillarbox_names::AccountAddress>,
-}
-
-impl Home {
-    /// The account that is meant. What has to be said about its level is said (S5.2-7).
-    fn account(&self, output: &Output) -> Result<pillarbox_client::Account, Failure> {
-        let (account, notice) = self.accounts.find(self.address.as_ref())?;
-        if let Some(notice) = notice {
-            output.note(&format!("{}: {notice}", account.address()));
-        }
-        Ok(account)
     }
 }
 

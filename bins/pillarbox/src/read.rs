@@ -5,9 +5,9 @@ use std::io::{self, IsTerminal};
 use pillarbox_client::{Message, Reader, Summary, for_terminal};
 use serde_json::json;
 
-use crate::Home;
 use crate::args::{ReadArguments, Which};
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::output::Output;
 
 /// Connects to the account's access server, and shows the sign of that very connection (S5-8).

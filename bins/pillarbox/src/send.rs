@@ -6,9 +6,9 @@ use std::path::Path;
 use pillarbox_client::{Attachment, Draft, Indicator, Letter, SubmissionSession};
 use serde_json::json;
 
-use crate::Home;
 use crate::args::SendArguments;
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::output::Output;
 
 pub(crate) async fn send(
