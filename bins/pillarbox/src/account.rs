@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pillarbox_client::{Account, Entered, Indicator, Network, set_up};
+use pillarbox_client::{Account, Entered, Indicator, NetworkSettings, set_up};
 use pillarbox_names::Service;
 use pillarbox_policy::{AccountLevel, Level};
 use serde_json::{Value, json};
@@ -44,7 +44,7 @@ async fn add(arguments: AddArguments, home: &Home, output: &mut Output) -> Resul
             .or_else(|| typed(&arguments.pop3, Service::Pop3)),
         submission: typed(&arguments.submission, Service::Submission),
         password_place: arguments.password_store.map(Into::into),
-        network: Network {
+        network: NetworkSettings {
             name_server: arguments.resolver,
             trust_anchor: arguments.trust_anchor.as_deref().map(text_of).transpose()?,
             ca_file: arguments.ca_file.as_deref().map(absolute).transpose()?,

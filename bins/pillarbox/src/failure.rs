@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use pillarbox_client::{
-    AccountsError, ClientError, ComposeError, FolderError, LoginError, NetworkError, PasswordError,
-    SetupError,
+    AccountsError, ClientError, ComposeError, FolderError, LoginError, NetworkSettingsError,
+    PasswordError, SetupError,
 };
 use pillarbox_policy::Code;
 
@@ -24,7 +24,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Password(#[from] PasswordError),
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Network(#[from] NetworkSettingsError),
     #[error(transparent)]
     Compose(#[from] ComposeError),
     #[error("cannot write the answer: {0}")]

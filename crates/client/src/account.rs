@@ -5,7 +5,7 @@ use pillarbox_names::{AccountAddress, Domain, Host, Label, Service, TlsStart};
 use pillarbox_policy::{AccountLevel, ConsentRecord, Level, StoredLevel, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::{Network, PasswordPlace};
+use crate::{NetworkSettings, PasswordPlace};
 
 /// One server of an account (S2-7): name, port and how TLS begins. It was connected to and verified once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +86,7 @@ pub struct Account {
     pub(crate) access: Server,
     pub(crate) submission: Server,
     pub(crate) password: PasswordPlace,
-    pub(crate) network: Network,
+    pub(crate) network: NetworkSettings,
 }
 
 impl Account {
@@ -139,7 +139,7 @@ impl Account {
 
     /// The network it was set up in.
     #[must_use]
-    pub fn network(&self) -> &Network {
+    pub fn network(&self) -> &NetworkSettings {
         &self.network
     }
 
@@ -282,7 +282,7 @@ struct Stored {
     access: StoredServer,
     submission: StoredServer,
     #[serde(default)]
-    network: Network,
+    network: NetworkSettings,
 }
 
 #[derive(Serialize, Deserialize)]

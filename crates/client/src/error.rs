@@ -3,7 +3,9 @@
 use pillarbox_policy::{Code, Refusal};
 
 use crate::session::Broken;
-use crate::{AccountsError, ComposeError, ConnectError, FolderError, NetworkError, PasswordError};
+use crate::{
+    AccountsError, ComposeError, ConnectError, FolderError, NetworkSettingsError, PasswordError,
+};
 
 /// Reading or sending failed.
 #[derive(Debug, thiserror::Error)]
@@ -20,7 +22,7 @@ pub enum ClientError {
     Password(#[from] PasswordError),
     /// Its network's settings.
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Network(#[from] NetworkSettingsError),
     /// No session at the account's level.
     #[error("{server}: {why}. Nothing was sent; the account's level is \"{level}\"")]
     Connect {

@@ -44,7 +44,7 @@ pub use folder::{Folder, FolderError};
 pub use imap::{Imap, ImapSession};
 pub use indicator::Indicator;
 pub use message::{Message, Summary};
-pub use network::{Network, NetworkError};
+pub use network::{NetworkSettings, NetworkSettingsError};
 pub use passwords::{PasswordError, PasswordPlace, Passwords};
 pub use pop3::{Pop3, Pop3Session};
 pub use reader::Reader;

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// A person's own network, where it differs from the world's. Empty for most people.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Network {
+pub struct NetworkSettings {
     /// The name server to ask in place of this computer's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_server: Option<SocketAddr>,
@@ -25,7 +25,7 @@ pub struct Network {
 /// The network's settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum NetworkError {
+pub enum NetworkSettingsError {
     /// Name resolution.
     #[error(transparent)]
     Resolver(#[from] DiscoverError),
@@ -34,8 +34,8 @@ pub enum NetworkError {
     Roots(#[from] RootsError),
 }
 
-impl Network {
-    pub(crate) fn resolver(&self) -> Result<Resolver, NetworkError> {
+impl NetworkSettings {
+    pub(crate) fn resolver(&self) -> Result<Resolver, NetworkSettingsError> {
         Ok(Resolver::new(&ResolverSettings {
             name_server: self.name_server,
             trust_anchor: self.trust_anchor.clone(),
@@ -43,7 +43,7 @@ impl Network {
     }
 
     /// This computer's authorities, and those of the file. With a file, a computer without any will do.
-    pub(crate) fn roots(&self) -> Result<Roots, NetworkError> {
+    pub(crate) fn roots(&self) -> Result<Roots, NetworkSettingsError> {
         let roots = match (Roots::native(), &self.ca_file) {
             (Ok(roots), _) => roots,
             (Err(_), Some(_)) => Roots::empty(),

@@ -20,8 +20,8 @@ use crate::account::Server;
 use crate::error::LoginError;
 use crate::session::{Protocol, Session};
 use crate::{
-    Account, Accounts, AccountsError, ConnectError, Imap, Indicator, Network, NetworkError,
-    PasswordError, PasswordPlace, Passwords, Pop3, Submission, random,
+    Account, Accounts, AccountsError, ConnectError, Imap, Indicator, NetworkSettings,
+    NetworkSettingsError, PasswordError, PasswordPlace, Passwords, Pop3, Submission, random,
 };
 
 /// What a person typed. Holes are filled by discovery.
@@ -42,7 +42,7 @@ pub struct Entered {
     /// Where the password is to be kept; the keyring if there is one.
     pub password_place: Option<PasswordPlace>,
     /// The person's own network.
-    pub network: Network,
+    pub network: NetworkSettings,
 }
 
 /// What set-up is doing, to be shown.
@@ -96,7 +96,7 @@ pub enum SetupError {
     Discover(#[from] DiscoverError),
     /// The person's own network.
     #[error(transparent)]
-    Network(#[from] NetworkError),
+    Network(#[from] NetworkSettingsError),
     /// The domain says that it has no such service (R6186-1).
     #[error("{domain} says that it offers no {}", family_name(*family))]
     NotOffered {

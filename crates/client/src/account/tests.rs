@@ -17,7 +17,7 @@ pub(crate) fn account() -> Account {
         access: server(Service::Imap, "imap.example.org", Source::Srv),
         submission: server(Service::Submission, "smtp.host.test", Source::Typed),
         password: PasswordPlace::File,
-        network: Network::default(),
+        network: NetworkSettings::default(),
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use pillarbox_client::{
     Account, Accounts, Broken, ClientError, ConnectError, Draft, Entered, Folder, Indicator,
-    Letter, LoginError, Network, PasswordPlace, Passwords, Person, Reader, SetupError, Stage,
-    SubmissionSession, set_up,
+    Letter, LoginError, NetworkSettings, PasswordPlace, Passwords, Person, Reader, SetupError,
+    Stage, SubmissionSession, set_up,
 };
 use pillarbox_discover::{Candidate, Confirmation, NotConfirmed};
 use pillarbox_names::{AccountAddress, Domain, Host, Label, Service, TlsStart};
@@ -367,7 +367,7 @@ impl World {
             access: None,
             submission: None,
             password_place: Some(PasswordPlace::File),
-            network: Network {
+            network: NetworkSettings {
                 name_server: Some(self.dns.address()),
                 trust_anchor: Some(self.dns.trust_anchor().to_owned()),
                 ca_file: Some(self.ca.write_root(self.dir.path())),

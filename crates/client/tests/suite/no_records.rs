@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pillarbox_client::{
-    Accounts, Entered, Folder, Indicator, Network, PasswordPlace, Passwords, Person, SetupError,
-    Stage, set_up,
+    Accounts, Entered, Folder, Indicator, NetworkSettings, PasswordPlace, Passwords, Person,
+    SetupError, Stage, set_up,
 };
 use pillarbox_discover::{Candidate, Confirmation, NotConfirmed};
 use pillarbox_names::AccountAddress;
@@ -118,7 +118,7 @@ impl World {
             access: None,
             submission: None,
             password_place: Some(PasswordPlace::File),
-            network: Network {
+            network: NetworkSettings {
                 name_server: Some(self.dns.address()),
                 trust_anchor: Some(self.dns.trust_anchor().to_owned()),
                 ca_file: Some(self.ca.write_root(self.folder.path())),

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use pillarbox_client::{
-    Accounts, ConnectError, Entered, Folder, Indicator, Network, PasswordPlace, Passwords, Person,
-    SetupError, Stage, set_up,
+    Accounts, ConnectError, Entered, Folder, Indicator, NetworkSettings, PasswordPlace, Passwords,
+    Person, SetupError, Stage, set_up,
 };
 use pillarbox_discover::{Candidate, Confirmation, DiscoverError, NotConfirmed};
 use pillarbox_names::{AccountAddress, Domain, Host, Label, Service, TlsStart};
@@ -83,7 +83,7 @@ impl World {
             access: None,
             submission: None,
             password_place: Some(PasswordPlace::File),
-            network: Network {
+            network: NetworkSettings {
                 name_server: Some(dns.address()),
                 trust_anchor: Some(dns.trust_anchor().to_owned()),
                 ca_file: Some(self.ca.write_root(self.folder.path())),
