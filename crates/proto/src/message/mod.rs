@@ -1,6 +1,6 @@
 //! Messages: their structure, their header fields, and what a server adds to them.
 //!
-//! [`Received`] and [`HeaderStamp`] are what a server adds; [`header_fields`] and [`HeaderScanner`] read headers,
+//! [`trace`] and [`HeaderStamp`] are what a server adds; [`header_fields`] and [`HeaderScanner`] read headers,
 //! [`Needle`] looks for a text, and [`decode_encoded_words`] makes RFC 2047 readable.
 //!
 //! [`Indexer`] is fed a message in pieces of any size (the split never matters) and yields an [`Index`]: the
@@ -43,7 +43,7 @@ mod index;
 mod indexer;
 mod lexer;
 mod stamp;
-mod trace;
+pub mod trace;
 
 pub use address::Address;
 pub use body_structure::{BodyStructure, Content};
@@ -57,6 +57,3 @@ pub use header::{HeaderScanner, Scanned, fields as header_fields};
 pub use index::{Index, Kind, Part, Section};
 pub use indexer::{IndexLimits, Indexer};
 pub use stamp::HeaderStamp;
-pub use trace::{
-    Client, Malformed, Received, Text, TlsClause, TraceHost, parse_received, protocol,
-};

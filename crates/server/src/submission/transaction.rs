@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pillarbox_names::Address;
 use pillarbox_policy::{CipherSuite, TlsFacts};
-use pillarbox_proto::message::{
-    Client, HeaderStamp, Received, Text, TlsClause, TraceHost, format_date, protocol,
-};
+use pillarbox_proto::message::trace::{Client, Received, Text, TlsClause, TraceHost, protocol};
+use pillarbox_proto::message::{HeaderStamp, format_date};
 use pillarbox_proto::smtp::{ForwardPath, Mail, Rcpt, Refusal, ReversePath};
 use pillarbox_store::{AccountId, DeliveryId, StoreError};
 use pillarbox_transport::random;

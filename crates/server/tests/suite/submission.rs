@@ -9,7 +9,7 @@ use pillarbox_policy::{
 };
 use pillarbox_proto::Sealed;
 use pillarbox_proto::message::Index;
-use pillarbox_proto::message::{Received, parse_received};
+use pillarbox_proto::message::trace::{Received, parse_received};
 use pillarbox_proto::sasl::{Mechanism, Nonce};
 use pillarbox_proto::smtp::LineEnds;
 use pillarbox_proto::smtp::submission::client::{Client, Envelope, Event};
