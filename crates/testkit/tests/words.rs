@@ -11,7 +11,6 @@ use pillarbox_testkit::ledger::root;
 
 /// Words that name no concept of mail, TLS or programs, and what to say instead.
 const PRIVATE: &[(&str, &str)] = &[
-    ("Await", "what is waited for: Reply, Answer, Decision"),
     ("Begins", "Start"),
     ("Fate", "Outcome, or what it decides: Disposition, Kept"),
     ("Making", "Creation"),
@@ -26,11 +25,6 @@ const PRIVATE: &[(&str, &str)] = &[
 /// Types that still have such a name. The list only shrinks.
 const STILL: &[&str] = &[
     "crates/proto/src/pop3/client.rs: Told",
-    "crates/proto/src/sasl/scram/client.rs: AwaitServerFinal",
-    "crates/proto/src/sasl/scram/client.rs: AwaitServerFirst",
-    "crates/proto/src/sasl/scram/server.rs: AwaitFinal",
-    "crates/proto/src/sasl/scram/server.rs: AwaitKeys",
-    "crates/proto/src/smtp/submission/server/state.rs: Await",
     "crates/proto/src/smtp/submission/server/state.rs: Begins",
     "crates/proto/src/smtp/submission/server/state.rs: Fate",
     "crates/proto/src/smtp/submission/server/state.rs: Work",
