@@ -464,8 +464,8 @@ fn finish(path: &[String], name: Option<String>, out: &mut Vec<Import>) {
 enum Place {
     /// An item in this file.
     Item(String),
-    /// This module itself.
-    Module(String),
+    /// A module itself.
+    Module,
 }
 
 struct Crate {
@@ -509,7 +509,7 @@ impl Crate {
             rest = &rest[1..];
         }
         let Some(name) = rest.first() else {
-            return Place::Module(module);
+            return Place::Module;
         };
         for (passed, known_as) in &self.imports[&module].passed_on {
             if depth > 8 || known_as != name {
@@ -548,7 +548,7 @@ fn arrows(source: &Source) -> Arrows {
             let Some(absolute) = read.absolute(module, path) else {
                 continue;
             };
-            if matches!(read.resolve(&absolute, 0), Place::Module(_)) {
+            if matches!(read.resolve(&absolute, 0), Place::Module) {
                 short.insert(name.as_str(), absolute);
             } else if imports.private.iter().any(|(_, used)| used == name)
                 || imports.rest.iter().any(|token| token.is(name))
