@@ -24,10 +24,6 @@ const PRIVATE: &[(&str, &str)] = &[
 
 /// Types that still have such a name. The list only shrinks.
 const STILL: &[&str] = &[
-    "crates/proto/src/pop3/client.rs: Told",
-    "crates/proto/src/smtp/submission/server/state.rs: Begins",
-    "crates/proto/src/smtp/submission/server/state.rs: Fate",
-    "crates/proto/src/smtp/submission/server/state.rs: Work",
     "crates/proto/tests/imap/owner.rs: Owner",
     "crates/proto/tests/pop3/owner.rs: Owner",
     "crates/proto/tests/smtp/machines.rs: Owner",

@@ -213,7 +213,7 @@ impl Start for Client<Sealed> {
             Core::new(State::Greeting, Trust::Server)
         } else {
             let mut core = Core::new(State::Authorization, Trust::Server);
-            core.write("CAPA", State::Capabilities(Told::Ready));
+            core.write("CAPA", State::Capabilities(Purpose::Ready));
             core
         };
         Self {
@@ -245,7 +245,7 @@ impl<C: ChannelState> Client<C> {
     /// # Errors
     /// Another command is under way.
     pub fn ask_capabilities(&mut self) -> Result<(), NotNow> {
-        self.core.send("CAPA", State::Capabilities(Told::Asked))
+        self.core.send("CAPA", State::Capabilities(Purpose::Asked))
     }
 
     /// What the server listed last on this channel. Empty where it knows no CAPA.
@@ -314,9 +314,9 @@ enum Phase {
     Transaction,
 }
 
-/// What is told when the capabilities are here.
+/// Why the capabilities were asked for: as a step of the greeting, or by the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
+enum Purpose {
     Ready,
     Asked,
 }
@@ -330,8 +330,8 @@ enum State {
     Transaction,
     Stls,
     Upgrading,
-    Capabilities(Told),
-    CapabilityLines(Told),
+    Capabilities(Purpose),
+    CapabilityLines(Purpose),
     /// AUTH was sent; the initial response did not fit into the command and is owed.
     Auth(Exchange, Option<SecretBytes>),
     /// USER was sent; the line with the password follows.
@@ -467,7 +467,7 @@ impl Core {
     fn line(&mut self, line: &Line) {
         let line = line.as_bytes();
         match std::mem::replace(&mut self.state, State::Over(None)) {
-            State::CapabilityLines(told) => self.capability_line(told, line),
+            State::CapabilityLines(purpose) => self.capability_line(purpose, line),
             State::List(column, Lines::Messages) => self.listing_line(column, line),
             State::Auth(exchange, owed) => self.exchange_line(exchange, owed, line),
             State::Stat => self.totals(line),
@@ -488,7 +488,7 @@ impl Core {
         match state {
             State::Greeting if self.trust == Trust::Server => {
                 if self.lines.is_empty() {
-                    self.write("CAPA", State::Capabilities(Told::Ready));
+                    self.write("CAPA", State::Capabilities(Purpose::Ready));
                 } else {
                     self.violate(self.unasked());
                 }
@@ -502,9 +502,9 @@ impl Core {
                 self.tell(Event::StartTls);
             }
             State::Stls => self.violate(Violation::Injected(self.injected())),
-            State::Capabilities(told) => {
+            State::Capabilities(purpose) => {
                 self.capabilities = Capabilities::default();
-                self.state = State::CapabilityLines(told);
+                self.state = State::CapabilityLines(purpose);
             }
             State::User(line) => self.write(&line, State::Pass),
             State::Pass => self.logged_in(LoggedInBy::UserPass),
@@ -530,9 +530,9 @@ impl Core {
             State::Greeting => self.violate(Violation::NoGreeting),
             State::Stls => self.violate(Violation::StlsRefused),
             // A server without CAPA is an old one; what was listed before counts no more (C5).
-            State::Capabilities(told) => {
+            State::Capabilities(purpose) => {
                 self.capabilities = Capabilities::default();
-                self.told(*told);
+                self.capabilities_known(*purpose);
             }
             State::User(_) | State::Pass => {
                 self.rest();
@@ -550,22 +550,22 @@ impl Core {
         }
     }
 
-    fn capability_line(&mut self, told: Told, line: &[u8]) {
+    fn capability_line(&mut self, purpose: Purpose, line: &[u8]) {
         if line == b"." {
-            self.told(told);
+            self.capabilities_known(purpose);
         } else if self.capabilities.lines() < capabilities::MAX_LINES {
             self.capabilities.add(line);
-            self.state = State::CapabilityLines(told);
+            self.state = State::CapabilityLines(purpose);
         } else {
             self.violate(Violation::Malformed);
         }
     }
 
-    fn told(&mut self, told: Told) {
+    fn capabilities_known(&mut self, purpose: Purpose) {
         self.rest();
-        self.tell(match told {
-            Told::Ready => Event::Ready,
-            Told::Asked => Event::Capabilities,
+        self.tell(match purpose {
+            Purpose::Ready => Event::Ready,
+            Purpose::Asked => Event::Capabilities,
         });
     }
 

@@ -122,7 +122,7 @@ pub(super) const BARE_LINE_ENDS: Reply = reply(
 pub(super) const UNKNOWN_PARAMETER: Reply =
     reply(555, "5.5.4", "Parameter not recognized or not implemented");
 
-/// Why the owner of a machine refuses a sender, a recipient or a message.
+/// Why the session refuses a sender, a recipient or a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {

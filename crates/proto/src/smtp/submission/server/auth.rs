@@ -1,13 +1,13 @@
 //! AUTH (RFC 4954), by its state rules (R4954-3).
 
 use super::event::Event;
-use super::state::{Core, Hello, State, Work};
+use super::state::{Core, Hello, Progress, State};
 use crate::sasl::{Authentication, AuthenticationStep, LoginAnswer, LoginReply};
 use crate::smtp::replies;
 
 impl Core {
     /// The AUTH command, where policy lets credentials be taken.
-    pub(super) fn auth(&mut self, rest: &[u8]) -> Work {
+    pub(super) fn auth(&mut self, rest: &[u8]) -> Progress {
         if !self
             .greeted
             .as_ref()
@@ -31,14 +31,14 @@ impl Core {
     }
 
     /// A line of the exchange from the client.
-    pub(super) fn response(&mut self, line: &[u8]) -> Work {
+    pub(super) fn response(&mut self, line: &[u8]) -> Progress {
         let login = self.logins.authentication();
         let step = login.and_then(|login| login.line(line));
         self.login_step(step)
     }
 
     /// A line of the exchange that was too long.
-    pub(super) fn response_too_long(&mut self) -> Work {
+    pub(super) fn response_too_long(&mut self) -> Progress {
         let login = self.logins.authentication();
         let step = login.and_then(Authentication::line_too_long);
         self.login_step(step)
@@ -53,25 +53,25 @@ impl Core {
         }
     }
 
-    fn login_step(&mut self, step: Option<AuthenticationStep>) -> Work {
+    fn login_step(&mut self, step: Option<AuthenticationStep>) -> Progress {
         match step {
-            None => Work::Done,
+            None => Progress::Done,
             Some(AuthenticationStep::Challenge(challenge)) => {
                 let line = format!("334 {}\r\n", *challenge);
                 self.out.extend_from_slice(line.as_bytes());
                 self.state = State::Exchange;
-                Work::Done
+                Progress::Done
             }
             Some(AuthenticationStep::Ask(event)) => {
                 self.state = State::AwaitLogin;
-                Work::Event(Event::Login(event))
+                Progress::Event(Event::Login(event))
             }
             Some(AuthenticationStep::Reply(reply)) => self.login_reply(reply),
         }
     }
 
     /// Says how a login ended, and ends the session after too many that failed.
-    fn login_reply(&mut self, login: LoginReply) -> Work {
+    fn login_reply(&mut self, login: LoginReply) -> Progress {
         let failed = login.is_failure();
         let reply = match login {
             LoginReply::Success { login } => {
@@ -95,6 +95,6 @@ impl Core {
         if failed && let Err(violation) = self.counts.failed_login() {
             return self.give_up(replies::TOO_MANY_ATTEMPTS, violation);
         }
-        Work::Done
+        Progress::Done
     }
 }

@@ -1,8 +1,8 @@
-//! Commands: which state lets which one through, and the answers that need no owner.
+//! Commands: which state lets which one through, and the answers that need no caller.
 
 use pillarbox_policy::SecretBytes;
 
-use super::state::{Await, Core, Fate, Greeted, Hello, State, Transaction, Work};
+use super::state::{Await, Core, Disposition, Greeted, Hello, Progress, State, Transaction};
 use super::{Event, StartTlsOffer, Violation};
 use crate::http;
 use crate::smtp::DeliveryReports;
@@ -11,7 +11,7 @@ use crate::smtp::parameter::ParameterError;
 use crate::smtp::replies::{self, Reply};
 
 impl Core {
-    pub(super) fn command(&mut self, line: &[u8]) -> Work {
+    pub(super) fn command(&mut self, line: &[u8]) -> Progress {
         if http::is_request(line) {
             return self.give_up(replies::NOT_A_WEB_SERVER, Violation::Http);
         }
@@ -26,7 +26,7 @@ impl Core {
             Verb::Noop => self.say(replies::OK),
             Verb::Quit => self.plain(rest, |core| {
                 core.end(replies::BYE);
-                Work::Done
+                Progress::Done
             }),
             Verb::NotImplemented => self.say(replies::NOT_IMPLEMENTED),
             Verb::Unknown => self.say(replies::UNKNOWN_COMMAND),
@@ -90,14 +90,14 @@ impl Core {
     }
 
     /// Goes on if a command without arguments has none.
-    fn plain(&mut self, rest: &[u8], then: impl FnOnce(&mut Self) -> Work) -> Work {
+    fn plain(&mut self, rest: &[u8], then: impl FnOnce(&mut Self) -> Progress) -> Progress {
         match command::none(rest) {
             Ok(()) => then(self),
             Err(_) => self.say(replies::BAD_ARGUMENTS),
         }
     }
 
-    fn hello(&mut self, rest: &[u8], how: Hello) -> Work {
+    fn hello(&mut self, rest: &[u8], how: Hello) -> Progress {
         let Ok(name) = command::ehlo(rest) else {
             return self.say(replies::BAD_ARGUMENTS);
         };
@@ -145,7 +145,7 @@ impl Core {
         self.out.extend_from_slice(b"250 ENHANCEDSTATUSCODES\r\n");
     }
 
-    fn start_tls(&mut self, rest: &[u8]) -> Work {
+    fn start_tls(&mut self, rest: &[u8]) -> Progress {
         if self.logins.are_sealed() {
             return self.say(replies::ALREADY_TLS);
         }
@@ -166,10 +166,10 @@ impl Core {
         }
         self.say(replies::READY_FOR_TLS);
         self.state = State::Sealing;
-        Work::Event(Event::StartTls)
+        Progress::Event(Event::StartTls)
     }
 
-    fn mail(&mut self, rest: &[u8]) -> Work {
+    fn mail(&mut self, rest: &[u8]) -> Progress {
         if self.transaction.is_some() {
             return self.say(replies::IN_TRANSACTION);
         }
@@ -192,7 +192,7 @@ impl Core {
         self.ask(Await::Sender(transaction), Event::Sender(mail))
     }
 
-    fn rcpt(&mut self, rest: &[u8]) -> Work {
+    fn rcpt(&mut self, rest: &[u8]) -> Progress {
         let Some(transaction) = &self.transaction else {
             return self.say(replies::MAIL_FIRST);
         };
@@ -209,7 +209,7 @@ impl Core {
         self.ask(Await::Recipient, Event::Recipient(rcpt))
     }
 
-    fn data(&mut self) -> Work {
+    fn data(&mut self) -> Progress {
         match &self.transaction {
             None => self.say(replies::MAIL_FIRST),
             Some(transaction) if transaction.chunks.is_some() => self.say(replies::CHUNKS_BEGUN),
@@ -218,7 +218,7 @@ impl Core {
         }
     }
 
-    fn bdat(&mut self, rest: &[u8]) -> Work {
+    fn bdat(&mut self, rest: &[u8]) -> Progress {
         // Whatever the state, the chunk's octets come right behind and are no commands (RFC 3030 §2).
         let Ok(chunk) = command::bdat(rest) else {
             return self.give_up(replies::BAD_ARGUMENTS, Violation::UnreadableChunk);
@@ -244,18 +244,18 @@ impl Core {
             None => self.ask(Await::Chunk(chunk), Event::ContentBegins),
             Some(_) => {
                 self.start_chunk(chunk);
-                Work::Done
+                Progress::Done
             }
         }
     }
 
-    fn discard_chunk(&mut self, chunk: Bdat, reply: Reply) -> Work {
+    fn discard_chunk(&mut self, chunk: Bdat, reply: Reply) -> Progress {
         self.state = State::Chunk {
             left: chunk.size,
             chunk,
-            fate: Fate::Discard(reply),
+            disposition: Disposition::Discard(reply),
         };
-        Work::Done
+        Progress::Done
     }
 }
 

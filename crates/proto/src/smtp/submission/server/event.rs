@@ -1,4 +1,4 @@
-//! What a server machine tells its owner.
+//! What a server machine tells its caller.
 
 use crate::sasl::LoginEvent;
 use crate::smtp::{Mail, Rcpt};

@@ -1,6 +1,6 @@
 //! Reading content: DATA and BDAT, piece by piece, to its end whatever becomes of it.
 
-use super::state::{Await, Core, Fate, State, Work};
+use super::state::{Await, Core, Disposition, Progress, State};
 use super::{Event, Violation};
 use crate::dots::DotDecoder;
 use crate::machine::{MAX_OUTPUT, Step};
@@ -18,7 +18,7 @@ impl Core {
         self.state = State::Data {
             decoder: DotDecoder::default(),
             checker: Checker::default(),
-            fate: Fate::Keep,
+            disposition: Disposition::Keep,
         };
     }
 
@@ -26,22 +26,22 @@ impl Core {
         self.state = State::Chunk {
             left: chunk.size,
             chunk,
-            fate: Fate::Keep,
+            disposition: Disposition::Keep,
         };
     }
 
-    pub(super) fn receive_data(&mut self) -> Work {
+    pub(super) fn receive_data(&mut self) -> Progress {
         let State::Data {
             decoder,
             checker,
-            fate,
+            disposition,
         } = &mut self.state
         else {
-            return Work::Done;
+            return Progress::Done;
         };
         let held = self.lines.as_bytes();
         if held.is_empty() {
-            return Work::Blocked(Step::NeedInput);
+            return Progress::Blocked(Step::NeedInput);
         }
         let mut piece = Vec::with_capacity(held.len().min(MAX_OUTPUT));
         let used = decoder.decode(held.get(..PIECE).unwrap_or(held), &mut piece);
@@ -49,10 +49,10 @@ impl Core {
         let ended = decoder.ended();
         let limit = self.config.limits.message;
         let octets = checker.octets();
-        let keep = *fate == Fate::Keep && octets <= limit && !piece.is_empty();
-        let end = match (*fate, checker.finish(limit)) {
-            (Fate::Keep, Err(fault)) => Fate::Discard(refusal(fault)),
-            (fate, _) => fate,
+        let keep = *disposition == Disposition::Keep && octets <= limit && !piece.is_empty();
+        let end = match (*disposition, checker.finish(limit)) {
+            (Disposition::Keep, Err(fault)) => Disposition::Discard(refusal(fault)),
+            (disposition, _) => disposition,
         };
         self.lines.consume(used);
         // Before the end is looked at, so that it does not matter how the content was cut into pieces.
@@ -60,32 +60,37 @@ impl Core {
             return self.give_up(replies::TOO_LARGE, Violation::TooMuchContent);
         }
         if ended {
-            self.state = State::Complete { fate: end };
+            self.state = State::Complete { disposition: end };
         }
         if keep {
-            return Work::Event(Event::Content(piece));
+            return Progress::Event(Event::Content(piece));
         }
-        Work::Done
+        Progress::Done
     }
 
-    pub(super) fn receive_chunk(&mut self) -> Work {
-        let State::Chunk { left, chunk, fate } = &mut self.state else {
-            return Work::Done;
+    pub(super) fn receive_chunk(&mut self) -> Progress {
+        let State::Chunk {
+            left,
+            chunk,
+            disposition,
+        } = &mut self.state
+        else {
+            return Progress::Done;
         };
-        let (chunk, fate) = (*chunk, *fate);
+        let (chunk, disposition) = (*chunk, *disposition);
         if *left == 0 {
-            return self.chunk_ended(chunk, fate);
+            return self.chunk_ended(chunk, disposition);
         }
         let held = self.lines.as_bytes();
         if held.is_empty() {
-            return Work::Blocked(Step::NeedInput);
+            return Progress::Blocked(Step::NeedInput);
         }
         let length = usize::try_from(*left).map_or(PIECE, |left| left.min(PIECE));
         let piece = held.get(..length).unwrap_or(held).to_vec();
         *left -= piece.len() as u64;
         self.lines.consume(piece.len());
-        if fate != Fate::Keep {
-            return Work::Done;
+        if disposition != Disposition::Keep {
+            return Progress::Done;
         }
         if let Some(chunks) = self
             .transaction
@@ -94,29 +99,35 @@ impl Core {
         {
             chunks.push(&piece);
         }
-        Work::Event(Event::Content(piece))
+        Progress::Event(Event::Content(piece))
     }
 
-    fn chunk_ended(&mut self, chunk: Bdat, fate: Fate) -> Work {
+    fn chunk_ended(&mut self, chunk: Bdat, disposition: Disposition) -> Progress {
         let limit = self.config.limits.message;
         let chunks = self
             .transaction
             .as_ref()
             .and_then(|transaction| transaction.chunks.as_ref());
-        let fate = match (fate, chunk.place, chunks.map(|chunks| chunks.finish(limit))) {
-            (Fate::Keep, Place::Inner, _) => return self.say(replies::CHUNK_OK),
-            (Fate::Keep, Place::Last, Some(Err(fault))) => Fate::Discard(refusal(fault)),
-            (fate, _, _) => fate,
+        let disposition = match (
+            disposition,
+            chunk.place,
+            chunks.map(|chunks| chunks.finish(limit)),
+        ) {
+            (Disposition::Keep, Place::Inner, _) => return self.say(replies::CHUNK_OK),
+            (Disposition::Keep, Place::Last, Some(Err(fault))) => {
+                Disposition::Discard(refusal(fault))
+            }
+            (disposition, _, _) => disposition,
         };
-        self.state = State::Complete { fate };
-        Work::Done
+        self.state = State::Complete { disposition };
+        Progress::Done
     }
 
     /// All content came.
-    pub(super) fn complete(&mut self, fate: Fate) -> Work {
-        match fate {
-            Fate::Keep => self.ask(Await::End, Event::ContentEnds),
-            Fate::Discard(reply) => {
+    pub(super) fn complete(&mut self, disposition: Disposition) -> Progress {
+        match disposition {
+            Disposition::Keep => self.ask(Await::End, Event::ContentEnds),
+            Disposition::Discard(reply) => {
                 self.say(reply);
                 self.abandon()
             }

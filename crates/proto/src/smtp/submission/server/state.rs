@@ -36,7 +36,7 @@ pub(super) struct Core {
     pub(super) transaction: Option<Transaction>,
     pub(super) counts: SessionCounts,
     /// How the line being read begins; told once its first octets are there.
-    reading: Option<Begins>,
+    reading: Option<LineStart>,
 }
 
 /// How the client introduced itself.
@@ -48,7 +48,7 @@ pub(super) struct Greeted {
 
 /// How a line begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Begins {
+enum LineStart {
     WithAuth,
     Otherwise,
 }
@@ -75,21 +75,21 @@ pub(super) enum State {
     Exchange,
     /// The session owes an answer about a login.
     AwaitLogin,
-    /// The owner owes an answer.
+    /// The caller owes an answer.
     Await(Await),
     Data {
         decoder: DotDecoder,
         checker: Checker,
-        fate: Fate,
+        disposition: Disposition,
     },
     Chunk {
         left: u64,
         chunk: Bdat,
-        fate: Fate,
+        disposition: Disposition,
     },
     /// All content came.
     Complete {
-        fate: Fate,
+        disposition: Disposition,
     },
     /// STARTTLS was answered: TLS is next, and another machine.
     Sealing,
@@ -97,7 +97,7 @@ pub(super) enum State {
     Broken(Violation),
 }
 
-/// What the owner is asked for.
+/// What the caller is asked for.
 #[derive(Debug)]
 pub(super) enum Await {
     /// The arguments of an AUTH that was not looked at.
@@ -111,14 +111,14 @@ pub(super) enum Await {
 
 /// What becomes of content that is being read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Disposition {
     Keep,
     /// It is read to its end, thrown away, and answered so.
     Discard(Reply),
 }
 
 /// What one piece of work came to.
-pub(super) enum Work {
+pub(super) enum Progress {
     Done,
     Event(Event),
     Blocked(Step<Event, Violation>),
@@ -201,55 +201,57 @@ impl Core {
             let work = if self.out.len() < FLUSH {
                 self.work()
             } else {
-                Work::Blocked(Step::NeedInput)
+                Progress::Blocked(Step::NeedInput)
             };
             match work {
-                Work::Done => {}
-                Work::Event(event) if self.out.is_empty() => return Step::Event(event),
-                Work::Event(event) => {
+                Progress::Done => {}
+                Progress::Event(event) if self.out.is_empty() => return Step::Event(event),
+                Progress::Event(event) => {
                     self.held = Some(event);
                     return Step::Output(std::mem::take(&mut self.out).into());
                 }
-                Work::Blocked(step) if self.out.is_empty() => return step,
-                Work::Blocked(_) => return Step::Output(std::mem::take(&mut self.out).into()),
+                Progress::Blocked(step) if self.out.is_empty() => return step,
+                Progress::Blocked(_) => return Step::Output(std::mem::take(&mut self.out).into()),
             }
         }
     }
 
-    fn work(&mut self) -> Work {
+    fn work(&mut self) -> Progress {
         match &self.state {
             State::Command => self.next_command(),
             State::Exchange => self.next_response(),
-            State::Await(_) | State::AwaitLogin | State::Sealing => Work::Blocked(Step::NeedReply),
+            State::Await(_) | State::AwaitLogin | State::Sealing => {
+                Progress::Blocked(Step::NeedReply)
+            }
             State::Data { .. } => self.receive_data(),
             State::Chunk { .. } => self.receive_chunk(),
-            State::Complete { fate } => {
-                let fate = *fate;
-                self.complete(fate)
+            State::Complete { disposition } => {
+                let disposition = *disposition;
+                self.complete(disposition)
             }
-            State::Closed => Work::Blocked(Step::Close),
-            State::Broken(violation) => Work::Blocked(Step::Err(*violation)),
+            State::Closed => Progress::Blocked(Step::Close),
+            State::Broken(violation) => Progress::Blocked(Step::Err(*violation)),
         }
     }
 
-    fn next_command(&mut self) -> Work {
+    fn next_command(&mut self) -> Progress {
         let Some((line, verb)) = self.next_line() else {
-            return Work::Blocked(Step::NeedInput);
+            return Progress::Blocked(Step::NeedInput);
         };
         if let Err(violation) = self.counts.command() {
             return self.give_up(replies::TOO_MANY_COMMANDS, violation);
         }
         match (line, verb) {
             (Ok(line), _) => self.command(line.as_bytes()),
-            (Err(LineError::TooLong), Begins::WithAuth) => self.say(replies::AUTH_LINE_TOO_LONG),
-            (Err(LineError::TooLong), Begins::Otherwise) => self.say(replies::LINE_TOO_LONG),
+            (Err(LineError::TooLong), LineStart::WithAuth) => self.say(replies::AUTH_LINE_TOO_LONG),
+            (Err(LineError::TooLong), LineStart::Otherwise) => self.say(replies::LINE_TOO_LONG),
             (Err(error), _) => self.broken_line(error),
         }
     }
 
-    fn next_response(&mut self) -> Work {
+    fn next_response(&mut self) -> Progress {
         let Some((line, _)) = self.next_line() else {
-            return Work::Blocked(Step::NeedInput);
+            return Progress::Blocked(Step::NeedInput);
         };
         match line {
             Ok(line) => self.response(line.as_bytes()),
@@ -259,29 +261,29 @@ impl Core {
     }
 
     /// The next line, and how it begins: a too long one is thrown away before it is whole.
-    fn next_line(&mut self) -> Option<(Result<Line, LineError>, Begins)> {
+    fn next_line(&mut self) -> Option<(Result<Line, LineError>, LineStart)> {
         const AUTH: &[u8] = b"AUTH ";
         if self.reading.is_none() {
             self.reading = self.lines.as_bytes().get(..AUTH.len()).map(|start| {
                 if start.eq_ignore_ascii_case(AUTH) {
-                    Begins::WithAuth
+                    LineStart::WithAuth
                 } else {
-                    Begins::Otherwise
+                    LineStart::Otherwise
                 }
             });
         }
         let line = self.lines.next_line().transpose()?;
-        Some((line, self.reading.take().unwrap_or(Begins::Otherwise)))
+        Some((line, self.reading.take().unwrap_or(LineStart::Otherwise)))
     }
 
-    /// Keeps an event that an answer of the owner brought about.
-    pub(super) fn hold(&mut self, work: Work) {
-        if let Work::Event(event) = work {
+    /// Keeps an event that an answer of the caller brought about.
+    pub(super) fn hold(&mut self, work: Progress) {
+        if let Progress::Event(event) = work {
             self.held = Some(event);
         }
     }
 
-    fn broken_line(&mut self, error: LineError) -> Work {
+    fn broken_line(&mut self, error: LineError) -> Progress {
         let reply = match error {
             LineError::TooLong | LineError::Endless => replies::LINE_TOO_LONG,
             LineError::BareCr | LineError::BareLf | LineError::Nul => replies::BROKEN_LINE,
@@ -290,24 +292,24 @@ impl Core {
     }
 
     /// Puts a reply out and goes on with commands; counts it if it is the answer to a line without sense.
-    pub(super) fn say(&mut self, reply: Reply) -> Work {
+    pub(super) fn say(&mut self, reply: Reply) -> Progress {
         self.state = State::Command;
         reply.write(&mut self.out);
         if !matches!(reply.code, 500 | 501 | 502 | 504 | 555) {
-            return Work::Done;
+            return Progress::Done;
         }
         match self.counts.bad() {
-            Ok(()) => Work::Done,
+            Ok(()) => Progress::Done,
             Err(violation) => self.give_up(replies::TOO_MANY_ERRORS, violation),
         }
     }
 
     /// Puts the last reply out and ends.
-    pub(super) fn give_up(&mut self, reply: Reply, violation: Violation) -> Work {
+    pub(super) fn give_up(&mut self, reply: Reply, violation: Violation) -> Progress {
         reply.write(&mut self.out);
         self.state = State::Broken(violation);
         self.forget_input();
-        Work::Done
+        Progress::Done
     }
 
     fn forget_input(&mut self) {
@@ -315,17 +317,17 @@ impl Core {
         self.lines.consume(held);
     }
 
-    /// Asks the owner.
-    pub(super) fn ask(&mut self, what: Await, event: Event) -> Work {
+    /// Asks the caller.
+    pub(super) fn ask(&mut self, what: Await, event: Event) -> Progress {
         self.state = State::Await(what);
-        Work::Event(event)
+        Progress::Event(event)
     }
 
     /// Ends the transaction, if there is one, without a message.
-    pub(super) fn abandon(&mut self) -> Work {
+    pub(super) fn abandon(&mut self) -> Progress {
         match self.transaction.take() {
-            Some(_) => Work::Event(Event::TransactionAbandoned),
-            None => Work::Done,
+            Some(_) => Progress::Event(Event::TransactionAbandoned),
+            None => Progress::Done,
         }
     }
 
@@ -380,7 +382,7 @@ impl Core {
             State::Await(Await::Sender(_) | Await::Recipient) => {
                 self.say(reply);
             }
-            // The owner knows of the end of this transaction, it made it.
+            // The caller knows of the end of this transaction, it made it.
             State::Await(Await::Data | Await::End) => {
                 self.transaction = None;
                 self.say(reply);
@@ -390,7 +392,7 @@ impl Core {
                 self.state = State::Chunk {
                     left: chunk.size,
                     chunk,
-                    fate: Fate::Discard(reply),
+                    disposition: Disposition::Discard(reply),
                 };
             }
             State::Data {
@@ -399,19 +401,19 @@ impl Core {
                 self.state = State::Data {
                     decoder,
                     checker,
-                    fate: Fate::Discard(reply),
+                    disposition: Disposition::Discard(reply),
                 };
             }
             State::Chunk { left, chunk, .. } => {
                 self.state = State::Chunk {
                     left,
                     chunk,
-                    fate: Fate::Discard(reply),
+                    disposition: Disposition::Discard(reply),
                 };
             }
             State::Complete { .. } => {
                 self.state = State::Complete {
-                    fate: Fate::Discard(reply),
+                    disposition: Disposition::Discard(reply),
                 };
             }
             other => self.state = other,
