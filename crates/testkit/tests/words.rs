@@ -31,8 +31,6 @@ const STILL: &[&str] = &[
     "crates/server/src/admin/operator.rs: Owner",
     "crates/server/src/pop3/mod.rs: Told",
     "crates/store/src/embedded/plan.rs: Making",
-    "crates/transport/src/seats.rs: Seat",
-    "crates/transport/src/seats.rs: Seats",
     "fuzz/fuzz_targets/imap_server_sealed.rs: Owner",
     "fuzz/fuzz_targets/pop3_server_sealed.rs: Owner",
     "fuzz/fuzz_targets/submission_server_sealed.rs: Owner",
