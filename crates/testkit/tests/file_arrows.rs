@@ -109,14 +109,8 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     (
         "proto",
         &[
-            &[
-                "line",
-                "machine",
-                "server_text",
-                "channel",
-                "dots",
-                "message",
-            ],
+            &["line", "server_text", "channel", "dots", "message"],
+            &["machine"],
             &["sasl"],
             &["imap", "pop3", "smtp"],
         ],
@@ -125,7 +119,6 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
 
 /// Arrows that go up today. Shrinks like the list above.
 const UPWARD: &[&str] = &[
-    "proto: machine -> channel",
     "server: accounts -> auth::hashing",
     "server: auth::authenticator -> login_record",
     "server: context -> pop3::maildrop",
