@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{PeerProof, Refusal, Timestamp, TlsFacts, TlsVersion};
+use crate::{Timestamp, TlsVersion};
 
 /// The minimum confidentiality of an account (S5-3, S5.2-*). Ordered: a later variant asks for more.
 ///
@@ -45,26 +45,6 @@ impl Level {
         match self {
             Self::Unprotected | Self::Default => TlsVersion::Tls12,
             Self::Tls13 => TlsVersion::Tls13,
-        }
-    }
-
-    /// Whether a session with these facts meets the level.
-    ///
-    /// # Errors
-    /// The first way in which it falls short.
-    pub fn permits(self, facts: &TlsFacts) -> Result<(), Refusal> {
-        if facts.version() < self.least_version() {
-            return Err(Refusal::Version {
-                needed: self.least_version(),
-                offered: facts.version(),
-            });
-        }
-        if self == Self::Unprotected || facts.peer().authenticates_server() {
-            return Ok(());
-        }
-        match facts.peer() {
-            PeerProof::Pinned { .. } => Err(Refusal::PinOnly { level: self }),
-            _ => Err(Refusal::Unauthenticated { level: self }),
         }
     }
 }

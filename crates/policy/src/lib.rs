@@ -18,6 +18,7 @@
 
 mod absence;
 mod channel;
+mod connection_id;
 mod credentials;
 mod facts;
 mod grants;
@@ -31,9 +32,8 @@ mod time;
 pub use pillarbox_secret::{NotUtf8, Secret, SecretBytes};
 
 pub use absence::{HandshakeFailure, NoTls};
-pub use channel::{
-    AuthPermit, Channel, ClearFacts, ConnectionId, MayAuthenticate, may_authenticate,
-};
+pub use channel::{AuthPermit, Channel, ClearFacts, MayAuthenticate, may_authenticate};
+pub use connection_id::ConnectionId;
 pub use credentials::{Credentials, Released};
 pub use facts::{ChannelBinding, FactsParts, PeerProof, TlsEnd, TlsFacts, TlsRecord};
 pub use grants::{CleartextGrant, Grants, LegacyWindow};

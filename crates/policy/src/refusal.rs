@@ -1,8 +1,9 @@
-//! [`Refusal`] and its stable machine codes, the same in client, server log and audit.
+//! The rule by which facts meet a [`Level`], the [`Refusal`] where they do not, and its stable machine codes, the same
+//! in client, server log and audit.
 
 use std::fmt;
 
-use crate::{Level, TlsVersion};
+use crate::{Level, PeerProof, TlsFacts, TlsVersion};
 
 /// The stable machine code of a refusal (`docs/attacks.md`, H5). Codes are never renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -94,6 +95,28 @@ pub enum Refusal {
         /// The account's level.
         level: Level,
     },
+}
+
+impl Level {
+    /// Whether a session with these facts meets the level.
+    ///
+    /// # Errors
+    /// The first way in which it falls short.
+    pub fn permits(self, facts: &TlsFacts) -> Result<(), Refusal> {
+        if facts.version() < self.least_version() {
+            return Err(Refusal::Version {
+                needed: self.least_version(),
+                offered: facts.version(),
+            });
+        }
+        if self == Self::Unprotected || facts.peer().authenticates_server() {
+            return Ok(());
+        }
+        match facts.peer() {
+            PeerProof::Pinned { .. } => Err(Refusal::PinOnly { level: self }),
+            _ => Err(Refusal::Unauthenticated { level: self }),
+        }
+    }
 }
 
 impl Refusal {

@@ -19,11 +19,6 @@ use pillarbox_testkit::ledger::root;
 const ON_A_CIRCLE: &[&str] = &[
     "client::error",
     "client::session",
-    "policy::absence",
-    "policy::channel",
-    "policy::facts",
-    "policy::level",
-    "policy::refusal",
     "proto::imap::client",
     "proto::imap::client::authenticate",
     "proto::imap::client::clear",
