@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn dots_alone_mean_not_offered_and_silence_means_nothing() {
-        let [imaps, imap, pop3s, pop3, submissions, submission] = Label::ALL;
+        let [imaps, pop3s, submissions, imap, pop3, submission] = Label::ALL;
         let silent = Label::ALL.map(|label| (label, answer(&[])));
         assert_eq!(Found::of(Family::Access, &silent), Found::Nothing);
         let dots = [imaps, imap, pop3s, pop3].map(|label| (label, answer(&[None])));

@@ -76,7 +76,6 @@ const ON_A_CIRCLE: &[&str] = &[
     "store::embedded::wakeups",
     "store::embedded::writer",
     "transport::acceptor",
-    "transport::certificates",
     "transport::connection",
     "transport::conversation",
     "transport::dialer",

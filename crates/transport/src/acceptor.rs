@@ -17,7 +17,7 @@ use crate::failure::classify;
 use crate::hello::{self, Hello, MAX_HELLO};
 use crate::provider::{VERSIONS, provider};
 use crate::wire::Wire;
-use crate::{CertificateStore, HandshakeError};
+use crate::{CertificateStore, HandshakeError, NoUsableCertificate};
 
 /// The most ciphertext that waits inside TLS for a slow peer, in octets.
 pub(crate) const TLS_BUFFER: usize = 68 * 1024;
@@ -28,12 +28,6 @@ const UNEXPECTED_MESSAGE: u8 = 10;
 const PROTOCOL_VERSION: u8 = 70;
 /// `unrecognized_name`, RFC 6066 §3.
 const UNRECOGNIZED_NAME: u8 = 112;
-
-/// There is no certificate to serve. Without one an implicit listener cannot be opened, and STARTTLS must
-/// not be offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no usable certificate; give at least one certificate file with its key")]
-pub struct NoUsableCertificate;
 
 /// Does handshakes as the server of one service. To hold one is proof that there is a certificate.
 ///

@@ -15,8 +15,13 @@ use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
 use x509_parser::public_key::PublicKey;
 
-use crate::NoUsableCertificate;
 use crate::provider::provider;
+
+/// There is no certificate to serve. Without one an implicit listener cannot be opened, and STARTTLS must
+/// not be offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there is no usable certificate; give at least one certificate file with its key")]
+pub struct NoUsableCertificate;
 
 /// The least size of an RSA key, in bits (R9325-14).
 const LEAST_RSA: usize = 2048;

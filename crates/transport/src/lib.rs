@@ -43,9 +43,10 @@ mod stream;
 mod verifier;
 mod wire;
 
-pub use acceptor::{Acceptor, NoUsableCertificate};
+pub use acceptor::Acceptor;
 pub use certificates::{
     CertificateError, CertificateFiles, CertificateStore, CertificateWarning, Certificates,
+    NoUsableCertificate,
 };
 pub use connection::{Connection, Timeouts};
 pub use conversation::{Conversation, ForeignMachine, UpgradeError};
