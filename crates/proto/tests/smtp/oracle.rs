@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use pillarbox_names::Address;
+use pillarbox_names::{Address, AddressDomain};
 use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Nonce};
 use pillarbox_proto::smtp::submission::server::{Config, Event, Server};
 use pillarbox_proto::smtp::{Body, ForwardPath, Mail, Rcpt, ReversePath};
@@ -79,6 +79,17 @@ fn theirs(line: &str) -> Option<Request<String>> {
         .map(Request::<Cow<'_, str>>::into_owned)
 }
 
+/// An address of smtp-proto with its domain in the spelling that we keep.
+fn canonical(address: &str) -> String {
+    match address.rsplit_once('@') {
+        Some((local, domain)) => match domain.parse::<AddressDomain>() {
+            Ok(domain) => format!("{local}@{domain}"),
+            Err(_) => address.to_owned(),
+        },
+        None => address.to_owned(),
+    }
+}
+
 /// An address as smtp-proto hands it out: without quoting.
 fn unquoted(address: &Address) -> String {
     format!("{}@{}", address.local_part(), address.domain())
@@ -92,7 +103,7 @@ fn compare(line: &str) -> Result<(), TestCaseError> {
                 ReversePath::Null => String::new(),
                 ReversePath::Address(address) => unquoted(address),
             };
-            prop_assert_eq!(address, from.address, "{}", line);
+            prop_assert_eq!(address, canonical(&from.address), "{}", line);
             let size = mail.parameters.size.unwrap_or(0);
             prop_assert_eq!(size, from.size as u64, "{}", line);
             prop_assert_eq!(
@@ -106,7 +117,7 @@ fn compare(line: &str) -> Result<(), TestCaseError> {
                 ForwardPath::Postmaster => String::new(),
                 ForwardPath::Address(address) => unquoted(address),
             };
-            prop_assert_eq!(address, to.address, "{}", line);
+            prop_assert_eq!(address, canonical(&to.address), "{}", line);
         }
         (Ours::Ehlo(name), Some(Request::Ehlo { host })) => prop_assert_eq!(name, host),
         (Ours::Refused, _) => {}
@@ -117,7 +128,7 @@ fn compare(line: &str) -> Result<(), TestCaseError> {
 
 fn address() -> impl Strategy<Value = String> {
     let local = "[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,12}(\\.[a-z0-9]{1,8}){0,2}|\"[a-z .,;:<>()]{1,10}\"";
-    (local, "[a-z0-9]{1,10}(-[a-z0-9]{1,5})?(\\.[a-z]{2,6}){0,3}")
+    (local, "[a-z][a-z0-9]{0,9}(-[a-z0-9]{1,5})?(\\.[a-z]{2,6}){0,3}")
         .prop_map(|(local, domain)| format!("{local}@{domain}"))
 }
 
