@@ -60,12 +60,16 @@ const ON_A_CIRCLE: &[&str] = &[
     "server::submission::transaction",
     "server::upgrade",
     "store::embedded",
+    "store::embedded::apply",
+    "store::embedded::body",
     "store::embedded::grants",
     "store::embedded::leases",
     "store::embedded::log",
     "store::embedded::logins",
+    "store::embedded::queue",
     "store::embedded::readers",
     "store::embedded::spool",
+    "store::embedded::verify",
     "store::embedded::wakeups",
     "store::embedded::writer",
     "transport::acceptor",
@@ -74,6 +78,7 @@ const ON_A_CIRCLE: &[&str] = &[
     "transport::dialer",
     "transport::drive",
     "transport::facts",
+    "transport::proxy",
 ];
 
 /// The layers of a crate, lowest first; what stands in one line may not see each other either. A name stands for
