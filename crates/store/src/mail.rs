@@ -82,6 +82,13 @@ pub trait Mail: Send + Sync + std::fmt::Debug + 'static {
         ranges: &[UidRange],
     ) -> Result<Vec<Message>, StoreError>;
 
+    /// The messages of a mailbox that have the flag `\Deleted`, ascending. Takes no longer than there are.
+    async fn marked_deleted(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+    ) -> Result<Vec<Uid>, StoreError>;
+
     /// What protocols remembered about a message's structure.
     async fn index(&self, account: AccountId, content: ContentId) -> Result<Vec<u8>, StoreError>;
 

@@ -479,3 +479,77 @@ fn tests_live_in_folders_and_few_programs() {
         "each of these is linked as a program of its own; make it a module of tests/suite/ or of its protocol's folder:",
     );
 }
+
+/// The traits of the store: the handle in `Stores`, the trait, and its methods.
+fn store_traits() -> Vec<(String, String, Vec<String>)> {
+    let files: Vec<String> = sources()
+        .into_iter()
+        .filter(|(path, _)| path.starts_with("crates/store/src"))
+        .map(|(_, text)| text)
+        .collect();
+    let stores = std::fs::read_to_string(root().join("crates/store/src/stores.rs")).unwrap();
+    let handles = stores.lines().filter_map(|line| {
+        let (handle, rest) = line.trim().strip_prefix("pub ")?.split_once(": Arc<dyn ")?;
+        Some((handle.to_owned(), rest.trim_end_matches(">,").to_owned()))
+    });
+    handles
+        .map(|(handle, name)| {
+            let head = format!("pub trait {name}: ");
+            let file = files.iter().find(|text| text.contains(&head));
+            let (_, body) = file.unwrap().split_once(&head).unwrap();
+            let (body, _) = body.split_once("\n}\n").unwrap();
+            let methods = body.lines().filter_map(|line| {
+                let (before, after) = line.split_once("fn ")?;
+                let is_head = before.trim().is_empty() || before.trim() == "async";
+                is_head.then(|| after.split('(').next().unwrap().to_owned())
+            });
+            let methods = methods.collect();
+            (handle, name, methods)
+        })
+        .collect()
+}
+
+#[test]
+fn every_method_of_the_store_is_under_a_law() {
+    let laws: String = sources()
+        .into_iter()
+        .filter(|(path, _)| {
+            path.starts_with("crates/store/tests/conformance")
+                || path.starts_with("crates/store/tests/steps")
+        })
+        .map(|(_, text)| text.split_whitespace().collect::<String>())
+        .collect();
+    let traits = store_traits();
+    assert!(traits.len() >= 8, "{traits:?}");
+    let mut faults = Vec::new();
+    for (handle, name, methods) in traits.iter().filter(|(_, name, _)| name != "Engine") {
+        if methods.is_empty() || methods.len() > 20 {
+            faults.push(format!("{name} has {} methods", methods.len()));
+        }
+        for method in methods {
+            if !laws.contains(&format!(".{handle}.{method}(")) {
+                faults.push(format!("{name}::{method} is asked for by no law"));
+            }
+        }
+    }
+    assert_none(
+        &faults,
+        "a trait of the store is small, and each of its methods is tried on every engine by crates/store/tests/conformance:",
+    );
+}
+
+#[test]
+fn the_server_knows_traits_and_no_engine() {
+    let faults: Vec<String> = sources()
+        .into_iter()
+        .filter(|(path, _)| {
+            path.starts_with("crates/server/src") && !path.ends_with("src/storage.rs")
+        })
+        .filter(|(_, text)| code(text).any(|(_, line)| line.contains("Embedded")))
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    assert_none(
+        &faults,
+        "the engine is chosen in server/src/storage.rs; everybody else takes handles from `Stores`:",
+    );
+}

@@ -10,7 +10,7 @@ use crate::StoreError;
 /// `PRAGMA application_id` of an index: `PBXI`.
 const APPLICATION: i32 = 0x5042_5849;
 /// `PRAGMA user_version` of an index: the version of [`SCHEMA`].
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 /// Statements kept prepared on a connection; more than there are in the engine.
 const STATEMENTS: usize = 128;
 
@@ -73,6 +73,8 @@ CREATE TABLE message (
 CREATE INDEX message_by_modseq ON message (account, mailbox, modseq);
 CREATE INDEX message_unseen ON message (account, mailbox, uid)
     WHERE instr(' ' || lower(flags) || ' ', ' \\seen ') = 0;
+CREATE INDEX message_deleted ON message (account, mailbox, uid)
+    WHERE instr(' ' || lower(flags) || ' ', ' \\deleted ') > 0;
 CREATE TABLE keyword (
     account INTEGER NOT NULL,
     mailbox INTEGER NOT NULL,
@@ -387,11 +389,13 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("i");
         let index = open(&path, IndexSync::EveryCommit).unwrap();
-        index.pragma_update(None, "user_version", 3).unwrap();
+        index
+            .pragma_update(None, "user_version", VERSION + 1)
+            .unwrap();
         drop(index);
         assert_eq!(
             open(&path, IndexSync::EveryCommit).unwrap_err(),
-            damaged(&path, 0, "it is not an index of version 2, but of 3")
+            damaged(&path, 0, "it is not an index of version 3, but of 4")
         );
     }
 }

@@ -272,6 +272,17 @@ impl Mail for EmbeddedStore {
         .await
     }
 
+    async fn marked_deleted(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+    ) -> Result<Vec<Uid>, StoreError> {
+        self.read(account, move |index| {
+            query::marked_deleted(index, account, mailbox)
+        })
+        .await
+    }
+
     async fn index(&self, account: AccountId, content: ContentId) -> Result<Vec<u8>, StoreError> {
         self.read(account, move |index| {
             query::structure(index, account, content)

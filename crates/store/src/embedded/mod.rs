@@ -20,6 +20,7 @@
 //! FORMAT                     "pillarbox store 1\nshards N\n"; written last when a store is made
 //! LOCK                       locked (flock) by the process that has the store
 //! logins.sqlite              login records of the last 30 days
+//! grants.sqlite              the operator's exceptions for passwords in the clear
 //! spool/                     content on its way in; emptied when the store is opened
 //! shard-000/index.sqlite     the shard's index, with SQLite's -wal and -shm
 //! shard-000/0000000001.seg   segments of the shard's log, numbered from 1 without gaps

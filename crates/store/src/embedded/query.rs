@@ -39,6 +39,18 @@ const MAILBOX: &str = "SELECT id, name, uid_validity, uid_next, highest_modseq, 
 const MESSAGE: &str =
     "SELECT uid, content, flags, internal_date, internal_offset, size, modseq FROM message";
 
+/// The modification sequence of a changed message by its place behind `since`.
+const NTH_CHANGE: &str = "SELECT modseq FROM message WHERE account = ?1 AND mailbox = ?2 \
+     AND modseq > ?3 ORDER BY modseq LIMIT 1 OFFSET ?4";
+const CHANGED: &str = "WHERE account = ?1 AND mailbox = ?2 AND modseq > ?3 AND modseq <= ?4 \
+     ORDER BY modseq, uid";
+const EXPUNGED: &str = "SELECT uid FROM expunged WHERE account = ?1 AND mailbox = ?2 \
+     AND modseq > ?3 AND modseq <= ?4";
+const FIRST_UNSEEN: &str = "SELECT uid FROM message INDEXED BY message_unseen WHERE account = ?1 AND mailbox = ?2 \
+     AND instr(' ' || lower(flags) || ' ', ' \\seen ') = 0 ORDER BY uid LIMIT 1";
+const MARKED_DELETED: &str = "SELECT uid FROM message INDEXED BY message_deleted WHERE account = ?1 AND mailbox = ?2 \
+     AND instr(' ' || lower(flags) || ' ', ' \\deleted ') > 0 ORDER BY uid";
+
 pub(super) fn no_account() -> StoreError {
     StoreError::NotFound {
         what: "the account".to_owned(),
@@ -249,8 +261,7 @@ pub(super) fn changes_since(
     let highest = mailbox(index, account, in_mailbox)?.highest_modseq;
     let last = one(
         index,
-        "SELECT modseq FROM message WHERE account = ?1 AND mailbox = ?2 AND modseq > ?3 \
-         ORDER BY modseq LIMIT 1 OFFSET ?4",
+        NTH_CHANGE,
         (
             account.0,
             in_mailbox.0,
@@ -261,13 +272,8 @@ pub(super) fn changes_since(
     )?;
     let upto = last.unwrap_or(highest);
     let within = (account.0, in_mailbox.0, signed(since.0), signed(upto.0));
-    let changed = format!(
-        "{MESSAGE} WHERE account = ?1 AND mailbox = ?2 AND modseq > ?3 AND modseq <= ?4 \
-         ORDER BY modseq, uid"
-    );
-    let expunged = "SELECT uid FROM expunged WHERE account = ?1 AND mailbox = ?2 AND modseq > ?3 \
-         AND modseq <= ?4";
-    let mut expunged = all(index, expunged, within, |row| read_uid(row, 0))?;
+    let changed = format!("{MESSAGE} {CHANGED}");
+    let mut expunged = all(index, EXPUNGED, within, |row| read_uid(row, 0))?;
     expunged.sort_unstable();
     Ok(Changes {
         changed: all(index, &changed, within, read_message)?,
@@ -300,13 +306,22 @@ pub(super) fn first_unseen(
     account: AccountId,
     mailbox: MailboxId,
 ) -> Result<Option<Uid>, StoreError> {
-    one(
-        index,
-        "SELECT uid FROM message WHERE account = ?1 AND mailbox = ?2 \
-         AND instr(' ' || lower(flags) || ' ', ' \\seen ') = 0 ORDER BY uid LIMIT 1",
-        (account.0, mailbox.0),
-        |row| read_uid(row, 0),
-    )
+    one(index, FIRST_UNSEEN, (account.0, mailbox.0), |row| {
+        read_uid(row, 0)
+    })
+}
+
+/// The messages of a mailbox that have the flag `\Deleted`. The condition is that of the index
+/// `message_deleted`.
+pub(super) fn marked_deleted(
+    index: &Connection,
+    account: AccountId,
+    in_mailbox: MailboxId,
+) -> Result<Vec<Uid>, StoreError> {
+    mailbox(index, account, in_mailbox)?;
+    all(index, MARKED_DELETED, (account.0, in_mailbox.0), |row| {
+        read_uid(row, 0)
+    })
 }
 
 /// Keywords that a mailbox has seen.
@@ -422,6 +437,50 @@ mod tests {
         UidRange {
             from: uid(from),
             to: uid(to),
+        }
+    }
+
+    /// What sessions ask for again and again goes by an index: nothing is scanned, and nothing sorted.
+    #[test]
+    fn no_question_of_a_session_reads_a_whole_mailbox() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("i");
+        let index = super::super::index::open(&path, super::super::index::IndexSync::Replayed);
+        let index = index.unwrap();
+        let changed = format!("{MESSAGE} {CHANGED}");
+        for (sql, by) in [
+            (
+                NTH_CHANGE,
+                "INDEX message_by_modseq (account=? AND mailbox=? AND modseq>?)",
+            ),
+            (
+                &changed,
+                "INDEX message_by_modseq (account=? AND mailbox=? AND modseq>?",
+            ),
+            (
+                EXPUNGED,
+                "PRIMARY KEY (account=? AND mailbox=? AND modseq>?",
+            ),
+            (
+                FIRST_UNSEEN,
+                "INDEX message_unseen (account=? AND mailbox=?)",
+            ),
+            (
+                MARKED_DELETED,
+                "INDEX message_deleted (account=? AND mailbox=?)",
+            ),
+        ] {
+            let sql = format!("EXPLAIN QUERY PLAN {sql}");
+            let mut question = index.prepare(&sql).unwrap();
+            let steps = question.raw_query().mapped(|row| row.get::<_, String>(3));
+            let steps: Vec<String> = steps.map(Result::unwrap).collect();
+            let [step] = steps.as_slice() else {
+                panic!("{sql}: {steps:?}");
+            };
+            assert!(
+                step.starts_with("SEARCH") && step.contains(by),
+                "{sql}: {step}"
+            );
         }
     }
 

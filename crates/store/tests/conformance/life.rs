@@ -155,6 +155,8 @@ pub(crate) async fn a_closed_store_refuses_everything(place: Place) {
     assert_refused!(refused, StoreError::Closed);
     let refused = store.mail.snapshot(jane, inbox).await;
     assert_refused!(refused, StoreError::Closed);
+    let refused = store.mail.marked_deleted(jane, inbox).await;
+    assert_refused!(refused, StoreError::Closed);
     let refused = store.mail.open_mailbox(jane, "INBOX").await;
     assert_refused!(refused, StoreError::Closed);
     let refused = store.mail.deliver(late).await.unwrap();

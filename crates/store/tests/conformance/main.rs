@@ -158,6 +158,7 @@ macro_rules! engines {
                     what_does_not_change_keeps_its_modseq
                     unchanged_since_protects_later_changes
                     messages_that_are_gone_are_passed_over
+                    messages_marked_deleted_are_listed
                     flags_that_cannot_be_are_refused;
                 changes:
                     expunge_answers_what_it_removed

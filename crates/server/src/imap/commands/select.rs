@@ -8,9 +8,6 @@ use pillarbox_store::{AccountId, Mail, Message, StoreError, Uid, UidRange};
 use crate::imap::session::{Ended, Selected, Session, failed};
 use crate::imap::view::View;
 
-/// UIDs asked for at once, which bounds what a look at a large mailbox holds.
-const CHUNK: usize = 8_192;
-
 impl Session {
     pub(in crate::imap) async fn select(
         &mut self,
@@ -79,27 +76,19 @@ impl Session {
     }
 }
 
-/// Removes the messages with `\Deleted`; where UIDs are given, of those only.
+/// Removes the messages with `\Deleted` that the client knows; where UIDs are given, of those only.
 pub(in crate::imap) async fn remove_deleted(
     store: &dyn Mail,
     account: AccountId,
     selected: &Selected,
     among: Option<&[u32]>,
 ) -> Result<(), StoreError> {
-    let known = match among {
-        Some(uids) => uids.to_vec(),
-        None => selected.view.uids().map(|uid| uid.0.get()).collect(),
-    };
-    let mut doomed = Vec::new();
-    for uids in known.chunks(CHUNK) {
-        let messages = messages_of(store, account, selected, uids).await?;
-        doomed.extend(
-            messages
-                .into_iter()
-                .filter(|message| message.flags.contains("\\Deleted"))
-                .map(|message| message.uid),
-        );
-    }
+    let mut doomed = store.marked_deleted(account, selected.id).await?;
+    doomed.retain(|uid| {
+        let uid = uid.0.get();
+        selected.view.number_of(uid).is_some()
+            && among.is_none_or(|among| among.binary_search(&uid).is_ok())
+    });
     if !doomed.is_empty() {
         store.expunge(account, selected.id, &doomed).await?;
     }

@@ -189,3 +189,38 @@ pub(crate) async fn flags_that_cannot_be_are_refused(place: Place) {
         .unwrap();
     assert_eq!(inbox.flags(one).await.len(), 128);
 }
+
+pub(crate) async fn messages_marked_deleted_are_listed(place: Place) {
+    let inbox = Inbox::in_place(&place).await;
+    let marked = async |store: &Stores| {
+        let marked = store.mail.marked_deleted(inbox.jane, inbox.id).await;
+        marked.unwrap()
+    };
+    assert_eq!(marked(&inbox.store).await, []);
+    for flags in [
+        &["\\Deleted"][..],
+        &["Deleted", "\\Seen"],
+        &["a", "\\deleted", "z"],
+    ] {
+        append_with(&inbox.store, inbox.jane, inbox.id, flags, b"").await;
+    }
+    assert_eq!(marked(&inbox.store).await, [uid(1), uid(3)]);
+    let deleted = Flags::new(["\\Deleted"]);
+    let change = FlagChange::Add(deleted.clone());
+    inbox.set(&[uid(2)], change, None).await.unwrap();
+    let change = FlagChange::Remove(deleted);
+    inbox.set(&[uid(3)], change, None).await.unwrap();
+    inbox
+        .store
+        .mail
+        .expunge(inbox.jane, inbox.id, &[uid(1)])
+        .await
+        .unwrap();
+    let store = place.reopen(inbox.store.clone()).await;
+    assert_eq!(marked(&store).await, [uid(2)]);
+    let nowhere = store
+        .mail
+        .marked_deleted(inbox.jane, MailboxId(999_999))
+        .await;
+    assert_refused!(nowhere, StoreError::NotFound { .. });
+}
