@@ -6,15 +6,8 @@ use pillarbox_proto::sasl::{self, PrepareError, prepare_password};
 use pillarbox_store::{NewAccount, Verifiers};
 use pillarbox_transport::random;
 
-use crate::auth::{HashingError, hash};
+use crate::auth::{HashingError, SCRAM_ITERATIONS, SCRAM_SALT, hash};
 use crate::config::Settings;
-
-/// Iterations of SCRAM-SHA-256 for new passwords (R7677-1: at least 4096, higher preferred). A client pays
-/// for them at each login, some 10 ms; the server only when the password is set.
-pub const SCRAM_ITERATIONS: u32 = 16_384;
-
-/// Octets of a SCRAM salt.
-pub const SCRAM_SALT: usize = 16;
 
 /// Characters of the shortest password that is taken for a new one (NIST SP 800-63B §5.1.1.1).
 pub const SHORTEST_PASSWORD: usize = 8;
@@ -130,16 +123,6 @@ pub fn new_account(address: String, verifiers: Verifiers, now: Timestamp) -> New
         address,
         verifiers,
         ladder: Ladder::new(now),
-    }
-}
-
-/// Stored SCRAM keys as an exchange wants them.
-pub(crate) fn scram_keys(mut stored: pillarbox_store::ScramKeys) -> sasl::ScramKeys {
-    sasl::ScramKeys {
-        salt: std::mem::take(&mut stored.salt),
-        iterations: stored.iterations,
-        stored_key: stored.stored_key,
-        server_key: stored.server_key,
     }
 }
 

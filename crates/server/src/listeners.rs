@@ -6,16 +6,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use pillarbox_names::{Service, TlsStart};
-use pillarbox_policy::{Code, HandshakeFailure};
 use pillarbox_transport::{
-    Accepted, Acceptor, Balancers, CertificateStore, HandshakeError, Listener, ListenerLimits,
-    Start, Timeouts, Unserved,
+    Accepted, Acceptor, Balancers, CertificateStore, Listener, ListenerLimits, Start, Timeouts,
+    Unserved,
 };
 use tokio::task::JoinSet;
 
 use crate::config::{ListenerSettings, Settings};
 use crate::context::{Context, ListenerInfo};
 use crate::shutdown::Shutdown;
+use crate::upgrade::log_failed_handshake;
 use crate::{imap, pop3, submission};
 
 /// Why the listeners cannot be opened.
@@ -217,31 +217,4 @@ fn log_unserved(listener: &'static str, unserved: &Unserved) {
         Unserved::Accept(_) => tracing::error!(listener, "{unserved}"),
         _ => tracing::warn!(listener, "{unserved}"),
     }
-}
-
-/// Says in the log why a handshake failed; also called by sessions after STARTTLS. A client that is too old is
-/// said with the version it offered, so that its owner can be found (S4-15, S4-17, S4.1-9).
-pub(crate) fn log_failed_handshake(
-    listener: &'static str,
-    tls_start: TlsStart,
-    error: &HandshakeError,
-) {
-    let code = match (tls_start, &error.failure) {
-        // Cleartext where STARTTLS was the last of it: S1, in a segment of its own.
-        (TlsStart::StartTls, HandshakeFailure::NotTls) => Some(Code::CommandInjection),
-        (_, failure) => failure.code(),
-    };
-    let offered = match error.failure {
-        HandshakeFailure::TooOld(version) => Some(format!("0x{version:04x}")),
-        _ => None,
-    };
-    tracing::warn!(
-        listener,
-        remote = %error.peer,
-        sni = error.sni,
-        offered,
-        code = code.map(Code::as_str),
-        reason = %error.failure,
-        "TLS handshake failed"
-    );
 }

@@ -19,10 +19,11 @@ use super::handle::AccountHandle;
 use super::hashing::{HashingPool, Verdict};
 use super::record;
 use super::remembered::Remembered;
+use super::scram::scram_keys;
 use super::secret::LoginSecret;
 use super::throttle::{FAILURE_DELAY, Throttle};
+use crate::clock;
 use crate::config::Settings;
-use crate::{accounts, clock};
 
 /// On a cleartext channel every refusal leaves this long after the attempt came in, or at the next whole
 /// multiple, whatever was done meanwhile (S4.1-4).
@@ -221,9 +222,7 @@ impl Authenticator {
     async fn scram_keys(&self, origin: &Origin<'_>, login: &str) -> LoginAnswer {
         let found = self.find(origin, login).await;
         match (found.admission, found.account) {
-            (Ok(_), Some(account)) => {
-                LoginAnswer::Keys(accounts::scram_keys(account.verifiers.scram_sha256))
-            }
+            (Ok(_), Some(account)) => LoginAnswer::Keys(scram_keys(account.verifiers.scram_sha256)),
             (Ok(_), None) | (Err(LoginRefusal::Ladder(_)), _) => {
                 LoginAnswer::Keys(self.secret.decoy(&self.address_of(login)))
             }

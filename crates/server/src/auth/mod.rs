@@ -9,6 +9,7 @@ mod handle;
 mod hashing;
 mod record;
 mod remembered;
+mod scram;
 mod secret;
 mod throttle;
 
@@ -18,4 +19,5 @@ mod tests;
 pub use authenticator::{Authenticator, Origin, SessionLogins};
 pub use handle::AccountHandle;
 pub use hashing::{HashingError, hash};
+pub use scram::{SCRAM_ITERATIONS, SCRAM_SALT};
 pub use secret::LoginSecret;

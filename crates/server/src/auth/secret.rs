@@ -8,7 +8,7 @@ use pillarbox_proto::sasl::ScramKeys;
 use pillarbox_transport::random;
 use zeroize::Zeroizing;
 
-use crate::accounts::{SCRAM_ITERATIONS, SCRAM_SALT};
+use super::scram::{SCRAM_ITERATIONS, SCRAM_SALT};
 
 /// Its file in the data folder.
 const FILE: &str = "login.secret";

@@ -19,7 +19,8 @@ use pillarbox_testkit::{Faults, FaultyEngine, clear_facts, facts, facts_with, st
 use tokio::time::Instant;
 
 use super::{LoginSecret, Origin, SessionLogins};
-use crate::accounts::{NewPassword, SCRAM_ITERATIONS, SCRAM_SALT, new_account};
+use crate::accounts::{NewPassword, new_account};
+use crate::auth::{SCRAM_ITERATIONS, SCRAM_SALT};
 use crate::clock;
 use crate::config;
 use crate::context::Context;
