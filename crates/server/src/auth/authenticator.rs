@@ -1,6 +1,5 @@
 //! [`Authenticator`]: asks the ladder, checks the proof, puts the attempt on record, answers.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +16,7 @@ use pillarbox_transport::random;
 
 use super::handle::AccountHandle;
 use super::hashing::{HashingPool, Verdict};
+use super::origin::Origin;
 use super::record;
 use super::remembered::Remembered;
 use super::scram::scram_keys;
@@ -31,19 +31,6 @@ const CLEARTEXT_PACE: Duration = Duration::from_secs(1);
 
 /// How old the note of a weaker login may grow before it is written again: the ratchet counts days.
 const WEAKER_USE_GRAIN: i64 = 3600;
-
-/// Where the logins of a session come from.
-#[derive(Debug, Clone, Copy)]
-pub struct Origin<'a> {
-    /// Name of the listener.
-    pub listener: &'a str,
-    /// The client.
-    pub remote: SocketAddr,
-    /// What the session runs over.
-    pub channel: Channel<'a>,
-    /// What the client says it is (IMAP ID, EHLO name), where it did.
-    pub client: Option<&'a str>,
-}
 
 /// The logins of one session: what is known of the attempt under way, and who is logged in.
 #[derive(Debug, Default)]

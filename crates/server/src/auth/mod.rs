@@ -7,6 +7,7 @@
 mod authenticator;
 mod handle;
 mod hashing;
+mod origin;
 mod record;
 mod remembered;
 mod scram;
@@ -16,8 +17,9 @@ mod throttle;
 #[cfg(test)]
 mod tests;
 
-pub use authenticator::{Authenticator, Origin, SessionLogins};
+pub use authenticator::{Authenticator, SessionLogins};
 pub use handle::AccountHandle;
 pub use hashing::{HashingError, hash};
+pub use origin::Origin;
 pub use scram::{SCRAM_ITERATIONS, SCRAM_SALT};
 pub use secret::LoginSecret;

@@ -4,7 +4,7 @@ use pillarbox_policy::{LoginOutcome, Timestamp, TlsFacts};
 use pillarbox_proto::sasl::LoginMethod;
 use pillarbox_store::{AccountId, LoginRecord};
 
-use super::authenticator::Origin;
+use super::origin::Origin;
 
 /// The longest login name or client name kept, in octets.
 const KEPT: usize = 255;

@@ -5,11 +5,10 @@
 
 mod transaction;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::{Channel, Code};
+use pillarbox_policy::Code;
 use pillarbox_proto::smtp::submission::server::{
     Config, Event, Limits, LoginsInClear, Server, StartTlsOffer, Violation,
 };
@@ -18,7 +17,7 @@ use pillarbox_proto::{ChannelState, Clear, Legacy, LoginChannel, Sealed};
 use pillarbox_transport::{Accepted, ConnectionError, Conversation, Driven};
 use tokio::time::{Instant, sleep_until};
 
-use self::transaction::Transaction;
+use self::transaction::{Arrival, Transaction};
 use crate::auth::{Origin, SessionLogins};
 use crate::{Context, ListenerInfo, Shutdown, upgrade};
 
@@ -310,14 +309,6 @@ impl<'a> Session<'a> {
 enum Goodbye {
     NotSaid,
     Said,
-}
-
-/// Where a message came from, for its Received field.
-struct Arrival<'a> {
-    /// The name given with EHLO.
-    client: String,
-    remote: SocketAddr,
-    channel: Channel<'a>,
 }
 
 fn settle<C: LoginChannel>(server: &mut Server<C>, verdict: Result<(), Refusal>) {

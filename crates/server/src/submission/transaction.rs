@@ -1,19 +1,27 @@
 //! One mail transaction: who may send, who receives, and the message on its way to them.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pillarbox_names::Address;
-use pillarbox_policy::{CipherSuite, TlsFacts};
+use pillarbox_policy::{Channel, CipherSuite, TlsFacts};
 use pillarbox_proto::message::trace::{Client, Received, Text, TlsClause, TraceHost, protocol};
 use pillarbox_proto::message::{HeaderStamp, format_date};
 use pillarbox_proto::smtp::{ForwardPath, Mail, Rcpt, Refusal, ReversePath};
 use pillarbox_store::{AccountId, DeliveryId, StoreError};
 use pillarbox_transport::random;
 
-use super::Arrival;
 use crate::delivery::Delivery;
 use crate::{AccountHandle, Context, clock};
+
+/// Where a message came from, for its Received field.
+pub(super) struct Arrival<'a> {
+    /// The name given with EHLO.
+    pub(super) client: String,
+    pub(super) remote: SocketAddr,
+    pub(super) channel: Channel<'a>,
+}
 
 /// A transaction whose sender was accepted.
 #[derive(Debug)]
