@@ -8,6 +8,7 @@
 
 mod commands;
 mod conversation;
+mod message;
 mod session;
 mod updates;
 mod view;

@@ -7,8 +7,8 @@ use pillarbox_store::{AccountId, Mail, MailboxId, ModSeq, StoreError, Wake, Watc
 use pillarbox_transport::{ConnectionError, Driven};
 use tokio::time::{Instant, sleep_until};
 
-use super::commands::append::Incoming;
 use super::conversation::Conversation;
+use super::message::Incoming;
 use super::view::View;
 use super::{BEFORE_LOGIN, NO_LOGIN, note};
 use crate::auth::SessionLogins;
@@ -78,14 +78,13 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(
-        mut conversation: Conversation,
+        conversation: Conversation,
         context: Arc<Context>,
         listener: Arc<ListenerInfo>,
         shutdown: Shutdown,
         log_in_by: Instant,
     ) -> Self {
-        conversation.set_idle_timeout(BEFORE_LOGIN);
-        Self {
+        let mut session = Self {
             conversation,
             context,
             listener,
@@ -95,7 +94,17 @@ impl Session {
             selected: None,
             incoming: None,
             shutdown,
-        }
+        };
+        session.not_logged_in(log_in_by);
+        session
+    }
+
+    /// Nobody is logged in, and somebody has to be in time.
+    pub(super) fn not_logged_in(&mut self, log_in_by: Instant) {
+        self.logins = SessionLogins::default();
+        self.selected = None;
+        self.log_in_by = log_in_by;
+        self.conversation.set_idle_timeout(BEFORE_LOGIN);
     }
 
     /// Runs the session to its end. The session itself is boxed, and so is everything but waiting: an idle

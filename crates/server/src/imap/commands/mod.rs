@@ -1,7 +1,7 @@
 //! What the session does for each command: a file for each family, named as the one in
 //! [`pillarbox_proto::imap::server`], and the dispatch.
 
-pub(super) mod append;
+mod append;
 mod copy;
 mod expunge;
 mod fetch;
@@ -19,7 +19,7 @@ use std::collections::HashMap;
 
 use pillarbox_proto::imap::server::{Access, Completion, Event, Naming};
 
-use super::session::{Ended, Session};
+use super::session::{Ended, INTERNAL, Session};
 use super::view::Expunges;
 
 impl Session {
@@ -35,9 +35,16 @@ impl Session {
                 return Ok(());
             }
             Event::Login(login) => return self.login(login).await,
-            Event::Append(append) => return self.append_begin(append).await,
+            Event::Append(append) => {
+                self.append_begin(append).await;
+                return Ok(());
+            }
             Event::MessagePiece(piece) => return self.message_piece(&piece).await,
-            Event::MessageEnd => (self.message_end().await?, Announced),
+            Event::MessageEnd => match self.take_message() {
+                Some((Event::Append(_), message)) => (self.append_end(message).await, Announced),
+                // No other command brings a message.
+                Some(_) | None => (INTERNAL, Withheld),
+            },
             Event::MessageAborted => {
                 self.incoming = None;
                 return Ok(());
