@@ -54,7 +54,7 @@ impl Owner {
             Event::Append(append) if append.mailbox == "x" => {
                 dialogue.message_refuse(Code::TryCreate, "no such mailbox");
             }
-            Event::Append(_) => dialogue.message_accept(),
+            Event::Append(_) | Event::Replace(_) => dialogue.message_accept(),
             Event::Idle(_) => {
                 self.view
                     .arrived([self.view.largest_uid().saturating_add(1)]);

@@ -74,6 +74,16 @@ pub trait Mail: Send + Sync + std::fmt::Debug + 'static {
         delivery: NewDelivery,
     ) -> Result<Vec<Result<Appended, StoreError>>, StoreError>;
 
+    /// Stores a message and removes the message `old` of the mailbox `from`, both or neither (RFC 8508). Nothing
+    /// is done and `None` answered where the old message is not there any more.
+    async fn replace(
+        &self,
+        account: AccountId,
+        from: MailboxId,
+        old: Uid,
+        message: NewMessage<Box<dyn Spool>>,
+    ) -> Result<Option<Appended>, StoreError>;
+
     /// Messages of a mailbox whose UIDs lie in any of the ranges, by UID, each once.
     async fn messages(
         &self,

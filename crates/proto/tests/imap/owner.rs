@@ -34,6 +34,8 @@ pub(crate) enum End {
 pub(crate) struct Owner {
     view: View,
     appended: Vec<u8>,
+    /// The UID of the message that REPLACE removes.
+    replaces: Option<u32>,
     access: Option<Access>,
     /// Names of the events, for tests of what may not be asked.
     pub(crate) events: Vec<&'static str>,
@@ -85,6 +87,18 @@ impl Owner {
                 self.id = id.fields;
                 ("Id", Completion::DONE)
             }
+            Event::Replace(replace) => {
+                self.events.push("Replace");
+                self.appended.clear();
+                let named = self.view.resolve(&replace.old, replace.naming);
+                self.replaces = named.ok().and_then(|named| Some(named.first()?.1));
+                match (replace.new.mailbox.as_str(), self.replaces) {
+                    (_, None) => dialogue.message_refuse(Code::Nonexistent, "no such message"),
+                    ("missing", _) => dialogue.message_refuse(Code::TryCreate, "no such mailbox"),
+                    _ => dialogue.message_accept(),
+                }
+                return;
+            }
             Event::Append(head) => {
                 self.events.push("Append");
                 self.appended.clear();
@@ -113,7 +127,14 @@ impl Owner {
                 self.events.push("Select");
                 return self.select(dialogue, &examine.0.mailbox, Access::ReadOnly);
             }
-            Event::MessageEnd => ("MessageEnd", self.message_end()),
+            Event::MessageEnd => match (self.replaces.take(), self.message_end()) {
+                (Some(old), Completion::Ok(Some(code))) => {
+                    dialogue.responses().replaced(&code);
+                    self.view.expunged([old]);
+                    ("MessageEnd", Completion::DONE)
+                }
+                (_, completion) => ("MessageEnd", completion),
+            },
             Event::IdleEnd => ("IdleEnd", Completion::DONE),
             Event::Noop(_) | Event::Check(_) => ("Noop", Completion::DONE),
             Event::Create(create) => ("Create", exists_already(&create.mailbox)),

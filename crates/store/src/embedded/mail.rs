@@ -9,7 +9,7 @@ use rusqlite::Connection;
 use super::body::SegmentBody;
 use super::names::INBOX;
 use super::plan::{self, DeliveryContent, Measure, Originals};
-use super::spool::{self, EmbeddedSpool};
+use super::spool::{self, Content, EmbeddedSpool};
 use super::{EmbeddedStore, blocking, names, query};
 use crate::{
     AccountId, Appended, Body, Changes, ContentId, FlagChange, Mail, Mailbox, MailboxId, Message,
@@ -21,6 +21,31 @@ use crate::{
 const SLICE: usize = 1024;
 
 impl EmbeddedStore {
+    /// The contents of messages, ready to be stored, and what is planned with.
+    async fn measure(
+        &self,
+        messages: Vec<NewMessage<Box<dyn Spool>>>,
+    ) -> Result<(Vec<Arc<Content>>, Vec<NewMessage<Measure>>), StoreError> {
+        let mut bodies = Vec::with_capacity(messages.len());
+        let mut measured = Vec::with_capacity(messages.len());
+        for message in messages {
+            let body = spool::finish(message.body, &self.spools).await?;
+            measured.push(NewMessage {
+                mailbox: message.mailbox,
+                flags: message.flags,
+                internal_date: message.internal_date,
+                internal_offset: message.internal_offset,
+                index: message.index,
+                body: Measure {
+                    size: body.len(),
+                    crc: body.crc(),
+                },
+            });
+            bodies.push(Arc::new(body));
+        }
+        Ok((bodies, measured))
+    }
+
     /// Copies one slice.
     async fn copy_slice(
         &self,
@@ -187,25 +212,23 @@ impl Mail for EmbeddedStore {
         account: AccountId,
         messages: Vec<NewMessage<Box<dyn Spool>>>,
     ) -> Result<Vec<Appended>, StoreError> {
-        let mut bodies = Vec::with_capacity(messages.len());
-        let mut measured = Vec::with_capacity(messages.len());
-        for message in messages {
-            let body = spool::finish(message.body, &self.spools).await?;
-            measured.push(NewMessage {
-                mailbox: message.mailbox,
-                flags: message.flags,
-                internal_date: message.internal_date,
-                internal_offset: message.internal_offset,
-                index: message.index,
-                body: Measure {
-                    size: body.len(),
-                    crc: body.crc(),
-                },
-            });
-            bodies.push(Arc::new(body));
-        }
+        let (bodies, measured) = self.measure(messages).await?;
         self.submit(account, bodies, move |index| {
             plan::append(index, account, measured)
+        })
+        .await
+    }
+
+    async fn replace(
+        &self,
+        account: AccountId,
+        from: MailboxId,
+        old: Uid,
+        message: NewMessage<Box<dyn Spool>>,
+    ) -> Result<Option<Appended>, StoreError> {
+        let (bodies, measured) = self.measure(vec![message]).await?;
+        self.submit(account, bodies, move |index| {
+            plan::replace(index, account, from, old, measured)
         })
         .await
     }

@@ -494,6 +494,29 @@ fn receive(
 }
 
 /// Those of `uids` that are still there, by UID, each once.
+/// Stores one message and removes another, where that is still there.
+pub(super) fn replace(
+    index: &Connection,
+    account: AccountId,
+    from: MailboxId,
+    old: Uid,
+    new: Vec<NewMessage<Measure>>,
+) -> Planned<Option<Appended>> {
+    if query::message(index, account, from, old)?.is_none() {
+        return done(Vec::new(), None);
+    }
+    let (mut effects, appended) = append(index, account, new)?;
+    let Some(appended) = appended.into_iter().next() else {
+        return done(Vec::new(), None);
+    };
+    effects.push(Effect::Expunged {
+        mailbox: from,
+        modseq: appended.modseq,
+        uids: vec![old],
+    });
+    done(effects, Some(appended))
+}
+
 fn still_there(
     index: &Connection,
     account: AccountId,

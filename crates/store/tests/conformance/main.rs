@@ -167,6 +167,7 @@ macro_rules! engines {
                     a_copy_has_flags_date_and_content_of_its_original
                     a_copy_into_the_same_mailbox_is_another_message
                     a_move_leaves_nothing_behind
+                    a_replacement_is_one_change_or_none
                     a_copy_to_nowhere_is_refused_whole
                     modseqs_ascend_over_the_whole_account;
                 wakeups:

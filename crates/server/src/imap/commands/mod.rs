@@ -10,6 +10,7 @@ mod idle;
 mod list;
 mod login;
 mod mailbox;
+mod replace;
 mod search;
 mod select;
 mod status;
@@ -39,9 +40,16 @@ impl Session {
                 self.append_begin(append).await;
                 return Ok(());
             }
+            Event::Replace(replace) => {
+                self.replace_begin(replace).await;
+                return Ok(());
+            }
             Event::MessagePiece(piece) => return self.message_piece(&piece).await,
             Event::MessageEnd => match self.take_message() {
                 Some((Event::Append(_), message)) => (self.append_end(message).await, Announced),
+                Some((Event::Replace(replace), message)) => {
+                    (self.replace_end(&replace, message).await, Announced)
+                }
                 // No other command brings a message.
                 Some(_) | None => (INTERNAL, Withheld),
             },

@@ -1,4 +1,5 @@
 //! IMAP sessions.
 
 mod harness;
+mod replace;
 mod sessions;

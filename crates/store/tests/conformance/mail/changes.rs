@@ -167,6 +167,37 @@ pub(crate) async fn a_copy_into_the_same_mailbox_is_another_message(place: Place
     }
 }
 
+pub(crate) async fn a_replacement_is_one_change_or_none(place: Place) {
+    let store = place.open();
+    let jane = create_account(&store, "jane@example.org").await;
+    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let sent = mailbox(&store, jane, "Sent").await.id;
+    append(&store, jane, inbox, b"one").await;
+    let before = mailbox(&store, jane, "INBOX").await.highest_modseq;
+    let message = crate::steps::message(&store, inbox, &["\\Draft"], b"two").await;
+    let replaced = store.mail.replace(jane, inbox, uid(1), message).await;
+    let replaced = replaced.unwrap().unwrap();
+    assert_eq!((replaced.mailbox, replaced.uid), (inbox, uid(2)));
+    let store = place.reopen(store).await;
+    let history = changes_since(&store, jane, inbox, before).await.unwrap();
+    assert_eq!(history.expunged, [uid(1)]);
+    assert_eq!(history.changed.len(), 1);
+    assert_eq!(history.upto, replaced.modseq);
+    let read = content(&store, jane, history.changed[0].content).await;
+    assert_eq!(read.unwrap(), b"two");
+    // What is gone cannot be replaced, and then nothing is stored.
+    let message = crate::steps::message(&store, sent, &[], b"six").await;
+    let refused = store.mail.replace(jane, inbox, uid(1), message).await;
+    assert_eq!(refused.unwrap(), None);
+    assert_eq!(messages(&store, jane, sent).await.len(), 0);
+    // From one mailbox into another.
+    let message = crate::steps::message(&store, sent, &[], b"six").await;
+    let replaced = store.mail.replace(jane, inbox, uid(2), message).await;
+    assert_eq!(replaced.unwrap().map(|new| new.mailbox), Some(sent));
+    assert_eq!(messages(&store, jane, inbox).await.len(), 0);
+    assert_eq!(messages(&store, jane, sent).await.len(), 1);
+}
+
 pub(crate) async fn a_move_leaves_nothing_behind(place: Place) {
     let store = place.open();
     let jane = create_account(&store, "jane@example.org").await;

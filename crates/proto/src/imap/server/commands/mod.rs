@@ -19,6 +19,7 @@ mod logout;
 mod mailbox;
 mod namespace;
 mod noop;
+mod replace;
 mod search;
 mod select;
 mod starttls;
@@ -44,6 +45,7 @@ pub use idle::Idle;
 pub use list::{Attribute, List, ListSelect, Listed, Lsub, Pattern};
 pub use mailbox::{Create, Delete, Rename, Subscribe, Unsubscribe};
 pub use noop::{Check, Noop};
+pub use replace::Replace;
 pub use search::{MAX_KEYS, Search, SearchKey, SearchOutcome, SearchReturn};
 pub use select::{Examine, Select, SelectedMailbox};
 pub use status::{Status, StatusItem, StatusValues};
@@ -134,6 +136,7 @@ commands! {
         store::Store,
         copy::Copy,
         copy::Move,
+        replace::Replace,
     ;
 }
 

@@ -1,0 +1,70 @@
+//! REPLACE (RFC 8508).
+
+use crate::imap::framing::LiteralHeader;
+use crate::imap::grammar::{Cursor, SequenceSet};
+use crate::imap::server::command::{Asked, Capabilities, Command, Forms, Naming, Reading, When};
+use crate::imap::server::reply::{Code, Refusal};
+use crate::imap::server::responses::Responses;
+
+use super::append::Append;
+
+/// REPLACE was announced; it is taken or refused as [`Append`] is. What the new message became has to be told by
+/// [`Responses::replaced`], before the EXPUNGE of the old one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Replace {
+    /// The one message that goes.
+    pub old: SequenceSet,
+    /// What the set means.
+    pub naming: Naming,
+    /// The message that comes.
+    pub new: Append,
+}
+
+impl Command for Replace {
+    const NAME: &'static str = "REPLACE";
+    const WHEN: When = When::ReadWrite;
+    const FORMS: Forms = Forms::PlainAndUid;
+    const EXAMPLES: &'static [&'static str] = &[
+        "REPLACE 1 INBOX {5+}\r\nhello",
+        "REPLACE * {5+}\r\nINBOX (\\Seen) {0+}\r\n",
+        "UID REPLACE 4 INBOX (\\Draft) \"17-Jul-1996 02:44:25 -0700\" {2+}\r\nhi",
+    ];
+
+    fn capabilities(list: &mut Capabilities<'_>) {
+        list.after_login(Self::NAME);
+    }
+
+    fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
+        Err(cursor
+            .error("a message's number, a mailbox and the message as a literal")
+            .into())
+    }
+
+    fn read_before_message(
+        cursor: &mut Cursor<'_>,
+        reading: Reading<'_>,
+        literal: LiteralHeader,
+    ) -> Result<Option<Self>, Refusal> {
+        cursor.space()?;
+        let error = cursor.error("the number of one message");
+        let old = cursor.sequence_set()?;
+        let mut bounds = old.bounds();
+        match (bounds.next(), bounds.next()) {
+            (Some((from, to)), None) if from == to => {}
+            _ => return Err(error.into()),
+        }
+        drop(bounds);
+        let new = Append::read_before_message(cursor, reading, literal)?;
+        let naming = reading.naming;
+        Ok(new.map(|new| Self { old, naming, new }))
+    }
+}
+
+impl Asked for Replace {}
+
+impl Responses {
+    /// Tells what the new message became, which has to stand before the EXPUNGE of the old one (RFC 8508 §4.3).
+    pub fn replaced(&mut self, code: &Code) {
+        self.untagged(&format!("OK [{code}] Replaced"));
+    }
+}
