@@ -55,6 +55,10 @@ impl Owner {
                 dialogue.message_refuse(Code::TryCreate, "no such mailbox");
             }
             Event::Append(_) | Event::Replace(_) => dialogue.message_accept(),
+            Event::Unauthenticate(_) => {
+                self.let_in = false;
+                dialogue.complete(Completion::DONE);
+            }
             Event::Idle(_) => {
                 self.view
                     .arrived([self.view.largest_uid().saturating_add(1)]);

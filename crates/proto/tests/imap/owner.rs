@@ -167,6 +167,7 @@ impl Owner {
                     .status(&status.mailbox, &status.items, &VALUES);
                 ("Status", Completion::DONE)
             }
+            Event::Unauthenticate(_) => ("Unauthenticate", Completion::DONE),
             Event::Close(_) | Event::Unselect(_) => ("Close", Completion::DONE),
             Event::Expunge(expunge) => {
                 let among = expunge

@@ -15,6 +15,7 @@ mod search;
 mod select;
 mod status;
 mod store;
+mod unauthenticate;
 
 use std::collections::HashMap;
 
@@ -67,6 +68,7 @@ impl Session {
                 self.selected = None;
                 (Completion::DONE, Withheld)
             }
+            Event::Unauthenticate(_) => (self.unauthenticate(), Withheld),
             Event::Create(create) => (self.create(&create).await, Announced),
             Event::Delete(delete) => (self.delete(&delete).await, Announced),
             Event::Rename(rename) => (self.rename(&rename).await, Announced),

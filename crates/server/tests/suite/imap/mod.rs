@@ -3,3 +3,4 @@
 mod harness;
 mod replace;
 mod sessions;
+mod unauthenticate;

@@ -26,6 +26,7 @@ mod starttls;
 mod status;
 mod store;
 mod structure;
+mod unauthenticate;
 
 use crate::imap::framing::LiteralHeader;
 use crate::imap::grammar::Cursor;
@@ -50,6 +51,7 @@ pub use search::{MAX_KEYS, Search, SearchKey, SearchOutcome, SearchReturn};
 pub use select::{Examine, Select, SelectedMailbox};
 pub use status::{Status, StatusItem, StatusValues};
 pub use store::{FlagOperation, Store};
+pub use unauthenticate::Unauthenticate;
 
 /// Makes [`TABLE`] of all lines, and of those under `session` a variant of [`Event`] each, named as the type
 /// and holding it: `append::Append` becomes `Event::Append(Append)`.
@@ -137,6 +139,7 @@ commands! {
         copy::Copy,
         copy::Move,
         replace::Replace,
+        unauthenticate::Unauthenticate,
     ;
 }
 
