@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use pillarbox_names::{Service, TlsStart};
+use pillarbox_names::{Label, Service, TlsStart};
 use pillarbox_policy::LegacyWindow;
 use pillarbox_store::Stores;
 use pillarbox_transport::Acceptor;
@@ -98,4 +98,12 @@ pub struct ListenerInfo {
     /// Does the handshake, after STARTTLS where that is how TLS begins. To hold it is proof that there is a
     /// certificate, so STARTTLS may be offered (S4-6).
     pub acceptor: Acceptor,
+}
+
+impl ListenerInfo {
+    /// Its name in types, for login records.
+    #[must_use]
+    pub fn label(&self) -> Label {
+        Label::new(self.service, self.tls_start)
+    }
 }

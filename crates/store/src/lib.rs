@@ -30,7 +30,7 @@ pub use embedded::{EmbeddedOptions, EmbeddedStore, Report, ShardReport};
 pub use error::StoreError;
 pub use grants::CleartextGrants;
 pub use leases::{Lease, Leases, Renewal};
-pub use logins::{LoginRecord, Logins};
+pub use logins::{LoginMechanism, LoginRecord, LoginTls, Logins};
 pub use mail::Mail;
 pub use message::*;
 pub use queue::{

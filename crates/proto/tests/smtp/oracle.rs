@@ -128,7 +128,10 @@ fn compare(line: &str) -> Result<(), TestCaseError> {
 
 fn address() -> impl Strategy<Value = String> {
     let local = "[a-z0-9!#$%&'*+/=?^_`{|}~-]{1,12}(\\.[a-z0-9]{1,8}){0,2}|\"[a-z .,;:<>()]{1,10}\"";
-    (local, "[a-z][a-z0-9]{0,9}(-[a-z0-9]{1,5})?(\\.[a-z]{2,6}){0,3}")
+    (
+        local,
+        "[a-z][a-z0-9]{0,9}(-[a-z0-9]{1,5})?(\\.[a-z]{2,6}){0,3}",
+    )
         .prop_map(|(local, domain)| format!("{local}@{domain}"))
 }
 

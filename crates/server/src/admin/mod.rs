@@ -202,21 +202,22 @@ pub struct LoginSummary {
 
 impl From<LoginRecord> for LoginSummary {
     fn from(record: LoginRecord) -> Self {
+        let tls = record.tls.as_ref();
         Self {
             at: Rfc3339(record.at).to_string(),
             outcome: record.outcome.to_string(),
             login: record.login,
-            listener: record.listener,
-            remote: record.remote,
-            mechanism: record.mechanism,
-            tls: record.tls_version.unwrap_or_else(|| "none".to_owned()),
-            how: record.how,
-            cipher_suite: record.cipher_suite,
-            group: record.group,
-            sni: record.sni,
-            alpn: record.alpn,
-            resumed: record.resumed,
-            client_certificate: record.client_certificate,
+            listener: record.listener.as_str().to_owned(),
+            remote: record.remote.to_string(),
+            mechanism: record.mechanism.as_str().to_owned(),
+            tls: tls.map_or("none".to_owned(), |tls| tls.version.to_string()),
+            how: tls.map(|tls| tls.start.as_str().to_owned()),
+            cipher_suite: tls.map(|tls| tls.suite.clone()),
+            group: tls.and_then(|tls| tls.group.clone()),
+            sni: tls.and_then(|tls| tls.sni.clone()),
+            alpn: tls.and_then(|tls| tls.alpn.clone()),
+            resumed: tls.is_some_and(|tls| tls.resumed),
+            client_certificate: tls.and_then(|tls| tls.client_certificate.clone()),
             client: record.client,
         }
     }

@@ -2,13 +2,14 @@
 
 use std::net::SocketAddr;
 
+use pillarbox_names::Label;
 use pillarbox_policy::Channel;
 
 /// Where the logins of a session come from.
 #[derive(Debug, Clone, Copy)]
 pub struct Origin<'a> {
-    /// Name of the listener.
-    pub listener: &'a str,
+    /// The listener.
+    pub listener: Label,
     /// The client.
     pub remote: SocketAddr,
     /// What the session runs over.

@@ -1,8 +1,8 @@
 //! One attempt to log in, as it goes on record and into the log, with all TLS facts (S4-17).
 
-use pillarbox_policy::{LoginOutcome, Timestamp, TlsFacts};
-use pillarbox_proto::sasl::LoginMethod;
-use pillarbox_store::{AccountId, LoginRecord};
+use pillarbox_policy::{LoginOutcome, Timestamp};
+use pillarbox_proto::sasl::{LoginMethod, Mechanism};
+use pillarbox_store::{AccountId, LoginMechanism, LoginRecord};
 
 use super::origin::Origin;
 
@@ -18,25 +18,26 @@ pub(super) fn of(
     outcome: LoginOutcome,
     at: Timestamp,
 ) -> LoginRecord {
-    let tls = origin.channel.facts().map(TlsFacts::record);
-    let tls = tls.as_ref();
     LoginRecord {
         at,
         account,
         login: cut(login).to_owned(),
-        listener: origin.listener.to_owned(),
-        remote: origin.remote.to_string(),
-        how: tls.map(|tls| tls.tls_start.as_str().to_owned()),
-        tls_version: tls.map(|tls| tls.version.to_string()),
-        cipher_suite: tls.map(|tls| tls.suite.to_string()),
-        group: tls.and_then(|tls| tls.group.map(|group| group.to_string())),
-        sni: tls.and_then(|tls| tls.sni.clone()),
-        alpn: tls.and_then(|tls| tls.alpn.clone()),
-        resumed: tls.is_some_and(|tls| tls.resumed),
-        client_certificate: tls.and_then(|tls| tls.client_certificate.clone()),
-        mechanism: method.as_str().to_owned(),
+        listener: origin.listener,
+        remote: origin.remote,
+        tls: origin.channel.facts().map(|facts| facts.record().into()),
+        mechanism: mechanism(method),
         client: origin.client.map(|client| cut(client).to_owned()),
         outcome,
+    }
+}
+
+fn mechanism(method: LoginMethod) -> LoginMechanism {
+    match method {
+        LoginMethod::LoginCommand | LoginMethod::Sasl(Mechanism::Login) => LoginMechanism::Login,
+        LoginMethod::UserPass => LoginMechanism::UserPass,
+        LoginMethod::Sasl(Mechanism::Plain) => LoginMechanism::Plain,
+        LoginMethod::Sasl(Mechanism::ScramSha256) => LoginMechanism::ScramSha256,
+        LoginMethod::Sasl(Mechanism::ScramSha256Plus) => LoginMechanism::ScramSha256Plus,
     }
 }
 
@@ -47,23 +48,24 @@ fn cut(text: &str) -> &str {
 
 /// Writes the record as one structured log line. `tls` is the version, or `none` in the clear.
 pub(super) fn log(record: &LoginRecord) {
-    let tls = record.tls_version.as_deref().unwrap_or("none");
+    let tls = record.tls.as_ref();
     // A macro, because the level of a log line is fixed where the line stands.
     macro_rules! line {
         ($level:ident, $message:literal) => {
             tracing::$level!(
                 login = record.login,
-                listener = record.listener,
-                remote = record.remote,
-                mechanism = record.mechanism,
-                tls,
-                how = record.how,
-                suite = record.cipher_suite,
-                group = record.group,
-                sni = record.sni,
-                alpn = record.alpn,
-                resumed = record.resumed,
-                client_certificate = record.client_certificate,
+                listener = record.listener.as_str(),
+                remote = %record.remote,
+                mechanism = record.mechanism.as_str(),
+                tls = tls.map_or("none".to_owned(), |tls| tls.version.to_string()),
+                how = tls.map(|tls| tls.start.as_str()),
+                end = tls.map(|tls| tls.end.to_string()),
+                suite = tls.map(|tls| tls.suite.as_str()),
+                group = tls.and_then(|tls| tls.group.as_deref()),
+                sni = tls.and_then(|tls| tls.sni.as_deref()),
+                alpn = tls.and_then(|tls| tls.alpn.as_deref()),
+                resumed = tls.is_some_and(|tls| tls.resumed),
+                client_certificate = tls.and_then(|tls| tls.client_certificate.as_deref()),
                 client = record.client,
                 outcome = record.outcome.as_str(),
                 $message

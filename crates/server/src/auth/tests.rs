@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pillarbox_names::{Label, Service, TlsStart};
 use pillarbox_policy::{
     CleartextGrant, Grant, Ladder, LadderRefusal, LoginAbort, LoginOutcome, LoginRefusal,
-    MayAuthenticate, Rung, Secret, Tampering, Timestamp, TlsVersion, may_authenticate,
+    MayAuthenticate, Rung, Secret, Tampering, Timestamp, TlsEnd, TlsVersion, may_authenticate,
 };
 use pillarbox_proto::sasl::server::ScramOutcome;
 use pillarbox_proto::sasl::{
@@ -14,7 +15,7 @@ use pillarbox_proto::sasl::{
     LoginReply, Mechanism, ScramKeys,
 };
 use pillarbox_proto::{ChannelState, Clear, Sealed};
-use pillarbox_store::{LadderMove, LoginRecord, StoreError, Stores};
+use pillarbox_store::{LadderMove, LoginMechanism, LoginRecord, StoreError, Stores};
 use pillarbox_testkit::{Faults, FaultyEngine, clear_facts, facts, facts_with, starttls_facts};
 use tokio::time::Instant;
 
@@ -191,7 +192,7 @@ impl House {
 
 fn origin(channel: &impl ChannelState) -> Origin<'_> {
     Origin {
-        listener: "imaps",
+        listener: Label::new(Service::Imap, TlsStart::Implicit),
         remote: "192.0.2.7:40000".parse().unwrap(),
         channel: channel.view(),
         client: Some("tests"),
@@ -434,7 +435,7 @@ async fn too_many_failures_are_turned_away_without_a_look() {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_fails_is_not_a_wrong_password() {
     let house = House::new().await;
-    house.faults.fail_all(StoreError::Closed);
+    house.faults.fail("Accounts::find", 1, StoreError::Closed);
     assert_eq!(
         house.password(&sealed(), ALICE, PASSWORD).await,
         Err(LoginReply::Unavailable)
@@ -460,22 +461,19 @@ async fn a_record_holds_all_tls_facts_and_no_password() {
     let logins = house.logins().await;
     let record = &logins[0];
     assert_eq!(record.outcome.as_str(), "ok");
-    assert_eq!(record.listener, "imaps");
-    assert_eq!(record.remote, "192.0.2.7:40000");
-    assert_eq!(record.how.as_deref(), Some("implicit"));
-    assert_eq!(record.tls_version.as_deref(), Some("TLSv1.3"));
-    assert_eq!(
-        record.cipher_suite.as_deref(),
-        Some("TLS_AES_256_GCM_SHA384")
-    );
-    assert_eq!(record.group.as_deref(), Some("X25519MLKEM768"));
-    assert_eq!(record.sni.as_deref(), Some("mail.example.org"));
-    assert_eq!(record.alpn.as_deref(), Some("imap"));
-    assert_eq!(record.mechanism, "LOGIN");
+    assert_eq!(record.listener.as_str(), "imaps");
+    assert_eq!(record.remote.to_string(), "192.0.2.7:40000");
+    let tls = record.tls.as_ref().unwrap();
+    assert_eq!((tls.start, tls.end), (TlsStart::Implicit, TlsEnd::Here));
+    assert_eq!(tls.version, TlsVersion::Tls13);
+    assert_eq!(tls.suite, "TLS_AES_256_GCM_SHA384");
+    assert_eq!(tls.group.as_deref(), Some("X25519MLKEM768"));
+    assert_eq!(tls.sni.as_deref(), Some("mail.example.org"));
+    assert_eq!(tls.alpn.as_deref(), Some("imap"));
+    assert_eq!(record.mechanism, LoginMechanism::Login);
     assert_eq!(record.client.as_deref(), Some("tests"));
     let record = &logins[1];
-    assert_eq!(record.tls_version, None);
-    assert_eq!(record.how, None);
+    assert_eq!(record.tls, None);
     assert_eq!(record.login.len(), 255);
     assert!(!format!("{logins:?}").contains("hunter2"));
     assert!(!format!("{logins:?}").contains(PASSWORD));

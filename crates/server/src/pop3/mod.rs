@@ -259,7 +259,7 @@ impl<'a> Session<'a> {
             }
             Event::Login(event) => {
                 let origin = Origin {
-                    listener: self.listener.name,
+                    listener: self.listener.label(),
                     remote: address,
                     channel,
                     client: None,

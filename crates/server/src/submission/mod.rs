@@ -290,7 +290,7 @@ impl<'a> Session<'a> {
             Event::Login(event) => {
                 let client = server.client_name().map(ToString::to_string);
                 let origin = Origin {
-                    listener: self.listener.name,
+                    listener: self.listener.label(),
                     remote,
                     channel,
                     client: client.as_deref(),

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use pillarbox_names::{Label, Service, TlsStart};
 use pillarbox_policy::{LadderRefusal, LoginOutcome, LoginRefusal, Secret};
 use pillarbox_proto::sasl::{LoginAnswer, LoginEvent, LoginMethod, LoginQuestion};
 use pillarbox_proto::{ChannelState, Clear, Sealed};
@@ -38,7 +39,7 @@ async fn log_in(
     password: &str,
 ) -> Result<String, LoginRefusal> {
     let origin = Origin {
-        listener: "imap",
+        listener: Label::new(Service::Imap, TlsStart::StartTls),
         remote: "192.0.2.7:40000".parse().unwrap(),
         channel: channel.view(),
         client: None,
@@ -129,16 +130,16 @@ async fn accounts_passwords_ladders_and_records_outlive_the_process() {
         .await
         .unwrap()
         .into_iter()
-        .map(|record| (record.outcome.as_str(), record.how))
+        .map(|record| (record.outcome.as_str(), record.tls.map(|tls| tls.start)))
         .collect();
-    let implicit = || Some("implicit".to_owned());
+    let implicit = || Some(TlsStart::Implicit);
     assert_eq!(
         outcomes,
         [
             ("ok", implicit()),
             ("bad-credentials", implicit()),
             ("PRIVACY_REQUIRED", None),
-            ("ok", Some("starttls".to_owned())),
+            ("ok", Some(TlsStart::StartTls)),
             ("ok", implicit()),
         ]
     );

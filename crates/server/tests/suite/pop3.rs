@@ -151,7 +151,7 @@ async fn r5802_1_scram_plus_over_both_openings_then_mail_byte_for_byte() {
         .map(|login| {
             (
                 login.listener.as_str(),
-                login.how.as_deref(),
+                login.tls.as_ref().map(|tls| tls.start.as_str()),
                 login.mechanism.as_str(),
                 login.outcome.as_str(),
             )

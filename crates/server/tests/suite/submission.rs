@@ -282,7 +282,8 @@ async fn starttls_comes_first_and_takes_nothing_along() {
     assert!(received.tls.is_some());
     assert_eq!(message, ARRIVED);
     let logins = server.house.logins().await;
-    assert_eq!(logins[0].how.as_deref(), Some("starttls"));
+    let tls = logins[0].tls.as_ref().unwrap();
+    assert_eq!(tls.start, TlsStart::StartTls);
     assert_eq!(logins[0].client.as_deref(), Some("client.example"));
 }
 
@@ -557,7 +558,7 @@ async fn our_client_logs_in_bound_to_the_connection_and_sends() {
     assert_eq!(received.from.name, "[127.0.0.1]");
     assert!(message.ends_with("\r\n\r\n.\r\nend\r\n"), "{message}");
     let logins = server.house.logins().await;
-    assert_eq!(logins[0].mechanism, "SCRAM-SHA-256-PLUS");
+    assert_eq!(logins[0].mechanism.as_str(), "SCRAM-SHA-256-PLUS");
     assert_eq!(logins[0].outcome, LoginOutcome::Succeeded);
 }
 

@@ -5,14 +5,15 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
-use pillarbox_policy::Timestamp;
-use rusqlite::types::Type;
-use rusqlite::{Connection, Row, Transaction, TransactionBehavior};
+use pillarbox_names::{Label, TlsStart};
+use pillarbox_policy::{Timestamp, TlsEnd, TlsVersion};
+use rusqlite::types::{Type, ValueRef};
+use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
 use super::index::{trouble, trouble_at};
 use super::{EmbeddedStore, blocking};
-use crate::{AccountId, LoginRecord, Logins, StoreError};
+use crate::{AccountId, LoginMechanism, LoginRecord, LoginTls, Logins, StoreError};
 
 /// Days a record is kept, counted back from the newest one.
 const DAYS: i64 = 30;
@@ -36,6 +37,7 @@ CREATE TABLE IF NOT EXISTS login (
     listener           TEXT    NOT NULL,
     remote             TEXT    NOT NULL,
     how                TEXT,
+    tls_end            TEXT,
     tls_version        TEXT,
     cipher_suite       TEXT,
     key_exchange       TEXT,
@@ -51,8 +53,13 @@ CREATE INDEX IF NOT EXISTS login_by_account ON login (account, id);
 CREATE INDEX IF NOT EXISTS login_by_time ON login (at);
 ";
 
-const COLUMNS: &str = "at, account, login, listener, remote, how, tls_version, cipher_suite, \
-     key_exchange, sni, alpn, resumed, client_certificate, mechanism, client, outcome";
+const COLUMNS: &str = "at, account, login, listener, remote, how, tls_end, tls_version, \
+     cipher_suite, key_exchange, sni, alpn, resumed, client_certificate, mechanism, client, outcome";
+/// A database of an earlier version lacks a column: whatever it has ended here.
+const WITHOUT_END: &str = "SELECT 1 WHERE EXISTS (SELECT 1 FROM pragma_table_info('login')) \
+     AND NOT EXISTS (SELECT 1 FROM pragma_table_info('login') WHERE name = 'tls_end')";
+const ADD_END: &str = "ALTER TABLE login ADD COLUMN tls_end TEXT; \
+     UPDATE login SET tls_end = 'here' WHERE how IS NOT NULL;";
 
 /// The thread that keeps the records, and the way to it.
 #[derive(Debug)]
@@ -78,6 +85,9 @@ impl LoginRecords {
                 records.pragma_update(None, "journal_mode", "WAL")?;
                 // A record may be lost with the power, but never half.
                 records.pragma_update(None, "synchronous", "NORMAL")?;
+                if records.prepare(WITHOUT_END)?.exists([])? {
+                    records.execute_batch(ADD_END)?;
+                }
                 records.execute_batch(SCHEMA)?;
                 prune(&records)?;
                 Ok(records)
@@ -202,27 +212,29 @@ fn insert(records: &Connection, waiting: &mut Vec<LoginRecord>) -> u32 {
 
 fn insert_one(records: &Connection, record: &LoginRecord) -> rusqlite::Result<()> {
     let sql = format!(
-        "INSERT INTO login ({COLUMNS}) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)"
+        "INSERT INTO login ({COLUMNS}) VALUES \
+         (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17)"
     );
-    records.prepare_cached(&sql)?.execute((
+    let tls = record.tls.as_ref();
+    records.prepare_cached(&sql)?.execute(params![
         record.at.0,
         record.account.map(|account| account.0),
         cut(&record.login),
-        &record.listener,
-        &record.remote,
-        &record.how,
-        &record.tls_version,
-        &record.cipher_suite,
-        &record.group,
-        &record.sni,
-        &record.alpn,
-        record.resumed,
-        &record.client_certificate,
-        &record.mechanism,
+        record.listener.as_str(),
+        record.remote.to_string(),
+        tls.map(|tls| tls.start.as_str()),
+        tls.map(|tls| tls.end.to_string()),
+        tls.map(|tls| tls.version.to_string()),
+        tls.map(|tls| &tls.suite),
+        tls.and_then(|tls| tls.group.as_ref()),
+        tls.and_then(|tls| tls.sni.as_ref()),
+        tls.and_then(|tls| tls.alpn.as_ref()),
+        tls.is_some_and(|tls| tls.resumed),
+        tls.and_then(|tls| tls.client_certificate.as_ref()),
+        record.mechanism.as_str(),
         record.client.as_deref().map(cut),
         record.outcome.as_str(),
-    ))?;
+    ])?;
     Ok(())
 }
 
@@ -253,27 +265,57 @@ fn newest(
 }
 
 fn read(row: &Row<'_>) -> rusqlite::Result<LoginRecord> {
-    let outcome: String = row.get(15)?;
     Ok(LoginRecord {
         at: Timestamp(row.get(0)?),
         account: row.get::<_, Option<i64>>(1)?.map(AccountId),
         login: row.get(2)?,
-        listener: row.get(3)?,
-        remote: row.get(4)?,
-        how: row.get(5)?,
-        tls_version: row.get(6)?,
-        cipher_suite: row.get(7)?,
-        group: row.get(8)?,
-        sni: row.get(9)?,
-        alpn: row.get(10)?,
-        resumed: row.get(11)?,
-        client_certificate: row.get(12)?,
-        mechanism: row.get(13)?,
-        client: row.get(14)?,
-        outcome: outcome
-            .parse()
-            .map_err(|_| rusqlite::Error::InvalidColumnType(15, outcome, Type::Text))?,
+        listener: word(row, 3, |word| {
+            Label::ALL.into_iter().find(|label| label.as_str() == word)
+        })?,
+        remote: word(row, 4, |word| word.parse().ok())?,
+        tls: read_tls(row)?,
+        mechanism: word(row, 14, LoginMechanism::from_word)?,
+        client: row.get(15)?,
+        outcome: word(row, 16, |word| word.parse().ok())?,
     })
+}
+
+fn read_tls(row: &Row<'_>) -> rusqlite::Result<Option<LoginTls>> {
+    if row.get_ref(5)? == ValueRef::Null {
+        return Ok(None);
+    }
+    let starts = [TlsStart::Implicit, TlsStart::StartTls];
+    let versions = [TlsVersion::Tls12, TlsVersion::Tls13];
+    Ok(Some(LoginTls {
+        start: word(row, 5, |word| {
+            starts.into_iter().find(|start| start.as_str() == word)
+        })?,
+        end: word(row, 6, |word| match word {
+            "here" => Some(TlsEnd::Here),
+            address => address.parse().map(TlsEnd::Balancer).ok(),
+        })?,
+        version: word(row, 7, |word| {
+            versions
+                .into_iter()
+                .find(|version| version.to_string() == word)
+        })?,
+        suite: row.get(8)?,
+        group: row.get(9)?,
+        sni: row.get(10)?,
+        alpn: row.get(11)?,
+        resumed: row.get(12)?,
+        client_certificate: row.get(13)?,
+    }))
+}
+
+/// A column that has one of the words that a type knows.
+fn word<T>(
+    row: &Row<'_>,
+    column: usize,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
+    let word: String = row.get(column)?;
+    read(&word).ok_or(rusqlite::Error::InvalidColumnType(column, word, Type::Text))
 }
 
 /// Removes records that are too old or too many.
@@ -323,6 +365,7 @@ pub(super) async fn close(logins: std::sync::Arc<LoginRecords>) {
 
 #[cfg(test)]
 mod tests {
+    use pillarbox_names::Service;
     use pillarbox_policy::LoginOutcome;
 
     use super::*;
@@ -332,17 +375,20 @@ mod tests {
             at: Timestamp(at),
             account: Some(AccountId(account)),
             login: "jane@example.org".to_owned(),
-            listener: "imaps".to_owned(),
-            remote: "192.0.2.1:4000".to_owned(),
-            how: Some("implicit".to_owned()),
-            tls_version: Some("TLSv1.3".to_owned()),
-            cipher_suite: Some("TLS_AES_256_GCM_SHA384".to_owned()),
-            group: Some("X25519MLKEM768".to_owned()),
-            sni: Some("mail.example.org".to_owned()),
-            alpn: Some("imap".to_owned()),
-            resumed: true,
-            client_certificate: None,
-            mechanism: "PLAIN".to_owned(),
+            listener: Label::new(Service::Imap, TlsStart::Implicit),
+            remote: "192.0.2.1:4000".parse().unwrap(),
+            tls: Some(LoginTls {
+                start: TlsStart::Implicit,
+                end: TlsEnd::Here,
+                version: TlsVersion::Tls13,
+                suite: "TLS_AES_256_GCM_SHA384".to_owned(),
+                group: Some("X25519MLKEM768".to_owned()),
+                sni: Some("mail.example.org".to_owned()),
+                alpn: Some("imap".to_owned()),
+                resumed: true,
+                client_certificate: None,
+            }),
+            mechanism: LoginMechanism::Plain,
             client: None,
             outcome: LoginOutcome::Succeeded,
         }
@@ -364,6 +410,24 @@ mod tests {
         let logins = LoginRecords::open(&path).unwrap();
         let newest = logins.newest(Some(AccountId(1)), 9).await.unwrap();
         assert_eq!(newest, [third, first]);
+    }
+
+    #[tokio::test]
+    async fn records_of_an_earlier_version_are_kept() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("logins");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(&SCHEMA.replace("    tls_end            TEXT,\n", ""))
+            .unwrap();
+        old.execute_batch(
+            "INSERT INTO login VALUES (1, 5, 1, 'jane@example.org', 'imaps', '192.0.2.1:4000', \
+             'implicit', 'TLSv1.3', 'TLS_AES_256_GCM_SHA384', 'X25519MLKEM768', \
+             'mail.example.org', 'imap', 1, NULL, 'PLAIN', NULL, 'ok')",
+        )
+        .unwrap();
+        drop(old);
+        let logins = LoginRecords::open(&path).unwrap();
+        assert_eq!(logins.newest(None, 9).await.unwrap(), [record(5, 1)]);
     }
 
     #[tokio::test]

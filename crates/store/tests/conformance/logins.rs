@@ -1,7 +1,8 @@
 //! Login records.
 
-use pillarbox_policy::{LoginOutcome, LoginRefusal, Timestamp};
-use pillarbox_store::{AccountId, LoginRecord};
+use pillarbox_names::{Label, Service, TlsStart};
+use pillarbox_policy::{LoginOutcome, LoginRefusal, Timestamp, TlsEnd, TlsVersion};
+use pillarbox_store::{AccountId, LoginMechanism, LoginRecord, LoginTls};
 
 use crate::Place;
 use crate::steps::NOW;
@@ -11,17 +12,10 @@ fn record(number: i64, account: Option<i64>) -> LoginRecord {
         at: Timestamp(NOW.0 + number),
         account: account.map(AccountId),
         login: format!("login {number}"),
-        listener: "imaps".to_owned(),
-        remote: "[2001:db8::1]:4000".to_owned(),
-        how: None,
-        tls_version: None,
-        cipher_suite: None,
-        group: None,
-        sni: None,
-        alpn: None,
-        resumed: false,
-        client_certificate: None,
-        mechanism: "PLAIN".to_owned(),
+        listener: Label::new(Service::Imap, TlsStart::Implicit),
+        remote: "[2001:db8::1]:4000".parse().unwrap(),
+        tls: None,
+        mechanism: LoginMechanism::Plain,
         client: None,
         outcome: LoginOutcome::Refused(LoginRefusal::Credentials),
     }
@@ -61,17 +55,20 @@ pub(crate) async fn a_record_keeps_all_it_says(place: Place) {
         at: NOW,
         account: Some(AccountId(7)),
         login: "jane@example.org".to_owned(),
-        listener: "submissions".to_owned(),
-        remote: "192.0.2.1:4000".to_owned(),
-        how: Some("implicit".to_owned()),
-        tls_version: Some("TLSv1.3".to_owned()),
-        cipher_suite: Some("TLS_AES_256_GCM_SHA384".to_owned()),
-        group: Some("X25519MLKEM768".to_owned()),
-        sni: Some("mail.example.org".to_owned()),
-        alpn: Some("imap".to_owned()),
-        resumed: true,
-        client_certificate: Some("ab".repeat(32)),
-        mechanism: "SCRAM-SHA-256-PLUS".to_owned(),
+        listener: Label::new(Service::Submission, TlsStart::StartTls),
+        remote: "192.0.2.1:4000".parse().unwrap(),
+        tls: Some(LoginTls {
+            start: TlsStart::StartTls,
+            end: TlsEnd::Balancer("2001:db8::7".parse().unwrap()),
+            version: TlsVersion::Tls12,
+            suite: "TLS_AES_256_GCM_SHA384".to_owned(),
+            group: Some("X25519MLKEM768".to_owned()),
+            sni: Some("mail.example.org".to_owned()),
+            alpn: Some("imap".to_owned()),
+            resumed: true,
+            client_certificate: Some("ab".repeat(32)),
+        }),
+        mechanism: LoginMechanism::ScramSha256Plus,
         client: Some("Größe 日本語".to_owned()),
         outcome: LoginOutcome::Succeeded,
     };
@@ -111,4 +108,22 @@ pub(crate) async fn every_outcome_is_kept(place: Place) {
     kept.reverse();
     let kept: Vec<_> = kept.into_iter().map(|record| record.outcome).collect();
     assert_eq!(kept, LoginOutcome::ALL);
+}
+
+pub(crate) async fn every_listener_and_mechanism_is_kept(place: Place) {
+    let store = place.open();
+    let mut expected = Vec::new();
+    for (number, listener) in (0..).zip(Label::ALL) {
+        for mechanism in LoginMechanism::ALL {
+            let record = LoginRecord {
+                listener,
+                mechanism,
+                ..record(number, None)
+            };
+            store.logins.record(record.clone()).await.unwrap();
+            expected.insert(0, record);
+        }
+    }
+    let store = place.reopen(store).await;
+    assert_eq!(store.logins.newest(None, 100).await.unwrap(), expected);
 }

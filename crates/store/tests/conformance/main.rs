@@ -188,7 +188,8 @@ macro_rules! engines {
                     records_come_newest_first_by_account_and_up_to_a_limit
                     a_record_keeps_all_it_says
                     what_strangers_say_is_cut
-                    every_outcome_is_kept;
+                    every_outcome_is_kept
+                    every_listener_and_mechanism_is_kept;
                 queue:
                     each_recipient_is_one_workers_at_a_time
                     the_same_message_is_queued_once

@@ -9,7 +9,7 @@ use crate::imap::session::{Ended, Session};
 impl Session {
     pub(in crate::imap) async fn login(&mut self, event: LoginEvent) -> Result<(), Ended> {
         let origin = Origin {
-            listener: self.listener.name,
+            listener: self.listener.label(),
             remote: self.conversation.peer_addr(),
             channel: self.conversation.channel(),
             client: self.client.as_deref(),

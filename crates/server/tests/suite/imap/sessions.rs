@@ -122,7 +122,8 @@ async fn starttls_then_login() {
     assert_eq!(peer.ask("STARTTLS").await, "T BAD not now\r\n");
     assert!(peer.ask(LOGIN).await.contains("T OK [CAPABILITY "));
     let records = server.house.store.logins.newest(None, 10).await.unwrap();
-    assert_eq!(records[0].how.as_deref(), Some("starttls"));
+    let tls = records[0].tls.as_ref().unwrap();
+    assert_eq!(tls.start, TlsStart::StartTls);
 }
 
 /// S1, on a real socket: a command in the segment of STARTTLS ends the connection.
