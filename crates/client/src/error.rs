@@ -1,8 +1,8 @@
 //! What can go wrong once there is an account.
 
-use pillarbox_policy::{Code, Refusal};
+use pillarbox_policy::Code;
 
-use crate::session::Broken;
+use crate::session::{Broken, LoginError};
 use crate::{
     AccountsError, ComposeError, ConnectError, FolderError, NetworkSettingsError, PasswordError,
 };
@@ -80,43 +80,6 @@ impl ClientError {
             Self::Login { why, .. } => why.code(),
             Self::Broken(why) => why.code(),
             _ => None,
-        }
-    }
-}
-
-/// A login failed. No other mechanism or server is tried in its place.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LoginError {
-    /// The server does not take this login and password.
-    #[error("the server does not accept this login and password; it said: \"{said}\"")]
-    Refused {
-        /// The server's words, made fit for a terminal.
-        said: String,
-    },
-    /// The session does not meet the account's level; nothing was sent.
-    #[error(transparent)]
-    BelowLevel(#[from] Refusal),
-    /// The login could not be made, or the server could not be proved to know the password.
-    #[error("the login failed: {0}")]
-    Exchange(String),
-    /// The conversation broke off.
-    #[error(transparent)]
-    Broken(#[from] Broken),
-}
-
-impl LoginError {
-    pub(crate) fn exchange(why: impl std::fmt::Display) -> Self {
-        Self::Exchange(why.to_string())
-    }
-
-    /// The stable machine code, where there is one.
-    #[must_use]
-    pub fn code(&self) -> Option<Code> {
-        match self {
-            Self::BelowLevel(why) => Some(why.code()),
-            Self::Broken(why) => why.code(),
-            Self::Refused { .. } | Self::Exchange(_) => None,
         }
     }
 }

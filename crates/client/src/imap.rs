@@ -13,9 +13,8 @@ use pillarbox_proto::{Clear, Sealed};
 use pillarbox_transport::Conversation;
 
 use crate::ClientError;
-use crate::error::LoginError;
 use crate::message::{MAX_MESSAGE, Summary, summary};
-use crate::session::{Broken, LoggedIn, Protocol, Session, next};
+use crate::session::{Broken, LoggedIn, LoginError, Protocol, Session, next};
 
 /// IMAP, as a client speaks it.
 #[derive(Debug)]

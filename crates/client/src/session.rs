@@ -17,7 +17,7 @@ use pillarbox_transport::{
     Target, UpgradeError,
 };
 
-use crate::{Indicator, LoginError};
+use crate::Indicator;
 
 /// How long a server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -309,5 +309,42 @@ impl<P: Protocol> fmt::Debug for Session<P> {
 impl<P: Protocol> fmt::Debug for LoggedIn<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+/// A login failed. No other mechanism or server is tried in its place.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoginError {
+    /// The server does not take this login and password.
+    #[error("the server does not accept this login and password; it said: \"{said}\"")]
+    Refused {
+        /// The server's words, made fit for a terminal.
+        said: String,
+    },
+    /// The session does not meet the account's level; nothing was sent.
+    #[error(transparent)]
+    BelowLevel(#[from] Refusal),
+    /// The login could not be made, or the server could not be proved to know the password.
+    #[error("the login failed: {0}")]
+    Exchange(String),
+    /// The conversation broke off.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+impl LoginError {
+    pub(crate) fn exchange(why: impl std::fmt::Display) -> Self {
+        Self::Exchange(why.to_string())
+    }
+
+    /// The stable machine code, where there is one.
+    #[must_use]
+    pub fn code(&self) -> Option<Code> {
+        match self {
+            Self::BelowLevel(why) => Some(why.code()),
+            Self::Broken(why) => why.code(),
+            Self::Refused { .. } | Self::Exchange(_) => None,
+        }
     }
 }

@@ -17,8 +17,7 @@ use pillarbox_policy::{AccountLevel, Code, Credentials, Level, Secret};
 use pillarbox_transport::Roots;
 
 use crate::account::Server;
-use crate::error::LoginError;
-use crate::session::{Protocol, Session};
+use crate::session::{LoginError, Protocol, Session};
 use crate::{
     Account, Accounts, AccountsError, ConnectError, Imap, Indicator, NetworkSettings,
     NetworkSettingsError, PasswordError, PasswordPlace, Passwords, Pop3, Submission, random,

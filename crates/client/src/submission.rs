@@ -10,8 +10,7 @@ use pillarbox_proto::smtp::submission::client::{
 use pillarbox_proto::{Clear, Sealed};
 use pillarbox_transport::Conversation;
 
-use crate::error::LoginError;
-use crate::session::{Broken, LoggedIn, Protocol, Session, next};
+use crate::session::{Broken, LoggedIn, LoginError, Protocol, Session, next};
 use crate::sign_in::sign_in;
 use crate::{Account, ClientError, Draft, Passwords};
 

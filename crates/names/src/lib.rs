@@ -1,4 +1,5 @@
-//! What things are called: services and how TLS starts on them, hosts, mail domains, mail addresses, networks.
+//! What things are called: services and how TLS starts on them, TLS versions, suites and groups, hosts, mail domains,
+//! mail addresses, networks.
 //!
 //! A text from a person, a file or a peer is parsed here once, and from then on it is a value: two spellings of
 //! one host compare equal, and whoever holds an [`Address`] need not ask again whether it is one. This crate does
@@ -21,9 +22,11 @@ mod deceptive;
 mod domain;
 mod network;
 mod service;
+mod tls;
 
 pub use address::{AccountAddress, Address, AddressDomain, AddressError, MAX_LOCAL_PART};
 pub use deceptive::is_deceptive;
 pub use domain::{Domain, Host, MAX_DOMAIN, NameError};
 pub use network::{Network, NetworkError};
 pub use service::{Family, Label, Service, TlsStart};
+pub use tls::{CipherSuite, Group, TlsEnd, TlsVersion};

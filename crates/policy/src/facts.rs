@@ -1,32 +1,12 @@
 //! [`TlsFacts`]: what one finished TLS handshake is worth.
 
 use std::fmt;
-use std::net::IpAddr;
 
-use pillarbox_names::TlsStart;
+use pillarbox_names::{CipherSuite, Group, TlsEnd, TlsStart, TlsVersion};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-use crate::{CipherSuite, ConnectionId, Group, TlsVersion};
-
-/// Where TLS ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TlsEnd {
-    /// In this process, which did the handshake.
-    Here,
-    /// At a trusted balancer in front of us with this address, which passed the facts on (SA-4).
-    Balancer(IpAddr),
-}
-
-impl fmt::Display for TlsEnd {
-    /// `here`, or the balancer's address.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Here => f.write_str("here"),
-            Self::Balancer(address) => address.fmt(f),
-        }
-    }
-}
+use crate::ConnectionId;
 
 /// What was proved about the other end.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

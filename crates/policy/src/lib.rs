@@ -25,21 +25,20 @@ mod grants;
 mod ladder;
 mod level;
 mod login;
-mod names;
 mod refusal;
 mod time;
 
+pub use pillarbox_names::{CipherSuite, Group, TlsEnd, TlsVersion};
 pub use pillarbox_secret::{NotUtf8, Secret, SecretBytes};
 
 pub use absence::{HandshakeFailure, NoTls};
 pub use channel::{AuthPermit, Channel, ClearFacts, MayAuthenticate, may_authenticate};
 pub use connection_id::ConnectionId;
 pub use credentials::{Credentials, Released};
-pub use facts::{ChannelBinding, FactsParts, PeerProof, TlsEnd, TlsFacts, TlsRecord};
+pub use facts::{ChannelBinding, FactsParts, PeerProof, TlsFacts, TlsRecord};
 pub use grants::{CleartextGrant, Grants, LegacyWindow};
 pub use ladder::{Admission, Grant, Ladder, LadderRefusal, Ratchet, Rung};
 pub use level::{AccountLevel, Consent, ConsentRecord, Level, Lowering, StoredLevel};
 pub use login::{LoginAbort, LoginOutcome, LoginRefusal, Tampering, UnknownOutcome};
-pub use names::{CipherSuite, Group, TlsVersion};
 pub use refusal::{Code, Refusal};
 pub use time::Timestamp;

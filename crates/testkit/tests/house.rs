@@ -301,6 +301,7 @@ const FEW_CALLERS: [(&str, &[&str]); 4] = [
             "crates/store/src/embedded/grants.rs",
             "crates/policy/",
             "crates/proto/tests/channels/",
+            "crates/transport/tests/suite/conversations.rs",
         ],
     ),
     // A consent is given by a person, or read back from that person's own file.

@@ -1,7 +1,6 @@
 //! [`Acceptor`]: the server's side of a handshake, for one service.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use pillarbox_names::Service;
 use pillarbox_policy::{HandshakeFailure, PeerProof, TlsFacts};
@@ -11,16 +10,12 @@ use rustls::server::NoServerSessionStorage;
 use tokio::time::timeout;
 use tokio_rustls::{TlsAcceptor, TlsStream};
 
-use crate::connection::HandshakeContext;
-use crate::facts::{Circumstances, mint};
+use crate::facts::{Circumstances, HandshakeContext, mint};
 use crate::failure::classify;
 use crate::hello::{self, Hello, MAX_HELLO};
-use crate::provider::{VERSIONS, provider};
+use crate::provider::{TLS_BUFFER, VERSIONS, provider};
 use crate::wire::Wire;
 use crate::{CertificateStore, HandshakeError, NoUsableCertificate};
-
-/// The most ciphertext that waits inside TLS for a slow peer, in octets.
-pub(crate) const TLS_BUFFER: usize = 68 * 1024;
 
 /// `unexpected_message`, RFC 8446 §6.2.
 const UNEXPECTED_MESSAGE: u8 = 10;
@@ -80,10 +75,9 @@ impl Acceptor {
         &self,
         wire: Wire,
         context: HandshakeContext,
-        limit: Duration,
     ) -> Result<(Box<TlsStream<Wire>>, TlsFacts), HandshakeError> {
         let mut sni = None;
-        let failure = match timeout(limit, self.negotiate(wire, context, &mut sni)).await {
+        let failure = match timeout(context.limit, self.negotiate(wire, context, &mut sni)).await {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(failure)) => failure,
             Err(_) => HandshakeFailure::TimedOut,

@@ -1,109 +1,31 @@
 //! [`Connection`]: one TCP connection, in the clear or inside TLS, and its way from the one to the other.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::time::Duration;
 
 use pillarbox_names::TlsStart;
-use pillarbox_policy::{
-    Channel, ClearFacts, ConnectionId, HandshakeFailure, NoTls, TlsFacts, TlsRecord,
-};
-use pillarbox_proto::{ChannelState, Clear, Sealed, Start};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use pillarbox_policy::{Channel, ClearFacts, ConnectionId, HandshakeFailure, NoTls, TlsFacts};
+use pillarbox_proto::{ChannelState, Clear, Sealed};
+use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsStream;
 use tracing::Span;
-use tracing::field::{Empty, display};
+use tracing::field::display;
 
+use crate::HandshakeError;
 use crate::connection_limit::Permit;
-use crate::drive::Clock;
-use crate::facts::mint_at_balancer;
-use crate::outgoing::Outgoing;
+use crate::facts::{HandshakeContext, mint_at_balancer};
+use crate::io::{Clock, Io, Stream, Timeouts};
 use crate::proxy::Reported;
 use crate::wire::Wire;
-use crate::{Acceptor, Conversation, Dialer, HandshakeError, ServerIdentity};
 
 /// How long closing may take in all: the last output, close_notify, FIN.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long one connection waits for its peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Timeouts {
-    /// For a whole TLS handshake.
-    pub handshake: Duration,
-    /// For the peer to say something, while it is its turn.
-    pub idle: Duration,
-    /// For the peer to take at least one octet of what we write.
-    pub write: Duration,
-}
-
-impl Default for Timeouts {
-    /// 20 seconds for a handshake, 30 minutes idle (the least RFC 9051 §5.4 allows), 60 seconds per write.
-    fn default() -> Self {
-        Self {
-            handshake: Duration::from_secs(20),
-            idle: Duration::from_secs(30 * 60),
-            write: Duration::from_secs(60),
-        }
-    }
-}
-
-/// Reads and writes octets.
-pub(crate) trait Octets: AsyncRead + AsyncWrite + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Unpin> Octets for T {}
-
-/// The bytes' way to the peer.
-#[derive(Debug)]
-pub(crate) enum Stream {
-    Clear(Wire),
-    Sealed(Box<TlsStream<Wire>>),
-}
-
-impl Stream {
-    pub(crate) fn wire(&self) -> &Wire {
-        match self {
-            Self::Clear(wire) => wire,
-            Self::Sealed(tls) => tls.get_ref().0,
-        }
-    }
-
-    /// The octets' way, whichever it is.
-    pub(crate) fn octets(&mut self) -> Pin<&mut dyn Octets> {
-        match self {
-            Self::Clear(wire) => Pin::new(wire),
-            Self::Sealed(tls) => Pin::new(tls),
-        }
-    }
-
-    fn into_wire(self) -> Wire {
-        match self {
-            Self::Clear(wire) => wire,
-            Self::Sealed(tls) => match *tls {
-                TlsStream::Client(tls) => tls.into_inner().0,
-                TlsStream::Server(tls) => tls.into_inner().0,
-            },
-        }
-    }
-}
-
-/// The transport of a connection, whatever it is worth.
-#[derive(Debug)]
-pub(crate) struct Io {
-    pub(crate) stream: Stream,
-    pub(crate) outgoing: Outgoing,
-    pub(crate) clock: Clock,
-    pub(crate) timeouts: Timeouts,
-    pub(crate) peer: SocketAddr,
-    local: SocketAddr,
-    pub(crate) id: ConnectionId,
-    pub(crate) span: Span,
-    /// Its place among the connections of its listener, given back when it ends.
-    _permit: Option<Permit>,
-}
-
 /// One TCP connection, [`Clear`] or [`Sealed`] inside TLS. What it is worth stands in [`Connection::channel`]; it is
-/// used by starting a machine on it, which is a [`Conversation`] from then on.
+/// used by starting a machine on it, which is a [`crate::Conversation`] from then on.
 ///
 /// Dropping it ends TCP at once, without close_notify; a session that ends in order calls
 /// [`Connection::close`].
@@ -155,34 +77,8 @@ impl Connection<Clear> {
     }
 }
 
-impl Io {
-    fn new(
-        wire: Wire,
-        (peer, local): (SocketAddr, SocketAddr),
-        listener: &str,
-        timeouts: Timeouts,
-        permit: Option<Permit>,
-    ) -> Self {
-        let id = ConnectionId::fresh();
-        let span = tracing::info_span!(
-            "connection",
-            %id, listener, %peer, balancer = Empty,
-            how = Empty, version = Empty, suite = Empty, group = Empty, sni = Empty, alpn = Empty,
-            resumed = Empty,
-        );
-        Self {
-            stream: Stream::Clear(wire),
-            outgoing: Outgoing::default(),
-            clock: Clock::new(Instant::now()),
-            timeouts,
-            peer,
-            local,
-            id,
-            span,
-            _permit: permit,
-        }
-    }
-}
+/// What a handshake comes to.
+pub(crate) type Handshaken = Result<(Box<TlsStream<Wire>>, TlsFacts), HandshakeError>;
 
 /// What a trusted balancer handed on.
 pub(crate) enum FromBalancer {
@@ -215,9 +111,10 @@ impl FromBalancer {
             connection: io.id,
             peer,
             tls_start,
+            limit: io.timeouts.handshake,
         };
         let facts = mint_at_balancer(tls, context, balancer);
-        record(&io.span, &facts.record());
+        io.note(&facts.record());
         let channel = Sealed::new(facts);
         Ok(Self::Sealed(Connection { io, channel }))
     }
@@ -236,13 +133,6 @@ impl<C: ChannelState> Connection<C> {
     #[must_use]
     pub fn channel(&self) -> Channel<'_> {
         self.channel.view()
-    }
-
-    /// Starts a machine on it.
-    #[must_use]
-    pub fn start<M: Start<Channel = C>>(self, settings: M::Settings) -> Conversation<M> {
-        let machine = M::start(&self.channel, settings);
-        Conversation::new(self, machine)
     }
 }
 
@@ -297,11 +187,14 @@ impl<C> Connection<C> {
 
     /// Does the handshake, from either side, however it begins. All output is sent before it. Bytes of the peer
     /// that nobody read go to TLS and nowhere else, so injected cleartext fails it (S1).
-    pub(crate) async fn into_tls(
+    pub(crate) async fn into_tls<F>(
         self,
-        side: Side<'_>,
         tls_start: TlsStart,
-    ) -> Result<Connection<Sealed>, HandshakeError> {
+        handshake: impl FnOnce(Wire, HandshakeContext) -> F,
+    ) -> Result<Connection<Sealed>, HandshakeError>
+    where
+        F: Future<Output = Handshaken>,
+    {
         let mut io = self.io;
         let failed = |peer, failure| HandshakeError {
             peer,
@@ -319,52 +212,16 @@ impl<C> Connection<C> {
             connection: io.id,
             peer: io.peer,
             tls_start,
+            limit: io.timeouts.handshake,
         };
         // Boxed, so that a session's task is not as large as a handshake for the rest of its life.
-        let (tls, facts) = match side {
-            Side::Server(acceptor) => {
-                Box::pin(acceptor.handshake(wire, context, io.timeouts.handshake)).await?
-            }
-            Side::Client(dialer, identity) => {
-                Box::pin(dialer.handshake(wire, context, identity)).await?
-            }
-        };
-        record(&io.span, &facts.record());
+        let (tls, facts) = Box::pin(handshake(wire, context)).await?;
         io.stream = Stream::Sealed(tls);
+        io.note(&facts.record());
         io.clock = Clock::new(Instant::now());
         Ok(Connection {
             io,
             channel: Sealed::new(facts),
         })
-    }
-}
-
-/// Who we are in a handshake.
-pub(crate) enum Side<'a> {
-    Server(&'a Acceptor),
-    Client(&'a Dialer, &'a ServerIdentity),
-}
-
-/// What is known of a connection before its handshake.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct HandshakeContext {
-    pub(crate) connection: ConnectionId,
-    pub(crate) peer: SocketAddr,
-    pub(crate) tls_start: TlsStart,
-}
-
-fn record(span: &Span, tls: &TlsRecord) {
-    span.record("how", tls.tls_start.as_str())
-        .record("version", tls.version.as_str())
-        .record("suite", display(tls.suite))
-        .record("resumed", tls.resumed);
-    if let Some(group) = tls.group {
-        span.record("group", display(group));
-    }
-    if let Some(sni) = &tls.sni {
-        span.record("sni", sni);
-    }
-    if let Some(alpn) = &tls.alpn {
-        span.record("alpn", alpn);
     }
 }

@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use pillarbox_names::TlsStart;
 use pillarbox_policy::{Channel, Code, HandshakeFailure, LegacyWindow};
-use pillarbox_proto::{AsksForPermit, ChannelState, Injected, Legacy, OnChannel, Sealed, Upgrade};
+use pillarbox_proto::{
+    AsksForPermit, ChannelState, Injected, Legacy, OnChannel, Sealed, Start, Upgrade,
+};
 
-use crate::connection::Side;
 use crate::{
-    Acceptor, Connection, ConnectionError, Dialer, Driven, HandshakeError, ServerIdentity,
+    Acceptor, Connection, ConnectionError, Dialer, Driven, ForeignMachine, HandshakeError,
+    ServerIdentity,
 };
 
 /// A connection and the machine it started; the only way to drive a machine.
@@ -72,19 +74,19 @@ impl UpgradeError {
     }
 }
 
-/// The machine of a conversation was started by another connection: somebody exchanged them. It is not driven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a machine that another connection started cannot be driven over this one")]
-pub struct ForeignMachine;
-
-impl<M: OnChannel> Conversation<M> {
-    pub(crate) fn new(connection: Connection<M::Channel>, machine: M) -> Self {
-        Self {
-            connection,
+impl<C: ChannelState> Connection<C> {
+    /// Starts a machine on it.
+    #[must_use]
+    pub fn start<M: Start<Channel = C>>(self, settings: M::Settings) -> Conversation<M> {
+        let machine = M::start(&self.channel, settings);
+        Conversation {
+            connection: self,
             machine,
         }
     }
+}
 
+impl<M: OnChannel> Conversation<M> {
     /// Pumps bytes both ways until the machine has an event, waits for its session, is over or was violated.
     ///
     /// * Cancel-safe: dropping the future loses nothing, neither output, nor input, nor an event. The next
@@ -153,7 +155,9 @@ impl<M: Upgrade> Conversation<M> {
         self,
         acceptor: &Acceptor,
     ) -> Result<Connection<Sealed>, UpgradeError> {
-        self.start_tls(Side::Server(acceptor)).await
+        let connection = self.before_tls()?;
+        let handshake = |wire, context| acceptor.handshake(wire, context);
+        Ok(connection.into_tls(TlsStart::StartTls, handshake).await?)
     }
 
     /// After the server's success reply to STARTTLS or STLS, on the client's side.
@@ -165,14 +169,16 @@ impl<M: Upgrade> Conversation<M> {
         dialer: &Dialer,
         identity: &ServerIdentity,
     ) -> Result<Connection<Sealed>, UpgradeError> {
-        self.start_tls(Side::Client(dialer, identity)).await
+        let connection = self.before_tls()?;
+        let handshake = |wire, context| dialer.handshake(wire, context, identity);
+        Ok(connection.into_tls(TlsStart::StartTls, handshake).await?)
     }
 
-    async fn start_tls(self, side: Side<'_>) -> Result<Connection<Sealed>, UpgradeError> {
+    /// The connection, where nothing stands in the way of a handshake.
+    fn before_tls(self) -> Result<Connection<M::Channel>, UpgradeError> {
         self.own_machine()?;
         self.machine.nothing_left()?;
-        let Self { connection, .. } = self;
-        Ok(connection.into_tls(side, TlsStart::StartTls).await?)
+        Ok(self.connection)
     }
 }
 

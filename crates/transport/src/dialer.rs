@@ -15,11 +15,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_rustls::{TlsConnector, TlsStream};
 
-use crate::acceptor::TLS_BUFFER;
-use crate::connection::{HandshakeContext, Side};
-use crate::facts::{Circumstances, mint};
+use crate::facts::{Circumstances, HandshakeContext, mint};
 use crate::failure::classify;
-use crate::provider::{VERSIONS, provider};
+use crate::provider::{TLS_BUFFER, VERSIONS, provider};
 use crate::verifier::Verifier;
 use crate::wire::Wire;
 use crate::{Connection, HandshakeError, Roots, ServerIdentity, Timeouts};
@@ -123,8 +121,8 @@ impl Dialer {
         identity: &ServerIdentity,
     ) -> Result<Connection<Sealed>, DialError> {
         let connection = self.connect_clear(target).await?;
-        let side = Side::Client(self, identity);
-        Ok(connection.into_tls(side, TlsStart::Implicit).await?)
+        let handshake = |wire, context| self.handshake(wire, context, identity);
+        Ok(connection.into_tls(TlsStart::Implicit, handshake).await?)
     }
 
     /// Connects in the clear, for a protocol that goes on to STARTTLS with
@@ -156,7 +154,7 @@ impl Dialer {
         identity: &ServerIdentity,
     ) -> Result<(Box<TlsStream<Wire>>, TlsFacts), HandshakeError> {
         let negotiation = self.negotiate(wire, context, identity);
-        match timeout(self.timeouts.handshake, negotiation).await {
+        match timeout(context.limit, negotiation).await {
             Ok(Ok(done)) => return Ok(done),
             Ok(Err(failure)) => Err(failure),
             Err(_) => Err(HandshakeFailure::TimedOut),

@@ -15,8 +15,7 @@ use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 use tokio::time::{Instant, timeout_at};
 use zeroize::Zeroize;
 
-use crate::connection::{Io, Stream};
-use crate::conversation::ForeignMachine;
+use crate::io::{Io, Stream};
 
 /// A machine is asked for no more output while this much waits for the socket. One write of so much costs half of what
 /// four of a quarter do, and what TLS makes of it fits into its buffer.
@@ -34,6 +33,11 @@ pub enum Driven<E, X> {
     /// The peer broke the protocol beyond repair. [`crate::Conversation::close`] sends what it is owed.
     Violation(X),
 }
+
+/// The machine of a conversation was started by another connection: somebody exchanged them. It is not driven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a machine that another connection started cannot be driven over this one")]
+pub struct ForeignMachine;
 
 /// How a connection ended that nobody meant to end.
 #[derive(Debug, thiserror::Error)]
@@ -94,36 +98,6 @@ impl ConnectionError {
         match error.kind() {
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Self::Truncated,
             _ => Self::from_io(error),
-        }
-    }
-}
-
-/// When the peer last showed life. Stands still while the session works on an event.
-#[derive(Debug)]
-pub(crate) struct Clock {
-    heard: Instant,
-    /// Since when the session has been working.
-    stopped: Option<Instant>,
-    /// Since when the socket has taken nothing, and how much it had taken by then.
-    blocked: Option<(Instant, u64)>,
-}
-
-impl Clock {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self {
-            heard: now,
-            stopped: None,
-            blocked: None,
-        }
-    }
-
-    fn stop(&mut self) {
-        self.stopped = Some(Instant::now());
-    }
-
-    fn resume(&mut self) {
-        if let Some(stopped) = self.stopped.take() {
-            self.heard += stopped.elapsed();
         }
     }
 }

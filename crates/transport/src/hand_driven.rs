@@ -7,7 +7,7 @@ use pillarbox_names::TlsStart;
 use pillarbox_policy::Channel;
 use pillarbox_proto::{ChannelState, Machine, Sealed};
 
-use crate::connection::{Io, Side};
+use crate::io::Io;
 use crate::{
     Acceptor, Connection, ConnectionError, Dialer, Driven, HandshakeError, ServerIdentity,
 };
@@ -68,7 +68,10 @@ impl HandDriven {
         self,
         acceptor: &Acceptor,
     ) -> Result<Connection<Sealed>, HandshakeError> {
-        self.start_tls(Side::Server(acceptor)).await
+        let handshake = |wire, context| acceptor.handshake(wire, context);
+        self.connection()
+            .into_tls(TlsStart::StartTls, handshake)
+            .await
     }
 
     /// As [`crate::Conversation::start_tls_as_client`], with a machine that has nothing left.
@@ -80,11 +83,10 @@ impl HandDriven {
         dialer: &Dialer,
         identity: &ServerIdentity,
     ) -> Result<Connection<Sealed>, HandshakeError> {
-        self.start_tls(Side::Client(dialer, identity)).await
-    }
-
-    async fn start_tls(self, side: Side<'_>) -> Result<Connection<Sealed>, HandshakeError> {
-        self.connection().into_tls(side, TlsStart::StartTls).await
+        let handshake = |wire, context| dialer.handshake(wire, context, identity);
+        self.connection()
+            .into_tls(TlsStart::StartTls, handshake)
+            .await
     }
 
     /// As [`Connection::close`].

@@ -32,6 +32,7 @@ mod failure;
 mod hand_driven;
 mod hello;
 mod identity;
+mod io;
 mod listener;
 mod outgoing;
 mod process;
@@ -40,6 +41,7 @@ mod proxy;
 pub mod random;
 mod roots;
 mod stream;
+mod suites;
 mod verifier;
 mod wire;
 
@@ -48,14 +50,15 @@ pub use certificates::{
     CertificateError, CertificateFiles, CertificateStore, CertificateWarning, Certificates,
     NoUsableCertificate,
 };
-pub use connection::{Connection, Timeouts};
-pub use conversation::{Conversation, ForeignMachine, UpgradeError};
+pub use connection::Connection;
+pub use conversation::{Conversation, UpgradeError};
 pub use dialer::{DialError, Dialer, Target};
-pub use drive::{ConnectionError, Driven};
+pub use drive::{ConnectionError, Driven, ForeignMachine};
 pub use failure::HandshakeError;
 #[cfg(feature = "hand-driven")]
 pub use hand_driven::HandDriven;
 pub use identity::{InvalidName, ServerIdentity};
+pub use io::Timeouts;
 pub use listener::{Accepted, Listener, ListenerLimits, Start, Unserved};
 pub use process::forbid_core_dumps;
 pub use proxy::{Balancers, ProxyError};

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::Instrument;
 
-use crate::connection::{FromBalancer, Side};
+use crate::connection::FromBalancer;
 use crate::connection_limit::{ConnectionLimit, Full, Permit};
 use crate::proxy;
 use crate::wire::Wire;
@@ -343,7 +343,8 @@ where
         let accepted = match start {
             Start::Clear => Ok(Accepted::Clear(connection)),
             Start::Implicit(acceptor) => {
-                Box::pin(connection.into_tls(Side::Server(&acceptor), TlsStart::Implicit))
+                let handshake = |wire, context| acceptor.handshake(wire, context);
+                Box::pin(connection.into_tls(TlsStart::Implicit, handshake))
                     .await
                     .map(Accepted::Sealed)
             }

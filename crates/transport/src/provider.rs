@@ -8,6 +8,9 @@ use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::{SupportedCipherSuite, version};
 
+/// The most ciphertext that waits inside TLS for a slow peer, in octets.
+pub(crate) const TLS_BUFFER: usize = 68 * 1024;
+
 /// TLS 1.3 before 1.2; older versions do not exist here (R9325-1..3).
 pub(crate) static VERSIONS: [&SupportedProtocolVersion; 2] = [&version::TLS13, &version::TLS12];
 

@@ -13,7 +13,7 @@ use pillarbox_policy::{CipherSuite, Group, TlsVersion};
 use ppp::v2::{Addresses, Command, Header, ParseError, Protocol, TypeLengthValues};
 use tokio::time::timeout;
 
-use crate::facts::{named_group, named_suite};
+use crate::suites::{named_group, named_suite};
 use crate::wire::Wire;
 
 /// The most octets of a header. Addresses and what is said of TLS take a few hundred.

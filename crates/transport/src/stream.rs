@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tracing::Span;
 
 use crate::Connection;
-use crate::connection::Io;
+use crate::io::Io;
 
 /// A connection inside TLS as octets (web, ACME). There is none of a connection in the clear.
 ///

@@ -3,3 +3,4 @@
 mod codes;
 mod ladder;
 mod level;
+mod login;

@@ -1,6 +1,7 @@
-//! TLS versions, and the IANA names of cipher suites and key-exchange groups.
+//! TLS versions, the IANA names of cipher suites and key-exchange groups, and where TLS ends.
 
 use std::fmt;
+use std::net::IpAddr;
 
 /// A TLS protocol version that Pillarbox negotiates. Older ones do not exist here (R9325-1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,6 +55,25 @@ pub struct Group(pub &'static str);
 impl fmt::Display for Group {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
+    }
+}
+
+/// Where TLS ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TlsEnd {
+    /// In this process, which did the handshake.
+    Here,
+    /// At a trusted balancer in front of us with this address, which passed the facts on (SA-4).
+    Balancer(IpAddr),
+}
+
+impl fmt::Display for TlsEnd {
+    /// `here`, or the balancer's address.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Here => f.write_str("here"),
+            Self::Balancer(address) => address.fmt(f),
+        }
     }
 }
 
