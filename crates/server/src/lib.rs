@@ -38,6 +38,7 @@ pub mod lifecycle;
 mod listeners;
 pub mod pop3;
 mod private_file;
+mod session;
 pub mod shutdown;
 pub mod storage;
 pub mod submission;

@@ -237,6 +237,18 @@ impl<C: LoginChannel> Server<C> {
 }
 
 impl<C: ChannelState> Server<C> {
+    /// The conversation is over: the attempt to log in that is under way, if there is one, ended so. To be put on
+    /// record.
+    pub fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
+        self.core.logins.authentication()?.abort(how)
+    }
+
+    /// Ends the session without a word, as it is to be after silence (RFC 1939 §3). Messages marked deleted stay.
+    pub fn hang_up(&mut self) {
+        self.core.event = None;
+        self.core.state = State::Over(None);
+    }
+
     /// Ends the session from our side: says why, unless a message is on its way, and closes. Messages marked
     /// deleted stay (RFC 1939 §6).
     pub fn shut_down(&mut self) {
@@ -247,8 +259,7 @@ impl<C: ChannelState> Server<C> {
             self.core
                 .say("-ERR [SYS/TEMP] the server is going down; come back in a moment");
         }
-        self.core.event = None;
-        self.core.state = State::Over(None);
+        self.hang_up();
     }
 }
 
@@ -256,12 +267,6 @@ impl<C: LoginChannel> Server<C> {
     /// Answers [`Event::Login`].
     pub fn answer_login(&mut self, answer: LoginAnswer) {
         self.core.answer_login(answer);
-    }
-
-    /// The conversation is over: the attempt to log in that is under way, if there is one, ended so. To be put on
-    /// record.
-    pub fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
-        self.core.logins.authentication()?.abort(how)
     }
 
     /// Whether the client has logged in and the maildrop is open.

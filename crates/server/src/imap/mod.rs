@@ -16,22 +16,22 @@ mod view;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_proto::imap::server::{
-    ClearEvent, ClearSettings, Limits, LoginsInClear, Server, StartTls, Violation,
-};
-use pillarbox_proto::{Clear, Legacy};
-use pillarbox_transport::{Accepted, Connection, ConnectionError, Driven};
+use pillarbox_policy::LoginAbort;
+use pillarbox_proto::Clear;
+use pillarbox_proto::imap::server::{ClearEvent, ClearSettings, Limits, Server, StartTls};
+use pillarbox_proto::sasl::LoginEvent;
+use pillarbox_transport::Accepted;
 
-use crate::{Context, ListenerInfo, Shutdown, upgrade};
+use crate::session::{
+    self as sessions, AfterClear, ClearMachine, ClearRequest, Goodbye, ServerMachine,
+};
+use crate::{Context, ListenerInfo, Shutdown};
 
 use conversation::Conversation;
 use session::Session;
-use tokio::time::{Instant, sleep_until};
 
 /// How long a client may take for each step before it has logged in.
 const BEFORE_LOGIN: Duration = Duration::from_secs(60);
-/// What a client is told that does not log in in time.
-const NO_LOGIN: &str = "Autologout; no login in time";
 /// The inactivity after which a session is ended (RFC 3501 §5.4: at least 30 minutes).
 const AUTOLOGOUT: Duration = Duration::from_secs(30 * 60);
 
@@ -55,107 +55,59 @@ async fn open(
     listener: Arc<ListenerInfo>,
     shutdown: Shutdown,
 ) -> Option<Box<Session>> {
-    let log_in_by = context.login_deadline();
     let limits = Limits {
         message: context.settings().limits.message_size,
         ..Limits::default()
     };
+    let mut common = sessions::Session::new(context, listener, shutdown);
     let sealed = match connection {
         Accepted::Sealed(connection) => connection,
-        Accepted::Clear(connection) => {
-            let clear = cleartext(connection, limits, &context, &shutdown, log_in_by).await?;
-            match clear {
-                After::StartTls(clear) => upgrade::start_tls(clear, &listener).await?,
-                After::Permitted(legacy) => {
+        Accepted::Clear(mut connection) => {
+            connection.set_idle_timeout(BEFORE_LOGIN);
+            let settings = ClearSettings {
+                limits,
+                starttls: StartTls::Offered,
+                logins: common.logins_in_clear(connection.peer_addr()).await,
+            };
+            let clear = connection.start::<Server<Clear>>(settings);
+            match common.run_clear(clear).await? {
+                AfterClear::Sealed(connection) => connection,
+                AfterClear::Permitted(legacy) => {
                     let conversation = Conversation::Legacy(*legacy);
-                    return Some(Box::new(Session::new(
-                        conversation,
-                        context,
-                        listener,
-                        shutdown,
-                        log_in_by,
-                    )));
+                    return Some(Box::new(Session::new(conversation, common)));
                 }
             }
         }
     };
     let conversation = Conversation::Sealed(sealed.start(limits));
-    Some(Box::new(Session::new(
-        conversation,
-        context,
-        listener,
-        shutdown,
-        log_in_by,
-    )))
+    Some(Box::new(Session::new(conversation, common)))
 }
 
-/// What comes after a cleartext session.
-enum After {
-    StartTls(pillarbox_transport::Conversation<Server<Clear>>),
-    /// A login in the clear, under a window.
-    Permitted(Box<pillarbox_transport::Conversation<Server<Legacy>>>),
-}
-
-/// The cleartext session, to its end or to what comes after it.
-async fn cleartext(
-    mut connection: Connection<Clear>,
-    limits: Limits,
-    context: &Context,
-    shutdown: &Shutdown,
-    log_in_by: Instant,
-) -> Option<After> {
-    connection.set_idle_timeout(BEFORE_LOGIN);
-    let peer = connection.peer_addr().ip();
-    let mut clear = connection.start::<Server<Clear>>(ClearSettings {
-        limits,
-        starttls: StartTls::Offered,
-        logins: match context.legacy_window(peer).await {
-            Some(_) => LoginsInClear::Listed,
-            None => LoginsInClear::NotListed,
-        },
-    });
-    let goodbye = loop {
-        let driven = tokio::select! {
-            driven = clear.drive() => driven,
-            () = sleep_until(log_in_by) => {
-                tracing::info!("the client did not log in in time");
-                break Some(NO_LOGIN);
-            }
-            () = shutdown.requested() => break Some("The server is shutting down"),
-        };
-        match driven {
-            Ok(Driven::Event(ClearEvent::StartTls)) => return Some(After::StartTls(clear)),
-            Ok(Driven::Event(ClearEvent::NeedPermit)) => {
-                match clear.permit_login(context.legacy_window(peer).await) {
-                    Ok(legacy) => return Some(After::Permitted(Box::new(legacy))),
-                    Err(refused) => clear = refused,
-                }
-            }
-            Ok(Driven::NeedReply) => {}
-            Ok(Driven::Closed) => break None,
-            Ok(Driven::Violation(violation)) => {
-                note(&violation);
-                break None;
-            }
-            Err(ConnectionError::IdleTimedOut(_)) => break Some("Autologout; idle for too long"),
-            Err(_) => break None,
-        }
-    };
-    if let Some(text) = goodbye {
-        clear.machine().bye(text);
-        let _ = clear.drive().await;
+/// The last words to a client.
+fn text(why: Goodbye) -> &'static str {
+    match why {
+        Goodbye::ShuttingDown => "The server is shutting down",
+        Goodbye::NoLogin => "Autologout; no login in time",
+        Goodbye::Idle => "Autologout; idle for too long",
     }
-    clear.close().await;
-    None
 }
 
-/// Logs how a client broke the protocol. Nothing it sent is in it.
-fn note(violation: &Violation) {
-    match violation {
-        Violation::Injected(_) => {
-            tracing::warn!(code = %violation.code(), %violation, "connection closed");
+impl ServerMachine for Server<Clear> {
+    fn say_goodbye(&mut self, why: Goodbye) {
+        self.bye(text(why));
+    }
+
+    fn abort_login(&mut self, _how: LoginAbort) -> Option<LoginEvent> {
+        None
+    }
+}
+
+impl ClearMachine for Server<Clear> {
+    fn request(event: &ClearEvent) -> ClearRequest {
+        match event {
+            ClearEvent::StartTls => ClearRequest::StartTls,
+            ClearEvent::NeedPermit => ClearRequest::Permit,
         }
-        _ => tracing::info!(code = %violation.code(), %violation, "connection closed"),
     }
 }
 

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use pillarbox_proto::imap::server::{Access, Code, Completion, Dialogue, Event, Responses};
 use pillarbox_store::{AccountId, Mail, MailboxId, ModSeq, StoreError, Wake, Watch};
 use pillarbox_transport::{ConnectionError, Driven};
-use tokio::time::{Instant, sleep_until};
 
 use super::conversation::Conversation;
 use super::message::Incoming;
 use super::view::View;
-use super::{BEFORE_LOGIN, NO_LOGIN, note};
-use crate::auth::SessionLogins;
-use crate::{Context, ListenerInfo, Shutdown};
+use super::{BEFORE_LOGIN, text};
+use crate::Context;
+use crate::session::{self, Goodbye, Next, ServerConversation};
 
 /// The mailbox a session has selected.
 #[derive(Debug)]
@@ -45,6 +44,8 @@ impl Selected {
 pub(super) enum Ended {
     /// The conversation is over; say goodbye to the connection.
     Over,
+    /// The client broke the protocol.
+    Violated,
     /// A response was begun that cannot be finished: the connection is dropped without a goodbye, so that
     /// the client knows that what it has is not complete (C19).
     CutOff,
@@ -58,6 +59,16 @@ impl From<ConnectionError> for Ended {
     }
 }
 
+impl From<session::Ended> for Ended {
+    fn from(ended: session::Ended) -> Self {
+        match ended {
+            session::Ended::Over => Self::Over,
+            session::Ended::Violated => Self::Violated,
+            session::Ended::Lost(error) => Self::Connection(error),
+        }
+    }
+}
+
 /// What a handler answers: how its command is completed.
 pub(super) type Handled = Result<Completion, Ended>;
 
@@ -65,45 +76,31 @@ pub(super) type Handled = Result<Completion, Ended>;
 pub(super) struct Session {
     pub(super) conversation: Conversation,
     pub(super) context: Arc<Context>,
-    pub(super) listener: Arc<ListenerInfo>,
-    /// When it is ended, unless it has logged in.
-    log_in_by: Instant,
-    pub(super) logins: SessionLogins,
+    /// What all sessions have.
+    pub(super) common: session::Session,
     /// What the client says it is.
     pub(super) client: Option<String>,
     pub(super) selected: Option<Selected>,
     pub(super) incoming: Option<Box<Incoming>>,
-    pub(super) shutdown: Shutdown,
 }
 
 impl Session {
-    pub(super) fn new(
-        conversation: Conversation,
-        context: Arc<Context>,
-        listener: Arc<ListenerInfo>,
-        shutdown: Shutdown,
-        log_in_by: Instant,
-    ) -> Self {
-        let mut session = Self {
+    pub(super) fn new(mut conversation: Conversation, common: session::Session) -> Self {
+        conversation.set_idle_timeout(BEFORE_LOGIN);
+        Self {
             conversation,
-            context,
-            listener,
-            log_in_by,
-            logins: SessionLogins::default(),
+            context: Arc::clone(&common.cx),
+            common,
             client: None,
             selected: None,
             incoming: None,
-            shutdown,
-        };
-        session.not_logged_in(log_in_by);
-        session
+        }
     }
 
-    /// Nobody is logged in, and somebody has to be in time.
-    pub(super) fn not_logged_in(&mut self, log_in_by: Instant) {
-        self.logins = SessionLogins::default();
+    /// Nobody is logged in any more, and somebody has to be in time.
+    pub(super) fn not_logged_in(&mut self) {
+        self.common.log_out();
         self.selected = None;
-        self.log_in_by = log_in_by;
         self.conversation.set_idle_timeout(BEFORE_LOGIN);
     }
 
@@ -125,60 +122,43 @@ impl Session {
 
     /// Waits for the next event, or the shutdown of the server.
     async fn next(&mut self) -> Result<Event, Ended> {
-        let driven = tokio::select! {
-            driven = self.conversation.drive() => driven?,
-            () = self.shutdown.requested() => return Err(self.shutting_down()),
-            () = sleep_until(self.log_in_by), if self.logins.account().is_none() => {
-                tracing::info!("the client did not log in in time");
-                self.dialogue().bye(NO_LOGIN);
-                return Err(Ended::Over);
-            }
-        };
-        match driven {
-            Driven::Event(event) => Ok(event),
+        match self.common.next(&mut self.conversation).await? {
+            Next::Event(event) => Ok(event),
             // Every event is answered before this is called again.
-            Driven::NeedReply => {
-                tracing::error!("a command was left unanswered");
+            Next::Reply => {
                 self.dialogue().bye("The server made a mistake");
-                Err(Ended::Over)
-            }
-            Driven::Closed => Err(Ended::Over),
-            Driven::Violation(violation) => {
-                note(&violation);
-                Err(Ended::Over)
+                Err(session::unanswered().into())
             }
         }
     }
 
     pub(super) fn shutting_down(&mut self) -> Ended {
-        self.dialogue().bye("The server is shutting down");
+        self.dialogue().bye(text(Goodbye::ShuttingDown));
         Ended::Over
     }
 
     async fn end(mut self: Box<Self>, ended: Ended) {
-        if let Ended::CutOff = ended {
-            return;
-        }
-        if let Ended::Connection(error) = &ended {
-            match error {
-                ConnectionError::PeerClosed => tracing::debug!("the client left"),
-                error => {
-                    let code = error.code().map(pillarbox_policy::Code::as_str);
-                    tracing::info!(code, %error, "connection lost");
-                }
+        let ended = match ended {
+            Ended::CutOff => return,
+            Ended::Over => session::Ended::Over,
+            Ended::Violated => session::Ended::Violated,
+            // In IDLE.
+            Ended::Connection(ConnectionError::IdleTimedOut(_)) => {
+                self.dialogue().bye(text(Goodbye::Idle));
+                session::Ended::Over
             }
-            if let ConnectionError::IdleTimedOut(_) = error {
-                self.dialogue().bye("Autologout; idle for too long");
-            }
-        }
-        if !matches!(
-            ended,
-            Ended::Connection(ConnectionError::Truncated | ConnectionError::Io(_))
-        ) {
-            // Only what was put out already; an error shows in close as well.
+            Ended::Connection(error) => session::Ended::Lost(error),
+        };
+        if !matches!(ended, session::Ended::Lost(_)) {
+            // Only what was written already; an error shows in close as well.
             let _ = self.conversation.drive().await;
         }
-        self.conversation.close().await;
+        let Self {
+            conversation,
+            mut common,
+            ..
+        } = *self;
+        common.end(conversation, ended).await;
     }
 
     pub(super) fn dialogue(&mut self) -> &mut Dialogue {
@@ -206,7 +186,7 @@ impl Session {
     /// The account and the mail. Commands that need them come only after login, so the error is a fault of
     /// ours.
     pub(super) fn mail(&self) -> Result<(Arc<dyn Mail>, AccountId), Completion> {
-        match self.logins.account() {
+        match self.common.logins.account() {
             Some(account) => Ok((Arc::clone(&self.context.stores.mail), account.id)),
             None => Err(INTERNAL),
         }

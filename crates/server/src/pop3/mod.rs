@@ -9,20 +9,21 @@ mod maildrop;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::Code;
+use pillarbox_policy::LoginAbort;
 use pillarbox_proto::pop3::maildrop::Entry;
-use pillarbox_proto::pop3::server::{
-    ClearSettings, Event, Limits, LoginsInClear, Server, Stls, Updated, Violation,
-};
+use pillarbox_proto::pop3::server::{ClearSettings, Event, Limits, Server, Stls, Updated};
 use pillarbox_proto::pop3::stuffing::Wanted;
-use pillarbox_proto::{ChannelState, Clear, Legacy, LoginChannel, Sealed};
+use pillarbox_proto::sasl::LoginEvent;
+use pillarbox_proto::{ChannelState, Clear, LoginChannel, Sealed};
 use pillarbox_store::Body;
-use pillarbox_transport::{Accepted, ConnectionError, Conversation, Driven};
-use tokio::time::{Instant, sleep_until};
+use pillarbox_transport::{Accepted, Conversation};
 
 use self::maildrop::OpenMaildrop;
-use crate::auth::{Origin, SessionLogins};
-use crate::{Context, ListenerInfo, Shutdown, upgrade};
+use crate::session::{
+    AfterClear, ClearMachine, ClearRequest, Ended, Goodbye, Next, ServerMachine, Session,
+    unanswered,
+};
+use crate::{Context, ListenerInfo, Shutdown};
 
 /// How long a client may stay silent (RFC 1939 §3). It is then cut off without a word, and nothing is removed.
 const IDLE: Duration = Duration::from_secs(10 * 60);
@@ -37,8 +38,7 @@ pub async fn serve(
     listener: Arc<ListenerInfo>,
     shutdown: Shutdown,
 ) {
-    let log_in_by = cx.login_deadline();
-    let session = || Session::new(&cx, &listener, &shutdown, log_in_by);
+    let mut session = Session::new(cx, listener, shutdown);
     let mut sealed = match connection {
         Accepted::Sealed(connection) => connection,
         Accepted::Clear(mut connection) => {
@@ -47,51 +47,50 @@ pub async fn serve(
                 limits: Limits::default(),
                 // To hold a `ListenerInfo` is to hold an acceptor, and to have a certificate.
                 stls: Stls::Available,
-                logins: match cx.legacy_window(connection.peer_addr().ip()).await {
-                    Some(_) => LoginsInClear::Listed,
-                    None => LoginsInClear::NotListed,
-                },
+                logins: session.logins_in_clear(connection.peer_addr()).await,
             };
-            let sealed = match session().run_clear(connection.start(settings)).await {
-                Some(After::StartTls(clear)) => upgrade::start_tls(clear, &listener).await,
-                Some(After::Permitted(legacy)) => {
-                    let mut legacy = *legacy;
-                    match session().run(&mut legacy).await {
-                        End::StartTls => upgrade::start_tls(legacy, &listener).await,
-                        End::Over => return legacy.close().await,
-                        End::Lost => return,
+            let clear = connection.start::<Server<Clear>>(settings);
+            let sealed = match session.run_clear(clear).await {
+                Some(AfterClear::Sealed(connection)) => Some(connection),
+                Some(AfterClear::Permitted(legacy)) => {
+                    match Pop3::new(&mut session).run(*legacy).await {
+                        Some(legacy) => session.start_tls(legacy).await,
+                        None => None,
                     }
                 }
-                None => return,
+                None => None,
             };
             let Some(sealed) = sealed else { return };
             sealed
         }
     };
     sealed.set_idle_timeout(IDLE);
-    let mut conversation = sealed.start::<Server<Sealed>>(Limits::default());
-    match session().run(&mut conversation).await {
-        End::Over | End::StartTls => conversation.close().await,
-        End::Lost => {}
+    let conversation = sealed.start::<Server<Sealed>>(Limits::default());
+    Pop3::new(&mut session).run(conversation).await;
+}
+
+impl<C: ChannelState> ServerMachine for Server<C> {
+    /// Who is silent gets no response (RFC 1939 §3).
+    fn say_goodbye(&mut self, why: Goodbye) {
+        match why {
+            Goodbye::ShuttingDown => self.shut_down(),
+            Goodbye::NoLogin | Goodbye::Idle => self.hang_up(),
+        }
+    }
+
+    fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
+        Self::abort_login(self, how)
     }
 }
 
-/// What comes after a cleartext session.
-enum After {
-    StartTls(Conversation<Server<Clear>>),
-    /// A login in the clear, under a window.
-    Permitted(Box<Conversation<Server<Legacy>>>),
-}
-
-/// How the conversation with a machine ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// TLS is next.
-    StartTls,
-    /// Over; say goodbye to the transport.
-    Over,
-    /// The peer is gone.
-    Lost,
+impl ClearMachine for Server<Clear> {
+    fn request(event: &Event) -> ClearRequest {
+        match event {
+            Event::StartTls => ClearRequest::StartTls,
+            Event::NeedPermit => ClearRequest::Permit,
+            _ => ClearRequest::Nothing,
+        }
+    }
 }
 
 /// A message on its way to the client.
@@ -100,87 +99,46 @@ struct Sending {
     sent: u64,
 }
 
-/// One session on one channel.
-struct Session<'a> {
-    cx: &'a Arc<Context>,
-    shutdown: &'a Shutdown,
-    /// When it is ended, until it has logged in.
-    log_in_by: Option<Instant>,
-    listener: &'a ListenerInfo,
-    logins: SessionLogins,
+/// What a session is beside what all sessions are.
+struct Pop3<'s> {
+    session: &'s mut Session,
     maildrop: Option<OpenMaildrop>,
     sending: Option<Sending>,
 }
 
-impl<'a> Session<'a> {
-    fn new(
-        cx: &'a Arc<Context>,
-        listener: &'a ListenerInfo,
-        shutdown: &'a Shutdown,
-        log_in_by: Instant,
-    ) -> Self {
+impl<'s> Pop3<'s> {
+    fn new(session: &'s mut Session) -> Self {
         Self {
-            cx,
-            shutdown,
-            log_in_by: Some(log_in_by),
-            listener,
-            logins: SessionLogins::default(),
+            session,
             maildrop: None,
             sending: None,
         }
     }
 
-    /// The session in the clear, to its end or to what comes after it.
-    async fn run_clear(&mut self, mut clear: Conversation<Server<Clear>>) -> Option<After> {
-        let mut told = Told::NotYet;
-        let end = loop {
-            match self.next(&mut clear, &mut told).await {
-                Ok(Some(Event::StartTls)) => return Some(After::StartTls(clear)),
-                Ok(Some(Event::NeedPermit)) => {
-                    let window = self
-                        .cx
-                        .legacy_window(clear.connection().peer_addr().ip())
-                        .await;
-                    match clear.permit_login(window) {
-                        Ok(legacy) => return Some(After::Permitted(Box::new(legacy))),
-                        Err(refused) => clear = refused,
-                    }
-                }
-                Ok(_) => {
-                    tracing::error!("a cleartext POP3 session came to a login");
-                    break End::Over;
-                }
-                Err(end) => break end,
-            }
-        };
-        if end == End::Over {
-            clear.close().await;
-        }
-        None
-    }
-
-    async fn run<C: LoginChannel>(&mut self, conversation: &mut Conversation<Server<C>>) -> End {
-        let mut told = Told::NotYet;
-        loop {
-            match self.next(conversation, &mut told).await {
-                Ok(Some(Event::StartTls)) => return End::StartTls,
-                Ok(Some(Event::NeedPermit)) => {
+    /// Runs a conversation to its end; hands it back where TLS comes next.
+    async fn run<C: LoginChannel>(
+        mut self,
+        mut conversation: Conversation<Server<C>>,
+    ) -> Option<Conversation<Server<C>>> {
+        let ended = loop {
+            match self.session.next(&mut conversation).await {
+                Ok(Next::Event(Event::StartTls)) => return Some(conversation),
+                Ok(Next::Event(Event::NeedPermit)) => {
                     let peer = conversation.connection().peer_addr().ip();
-                    let window = self.cx.legacy_window(peer).await;
+                    let window = self.session.cx.legacy_window(peer).await;
                     conversation.machine().permit(window);
                 }
-                Ok(_) if self.lost_maildrop().await => return End::Over,
-                Ok(Some(event)) => self.answer(event, conversation).await,
-                Ok(None) => match self.sending.take() {
+                Ok(_) if self.lost_maildrop().await => break Ended::Over,
+                Ok(Next::Event(event)) => self.answer(event, &mut conversation).await,
+                Ok(Next::Reply) => match self.sending.take() {
                     Some(sending) => self.send_on(sending, conversation.machine()).await,
-                    None => {
-                        tracing::error!("a POP3 session was left without an answer");
-                        return End::Over;
-                    }
+                    None => break unanswered(),
                 },
-                Err(end) => return end,
+                Err(ended) => break ended,
             }
-        }
+        };
+        self.session.end(conversation, ended).await;
+        None
     }
 
     /// Keeps the maildrop for another while. Without it the session ends and removes nothing.
@@ -188,39 +146,6 @@ impl<'a> Session<'a> {
         match &mut self.maildrop {
             Some(maildrop) => !maildrop.keep().await,
             None => false,
-        }
-    }
-
-    /// The next event, `None` where the machine waits for us, or the end of the session.
-    async fn next<C: ChannelState>(
-        &mut self,
-        conversation: &mut Conversation<Server<C>>,
-        told: &mut Told,
-    ) -> Result<Option<Event>, End> {
-        loop {
-            let driven = tokio::select! {
-                biased;
-                () = self.shutdown.requested(), if *told == Told::NotYet => {
-                    conversation.machine().shut_down();
-                    *told = Told::GoingDown;
-                    continue;
-                }
-                () = overdue(self.log_in_by) => {
-                    tracing::info!("the client did not log in in time");
-                    return Err(End::Over);
-                }
-                driven = conversation.drive() => driven,
-            };
-            return match driven {
-                Ok(Driven::Event(event)) => Ok(Some(event)),
-                Ok(Driven::NeedReply) => Ok(None),
-                Ok(Driven::Closed) => Err(End::Over),
-                Ok(Driven::Violation(violation)) => {
-                    note(violation);
-                    Err(End::Over)
-                }
-                Err(error) => Err(lost(&error)),
-            };
         }
     }
 
@@ -233,15 +158,15 @@ impl<'a> Session<'a> {
         let (server, channel) = conversation.split();
         match event {
             Event::OpenMaildrop { .. } => {
-                let Some(account) = self.logins.take_account() else {
+                let Some(account) = self.session.logins.take_account() else {
                     // A machine that says so without an accepted login has a fault; nobody's mail is opened.
                     tracing::error!("a POP3 session came to a mailbox without a login");
                     return server.shut_down();
                 };
-                match OpenMaildrop::open(self.cx, &account).await {
+                match OpenMaildrop::open(&self.session.cx, &account).await {
                     Ok((open, maildrop)) => {
                         self.maildrop = Some(open);
-                        self.log_in_by = None;
+                        self.session.lift_login_deadline();
                         server.open(maildrop);
                     }
                     Err(why) => server.cannot_open(why),
@@ -250,7 +175,7 @@ impl<'a> Session<'a> {
             Event::Retrieve { entry } => self.begin_sending(entry, server).await,
             Event::Update { entries } => {
                 let updated = match &mut self.maildrop {
-                    Some(maildrop) => maildrop.remove(self.cx, &entries).await,
+                    Some(maildrop) => maildrop.remove(&self.session.cx, &entries).await,
                     None => Updated::SomeNotRemoved,
                 };
                 // The next session may come before the client has closed this one.
@@ -258,14 +183,7 @@ impl<'a> Session<'a> {
                 server.updated(updated);
             }
             Event::Login(event) => {
-                let origin = Origin {
-                    listener: self.listener.label(),
-                    remote: address,
-                    channel,
-                    client: None,
-                };
-                let authenticator = &self.cx.authenticator;
-                let answer = authenticator.answer(&mut self.logins, &origin, event).await;
+                let answer = self.session.answer(address, channel, None, event).await;
                 server.answer_login(answer);
             }
             // The loop answers them.
@@ -275,7 +193,7 @@ impl<'a> Session<'a> {
 
     async fn begin_sending<C: LoginChannel>(&mut self, entry: Entry, server: &mut Server<C>) {
         let body = match &self.maildrop {
-            Some(maildrop) => maildrop.body(self.cx, entry).await,
+            Some(maildrop) => maildrop.body(&self.session.cx, entry).await,
             None => None,
         };
         match body {
@@ -304,46 +222,5 @@ impl<'a> Session<'a> {
                 server.message_fails();
             }
         }
-    }
-}
-
-/// Waits until then, or for ever.
-async fn overdue(by: Option<Instant>) {
-    match by {
-        Some(by) => sleep_until(by).await,
-        None => std::future::pending().await,
-    }
-}
-
-/// Whether the client was told that the server is going down.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Told {
-    NotYet,
-    GoingDown,
-}
-
-/// The peer is gone or silent, and nothing is removed (RFC 1939 §6). Who is silent gets no response (RFC 1939 §3),
-/// but close_notify (S3.4-1).
-fn lost(error: &ConnectionError) -> End {
-    match error {
-        ConnectionError::PeerClosed => tracing::debug!("the client left"),
-        ConnectionError::IdleTimedOut(_) => {
-            tracing::info!(%error, "connection closed");
-            return End::Over;
-        }
-        error => {
-            let code = error.code().map(Code::as_str);
-            tracing::info!(code, %error, "connection lost");
-        }
-    }
-    End::Lost
-}
-
-fn note(violation: Violation) {
-    match violation {
-        Violation::Injected(_) => {
-            tracing::warn!(code = %violation.code(), %violation, "connection closed");
-        }
-        _ => tracing::info!(code = %violation.code(), %violation, "connection closed"),
     }
 }

@@ -8,18 +8,19 @@ mod transaction;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::Code;
-use pillarbox_proto::smtp::submission::server::{
-    Config, Event, Limits, LoginsInClear, Server, StartTlsOffer, Violation,
-};
+use pillarbox_policy::LoginAbort;
+use pillarbox_proto::sasl::LoginEvent;
+use pillarbox_proto::smtp::submission::server::{Config, Event, Limits, Server, StartTlsOffer};
 use pillarbox_proto::smtp::{DeliveryReports, Refusal};
-use pillarbox_proto::{ChannelState, Clear, Legacy, LoginChannel, Sealed};
-use pillarbox_transport::{Accepted, ConnectionError, Conversation, Driven};
-use tokio::time::{Instant, sleep_until};
+use pillarbox_proto::{ChannelState, Clear, LoginChannel, Sealed};
+use pillarbox_transport::{Accepted, Conversation};
 
 use self::transaction::{Arrival, Transaction};
-use crate::auth::{Origin, SessionLogins};
-use crate::{Context, ListenerInfo, Shutdown, upgrade};
+use crate::session::{
+    AfterClear, ClearMachine, ClearRequest, Ended, Goodbye, Next, ServerMachine, Session,
+    unanswered,
+};
+use crate::{Context, ListenerInfo, Shutdown};
 
 /// How long a client may stay silent (RFC 5321 §4.5.3.2.7).
 const IDLE: Duration = Duration::from_secs(5 * 60);
@@ -31,47 +32,54 @@ pub async fn serve(
     listener: Arc<ListenerInfo>,
     shutdown: Shutdown,
 ) {
-    let log_in_by = cx.login_deadline();
     let config = Arc::new(config(&cx));
-    let session = || Session::new(&cx, &listener, &shutdown, log_in_by);
+    let mut session = Session::new(cx, listener, shutdown);
     let mut sealed = match connection {
         Accepted::Sealed(connection) => connection,
         Accepted::Clear(mut connection) => {
             connection.set_idle_timeout(IDLE);
-            let logins = match cx.legacy_window(connection.peer_addr().ip()).await {
-                Some(_) => LoginsInClear::Listed,
-                None => LoginsInClear::NotListed,
-            };
-            let clear = connection.start((Arc::clone(&config), logins));
-            let sealed = match session().run_clear(clear).await {
-                Some(After::StartTls(clear)) => upgrade::start_tls(clear, &listener).await,
-                Some(After::Permitted(legacy)) => {
-                    let mut legacy = *legacy;
-                    match session().run(&mut legacy).await {
-                        End::StartTls => upgrade::start_tls(legacy, &listener).await,
-                        End::Over => return legacy.close().await,
-                        End::Lost => return,
+            let logins = session.logins_in_clear(connection.peer_addr()).await;
+            let clear = connection.start::<Server<Clear>>((Arc::clone(&config), logins));
+            let sealed = match session.run_clear(clear).await {
+                Some(AfterClear::Sealed(connection)) => Some(connection),
+                Some(AfterClear::Permitted(legacy)) => {
+                    match Submission::new(&mut session).run(*legacy).await {
+                        Some(legacy) => session.start_tls(legacy).await,
+                        None => None,
                     }
                 }
-                None => return,
+                None => None,
             };
             let Some(sealed) = sealed else { return };
             sealed
         }
     };
     sealed.set_idle_timeout(IDLE);
-    let mut conversation = sealed.start::<Server<Sealed>>(config);
-    match session().run(&mut conversation).await {
-        End::Over | End::StartTls => conversation.close().await,
-        End::Lost => {}
+    let conversation = sealed.start::<Server<Sealed>>(config);
+    Submission::new(&mut session).run(conversation).await;
+}
+
+impl<C: ChannelState> ServerMachine for Server<C> {
+    fn say_goodbye(&mut self, why: Goodbye) {
+        match why {
+            Goodbye::ShuttingDown => self.shut_down(),
+            Goodbye::NoLogin | Goodbye::Idle => self.idle_too_long(),
+        }
+    }
+
+    fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
+        Self::abort_login(self, how)
     }
 }
 
-/// What comes after a cleartext session.
-enum After {
-    StartTls(Conversation<Server<Clear>>),
-    /// A login in the clear, under a window.
-    Permitted(Box<Conversation<Server<Legacy>>>),
+impl ClearMachine for Server<Clear> {
+    fn request(event: &Event) -> ClearRequest {
+        match event {
+            Event::StartTls => ClearRequest::StartTls,
+            Event::NeedPermit => ClearRequest::Permit,
+            _ => ClearRequest::Nothing,
+        }
+    }
 }
 
 fn config(cx: &Context) -> Config {
@@ -88,149 +96,43 @@ fn config(cx: &Context) -> Config {
     }
 }
 
-/// How the conversation with a machine ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    /// TLS is next.
-    StartTls,
-    /// Over; say goodbye to the transport.
-    Over,
-    /// The peer is gone.
-    Lost,
-}
-
-/// One session on one channel.
-struct Session<'a> {
-    cx: &'a Arc<Context>,
-    shutdown: &'a Shutdown,
-    log_in_by: Instant,
-    listener: &'a ListenerInfo,
-    logins: SessionLogins,
+/// What a session is beside what all sessions are.
+struct Submission<'s> {
+    session: &'s mut Session,
     transaction: Option<Transaction>,
 }
 
-impl<'a> Session<'a> {
-    fn new(
-        cx: &'a Arc<Context>,
-        listener: &'a ListenerInfo,
-        shutdown: &'a Shutdown,
-        log_in_by: Instant,
-    ) -> Self {
+impl<'s> Submission<'s> {
+    fn new(session: &'s mut Session) -> Self {
         Self {
-            cx,
-            shutdown,
-            log_in_by,
-            listener,
-            logins: SessionLogins::default(),
+            session,
             transaction: None,
         }
     }
 
-    /// The session in the clear, to its end or to what comes after it.
-    async fn run_clear(&mut self, mut clear: Conversation<Server<Clear>>) -> Option<After> {
-        let mut goodbye = Goodbye::NotSaid;
-        let end = loop {
-            match self.next(&mut clear, &mut goodbye).await {
-                Ok(Event::StartTls) => return Some(After::StartTls(clear)),
-                Ok(Event::NeedPermit) => {
-                    let peer = clear.connection().peer_addr().ip();
-                    let window = self.cx.legacy_window(peer).await;
-                    match clear.permit_login(window) {
-                        Ok(legacy) => return Some(After::Permitted(Box::new(legacy))),
-                        Err(refused) => clear = refused,
-                    }
-                }
-                Ok(Event::TransactionAbandoned) => {}
-                Ok(_) => {
-                    tracing::error!("a cleartext submission session came to a login");
-                    break End::Over;
-                }
-                Err(end) => break end,
-            }
-        };
-        if end == End::Over {
-            clear.close().await;
-        }
-        None
-    }
-
-    async fn run<C: LoginChannel>(&mut self, conversation: &mut Conversation<Server<C>>) -> End {
-        let mut goodbye = Goodbye::NotSaid;
-        loop {
-            match self.next(conversation, &mut goodbye).await {
-                Ok(Event::StartTls) => return End::StartTls,
-                Ok(Event::NeedPermit) => {
+    /// Runs a conversation to its end; hands it back where TLS comes next.
+    async fn run<C: LoginChannel>(
+        mut self,
+        mut conversation: Conversation<Server<C>>,
+    ) -> Option<Conversation<Server<C>>> {
+        let ended = loop {
+            match self.session.next(&mut conversation).await {
+                Ok(Next::Event(Event::StartTls)) => return Some(conversation),
+                Ok(Next::Event(Event::NeedPermit)) => {
                     let peer = conversation.connection().peer_addr().ip();
-                    let window = self.cx.legacy_window(peer).await;
+                    let window = self.session.cx.legacy_window(peer).await;
                     conversation.machine().permit(window);
                 }
-                Ok(event) => self.answer(event, conversation).await,
-                Err(end) => return end,
+                Ok(Next::Event(event)) => self.answer(event, &mut conversation).await,
+                Ok(Next::Reply) => break unanswered(),
+                Err(ended) => break ended,
             }
+        };
+        if let (Ended::Lost(_), Some(_)) = (&ended, self.transaction.take()) {
+            tracing::info!("a message that was on its way is thrown away");
         }
-    }
-
-    /// The next event, or the end of the session.
-    async fn next<C: ChannelState>(
-        &mut self,
-        conversation: &mut Conversation<Server<C>>,
-        goodbye: &mut Goodbye,
-    ) -> Result<Event, End> {
-        loop {
-            let driven = tokio::select! {
-                biased;
-                () = self.shutdown.requested(), if *goodbye == Goodbye::NotSaid => {
-                    conversation.machine().shut_down();
-                    *goodbye = Goodbye::Said;
-                    continue;
-                }
-                () = sleep_until(self.log_in_by), if self.may_be_overdue(*goodbye) => {
-                    tracing::info!("the client did not log in in time");
-                    conversation.machine().idle_too_long();
-                    *goodbye = Goodbye::Said;
-                    continue;
-                }
-                driven = conversation.drive() => driven,
-            };
-            match driven {
-                Ok(Driven::Event(event)) => return Ok(event),
-                // Every event is answered before the machine is driven again.
-                Ok(Driven::NeedReply) => {
-                    tracing::error!("a submission session was left without an answer");
-                    return Err(End::Over);
-                }
-                Ok(Driven::Closed) => return Err(End::Over),
-                Ok(Driven::Violation(violation)) => {
-                    note(violation);
-                    return Err(End::Over);
-                }
-                Err(ConnectionError::IdleTimedOut(_)) if *goodbye == Goodbye::NotSaid => {
-                    conversation.machine().idle_too_long();
-                    *goodbye = Goodbye::Said;
-                }
-                Err(error) => {
-                    self.lost(&error);
-                    return Err(End::Lost);
-                }
-            }
-        }
-    }
-
-    /// Whether the client still has to log in.
-    fn may_be_overdue(&self, goodbye: Goodbye) -> bool {
-        goodbye == Goodbye::NotSaid && self.logins.account().is_none()
-    }
-
-    /// The peer is gone. A message that was on its way is thrown away (C19, S3.4-1).
-    fn lost(&mut self, error: &ConnectionError) {
-        let code = error.code().map(Code::as_str);
-        match (error, self.transaction.take()) {
-            (ConnectionError::PeerClosed, None) => tracing::debug!("the client left"),
-            (error, None) => tracing::info!(code, %error, "connection lost"),
-            (error, Some(_)) => {
-                tracing::info!(code, %error, "connection lost in a transaction; its message is thrown away");
-            }
-        }
+        self.session.end(conversation, ended).await;
+        None
     }
 
     async fn answer<C: LoginChannel>(
@@ -242,7 +144,7 @@ impl<'a> Session<'a> {
         let (server, channel) = conversation.split();
         match event {
             Event::Sender(mail) => {
-                let verdict = match self.logins.account() {
+                let verdict = match self.session.logins.account() {
                     Some(account) => Transaction::begin(mail, account),
                     None => Err(Refusal::LocalError),
                 };
@@ -251,7 +153,7 @@ impl<'a> Session<'a> {
             }
             Event::Recipient(rcpt) => {
                 let verdict = match &mut self.transaction {
-                    Some(transaction) => transaction.add(rcpt, self.cx).await,
+                    Some(transaction) => transaction.add(rcpt, &self.session.cx).await,
                     None => Err(Refusal::LocalError),
                 };
                 settle(server, verdict);
@@ -264,7 +166,9 @@ impl<'a> Session<'a> {
                     channel,
                 };
                 let verdict = match &mut self.transaction {
-                    Some(transaction) => transaction.begin_content(self.cx, &arrival).await,
+                    Some(transaction) => {
+                        transaction.begin_content(&self.session.cx, &arrival).await
+                    }
                     None => Err(Refusal::LocalError),
                 };
                 if verdict.is_err() {
@@ -289,14 +193,13 @@ impl<'a> Session<'a> {
             Event::TransactionAbandoned => self.transaction = None,
             Event::Login(event) => {
                 let client = server.client_name().map(ToString::to_string);
-                let origin = Origin {
-                    listener: self.listener.label(),
-                    remote,
-                    channel,
-                    client: client.as_deref(),
-                };
-                let authenticator = &self.cx.authenticator;
-                let answer = authenticator.answer(&mut self.logins, &origin, event).await;
+                let session = &mut self.session;
+                let answer = session
+                    .answer(remote, channel, client.as_deref(), event)
+                    .await;
+                if session.logins.account().is_some() {
+                    session.lift_login_deadline();
+                }
                 server.answer_login(answer);
             }
             // The loop answers it; there is no other.
@@ -305,24 +208,9 @@ impl<'a> Session<'a> {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Goodbye {
-    NotSaid,
-    Said,
-}
-
 fn settle<C: LoginChannel>(server: &mut Server<C>, verdict: Result<(), Refusal>) {
     match verdict {
         Ok(()) => server.accept(),
         Err(refusal) => server.refuse(refusal),
-    }
-}
-
-fn note(violation: Violation) {
-    match violation {
-        Violation::Injected(_) => {
-            tracing::warn!(code = %violation.code(), %violation, "connection closed");
-        }
-        _ => tracing::info!(code = %violation.code(), %violation, "connection closed"),
     }
 }

@@ -12,6 +12,7 @@ mod authentication;
 mod goodbyes;
 mod house;
 mod imap;
+mod logins;
 mod pop3;
 mod strangers;
 mod submission;

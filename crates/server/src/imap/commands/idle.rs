@@ -6,9 +6,9 @@ use pillarbox_proto::imap::server::{Completion, Event};
 use pillarbox_store::Wake;
 use pillarbox_transport::Driven;
 
-use crate::imap::note;
 use crate::imap::session::{Ended, Selected, Session};
 use crate::imap::view::Expunges;
+use crate::session::{ServerConversation, log_violation};
 
 /// What ended a wait.
 enum Woken {
@@ -24,7 +24,7 @@ impl Session {
             let woken = tokio::select! {
                 driven = self.conversation.drive() => Woken::Client(driven?),
                 wake = next_wake(&mut self.selected) => Woken::Store(wake),
-                () = self.shutdown.requested() => Woken::Shutdown,
+                () = self.common.shutdown.requested() => Woken::Shutdown,
             };
             match woken {
                 Woken::Client(Driven::Event(_)) => {
@@ -33,8 +33,8 @@ impl Session {
                     return Ok(());
                 }
                 Woken::Client(Driven::Violation(violation)) => {
-                    note(&violation);
-                    return Err(Ended::Over);
+                    log_violation(&violation);
+                    return Err(Ended::Violated);
                 }
                 Woken::Client(Driven::Closed | Driven::NeedReply) => return Err(Ended::Over),
                 Woken::Store(Some(wake)) => {

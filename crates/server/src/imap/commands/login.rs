@@ -2,21 +2,17 @@
 
 use pillarbox_proto::sasl::LoginEvent;
 
-use crate::auth::Origin;
 use crate::imap::AUTOLOGOUT;
 use crate::imap::session::{Ended, Session};
+use crate::session::ServerConversation;
 
 impl Session {
     pub(in crate::imap) async fn login(&mut self, event: LoginEvent) -> Result<(), Ended> {
-        let origin = Origin {
-            listener: self.listener.label(),
-            remote: self.conversation.peer_addr(),
-            channel: self.conversation.channel(),
-            client: self.client.as_deref(),
-        };
-        let authenticator = &self.context.authenticator;
-        let answer = authenticator.answer(&mut self.logins, &origin, event).await;
-        if self.logins.account().is_some() {
+        let (remote, channel) = (self.conversation.peer_addr(), self.conversation.channel());
+        let client = self.client.as_deref();
+        let answer = self.common.answer(remote, channel, client, event).await;
+        if self.common.logins.account().is_some() {
+            self.common.lift_login_deadline();
             self.conversation.set_idle_timeout(AUTOLOGOUT);
         }
         self.dialogue().answer_login(answer);

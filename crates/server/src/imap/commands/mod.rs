@@ -23,6 +23,7 @@ use pillarbox_proto::imap::server::{Access, Completion, Event, Naming};
 
 use super::session::{Ended, INTERNAL, Session};
 use super::view::Expunges;
+use crate::session::ServerConversation;
 
 impl Session {
     /// Carries out what the machine asks for.

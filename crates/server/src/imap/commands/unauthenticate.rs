@@ -9,7 +9,7 @@ impl Session {
     /// says it is stay.
     pub(in crate::imap) fn unauthenticate(&mut self) -> Completion {
         tracing::info!("logged out; the connection stays for another login");
-        self.not_logged_in(self.context.login_deadline());
+        self.not_logged_in();
         Completion::DONE
     }
 }

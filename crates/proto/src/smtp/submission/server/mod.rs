@@ -166,12 +166,6 @@ impl<C: LoginChannel> Server<C> {
         self.core.answer_login(answer);
     }
 
-    /// The conversation is over: the attempt to log in that is under way, if there is one, ended so. To be put on
-    /// record.
-    pub fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
-        self.core.logins.authentication()?.abort(how)
-    }
-
     /// Accepts the sender, the recipient, the beginning or the end of content that the last event told of.
     pub fn accept(&mut self) {
         self.core.accept();
@@ -190,6 +184,12 @@ impl<C: LoginChannel> Server<C> {
 }
 
 impl<C: ChannelState> Server<C> {
+    /// The conversation is over: the attempt to log in that is under way, if there is one, ended so. To be put on
+    /// record.
+    pub fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
+        self.core.logins.authentication()?.abort(how)
+    }
+
     /// Says 421 and ends: the server goes down.
     pub fn shut_down(&mut self) {
         self.core.shut_down();
