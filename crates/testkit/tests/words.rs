@@ -28,7 +28,6 @@ const STILL: &[&str] = &[
     "crates/proto/tests/pop3/owner.rs: Owner",
     "crates/proto/tests/smtp/machines.rs: Owner",
     "crates/server/src/admin/operator.rs: Owner",
-    "crates/server/src/pop3/mod.rs: Told",
     "crates/store/src/embedded/plan.rs: Making",
     "crates/testkit/src/transcript.rs: Said",
     "fuzz/fuzz_targets/imap_server_sealed.rs: Owner",
