@@ -26,7 +26,7 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::Output;
 
-/// Zeroes whatever is freed, also by libraries that know nothing of secrets (docs/decisions/005-what-zeroing-covers.md).
+/// Zeroes whatever is freed, also by libraries that know nothing of secrets (docs/decisions/008-what-zeroing-covers.md).
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 

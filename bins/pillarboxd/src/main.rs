@@ -23,7 +23,7 @@ use zeroizing_alloc::ZeroAlloc;
 
 use crate::cli::{Cli, Command};
 
-/// Zeroes whatever is freed, also by libraries that know nothing of secrets (docs/decisions/005-what-zeroing-covers.md).
+/// Zeroes whatever is freed, also by libraries that know nothing of secrets (docs/decisions/008-what-zeroing-covers.md).
 #[global_allocator]
 static ALLOCATOR: ZeroAlloc<System> = ZeroAlloc(System);
 

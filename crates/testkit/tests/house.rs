@@ -554,3 +554,108 @@ fn the_server_knows_traits_and_no_engine() {
         "the engine is chosen in server/src/storage.rs; everybody else takes handles from `Stores`:",
     );
 }
+
+/// Types whose octets may be a password, or what serves in its stead.
+const HOLD_SECRETS: [&str; 14] = [
+    "Secret",
+    "SecretBytes",
+    "Line",
+    "LineBuffer",
+    "Cursor",
+    "Output",
+    "Outgoing",
+    "ScramKeys",
+    "PasswordKeys",
+    "Verifiers",
+    "StoredVerifiers",
+    "Request",
+    "LoginSecret",
+    "Remembered",
+];
+
+/// What a field that holds a password or a key is called.
+const SECRET_FIELDS: [&str; 7] = [
+    "password",
+    "passphrase",
+    "initial",
+    "salted",
+    "client_key",
+    "proof",
+    "secret",
+];
+
+#[test]
+fn secrets_are_zeroed_and_never_printed() {
+    let mut faults = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (path, text) in sources() {
+        let is_product = path.starts_with("crates") || path.starts_with("bins");
+        let is_test = path.ends_with("tests.rs")
+            || path.iter().any(|part| part == "tests" || part == "testkit");
+        if !is_product || is_test {
+            continue;
+        }
+        let mut derives = String::new();
+        for (number, line) in code(&text) {
+            let line = line.trim();
+            if line == "#[cfg(test)]" {
+                break;
+            }
+            let words: Vec<&str> = line
+                .split(|c: char| !(c.is_alphanumeric() || c == '_'))
+                .collect();
+            if line.starts_with("#[derive(") {
+                derives = line.to_owned();
+            } else if let Some(at) = words
+                .iter()
+                .position(|word| ["struct", "enum"].contains(word))
+                && let Some(name) = words.get(at + 1)
+            {
+                if let Some(name) = HOLD_SECRETS.iter().find(|held| *held == name) {
+                    let _known = seen.insert(*name);
+                    if derives.contains("Debug") {
+                        faults.push(format!("{}:{number}: {name} prints itself", path.display()));
+                    }
+                }
+                derives.clear();
+            }
+            let field = line
+                .trim_start_matches("pub ")
+                .trim_start_matches("pub(super) ");
+            if let Some((name, kind)) = field.split_once(": ")
+                && SECRET_FIELDS.contains(&name)
+            {
+                let kind = kind.trim_start_matches("Option<");
+                if ["String", "Vec<u8>", "[u8;", "Box<[u8]>"]
+                    .iter()
+                    .any(|plain| kind.starts_with(plain))
+                {
+                    faults.push(format!("{}:{number}: {line}", path.display()));
+                }
+            }
+        }
+    }
+    for name in HOLD_SECRETS {
+        if !seen.contains(name) {
+            faults.push(format!(
+                "{name} is no more: take it off the list of this test"
+            ));
+        }
+    }
+    for program in ["pillarbox", "pillarboxd"] {
+        let main =
+            std::fs::read_to_string(root().join(format!("bins/{program}/src/main.rs"))).unwrap();
+        for needed in [
+            "#[global_allocator]\nstatic ALLOCATOR: ZeroAlloc<System>",
+            "forbid_core_dumps()",
+        ] {
+            if !main.contains(needed) {
+                faults.push(format!("{program} has no {needed}"));
+            }
+        }
+    }
+    assert_none(
+        &faults,
+        "hold it in pillarbox_policy::Secret or SecretBytes, or in zeroize::Zeroizing, and write a Debug that shows none of it:",
+    );
+}
