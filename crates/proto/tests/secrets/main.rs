@@ -13,8 +13,8 @@ mod memory;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pillarbox_policy::{AccountLevel, Credentials, Secret};
-use pillarbox_proto::sasl::{Nonce, coding};
+use pillarbox_policy::{AccountLevel, Credentials, LoginRefusal, Secret};
+use pillarbox_proto::sasl::{LoginAnswer, LoginEvent, LoginQuestion, Nonce, coding};
 use pillarbox_proto::{Clear, Machine, Sealed, Start, Step, imap, pop3, smtp};
 use pillarbox_testkit::facts;
 use zeroize::Zeroizing;
@@ -72,6 +72,17 @@ fn feed<M: Machine>(
     }
 }
 
+/// Lets nobody in.
+fn refused(login: LoginEvent) -> LoginAnswer {
+    match login.question {
+        LoginQuestion::Nonce => LoginAnswer::Nonce(Nonce::from_random([1; Nonce::RANDOM])),
+        LoginQuestion::Ended { .. } => LoginAnswer::Recorded,
+        LoginQuestion::Password { .. }
+        | LoginQuestion::ScramKeys { .. }
+        | LoginQuestion::Proof { .. } => LoginAnswer::Refuse(LoginRefusal::Credentials),
+    }
+}
+
 /// Lets a machine have each conversation in pieces of several lengths, and looks for what is left.
 fn nothing_is_left<M: Machine>(
     start: impl Fn() -> M,
@@ -112,7 +123,7 @@ fn what_is_there_is_found() {
 #[test]
 fn imap_server() {
     let _alone = alone();
-    use imap::server::{Event, Limits, Login, Server};
+    use imap::server::{Event, Limits, Server};
     let conversations: &[(&str, Lines)] = &[
         ("LOGIN", |pw| vec![line("t LOGIN a \"", pw, "\"\r\n")]),
         ("LOGIN with escapes", |pw| {

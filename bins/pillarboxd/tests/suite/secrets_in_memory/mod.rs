@@ -258,13 +258,14 @@ const ODDITIES: [Oddity; 11] = [
         let message = plain("a@example.org", password);
         session.command(&format!("{authenticate} CRAM-MD5 {message}"));
     }),
-    ("before the client gives up", |_, session, password| {
-        let authenticate = session.authenticate();
-        session.command(&format!("{authenticate} LOGIN"));
-        // The password where the login belongs, as people do.
-        session.answer(&STANDARD.encode(password));
-        session.answer("*");
-    }),
+    (
+        "behind the asterisk that gives up",
+        |_, session, password| {
+            let authenticate = session.authenticate();
+            session.command(&format!("{authenticate} PLAIN"));
+            session.answer(&format!("*{}", plain("a@example.org", password)));
+        },
+    ),
     ("with a bare line feed", |_, session, password| {
         let command = session.written(&format!("LOGIN a {password}"));
         session.send(command.replace("\r\n", "\n").as_bytes());
