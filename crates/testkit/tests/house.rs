@@ -596,11 +596,9 @@ fn secrets_are_zeroed_and_never_printed() {
             continue;
         }
         let mut derives = String::new();
-        for (number, line) in code(&text) {
+        let product = text.split("#[cfg(test)]\nmod tests {").next();
+        for (number, line) in code(product.unwrap_or_default()) {
             let line = line.trim();
-            if line == "#[cfg(test)]" {
-                break;
-            }
             let words: Vec<&str> = line
                 .split(|c: char| !(c.is_alphanumeric() || c == '_'))
                 .collect();
@@ -611,7 +609,10 @@ fn secrets_are_zeroed_and_never_printed() {
                 .position(|word| ["struct", "enum"].contains(word))
                 && let Some(name) = words.get(at + 1)
             {
-                if let Some(name) = HOLD_SECRETS.iter().find(|held| *held == name) {
+                if let Some(name) = HOLD_SECRETS.iter().find(|held| *held == name)
+                    // Another line: of a message's header.
+                    && !path.ends_with("message/header.rs")
+                {
                     let _known = seen.insert(*name);
                     if derives.contains("Debug") {
                         faults.push(format!("{}:{number}: {name} prints itself", path.display()));
