@@ -574,13 +574,12 @@ const HOLD_SECRETS: [&str; 14] = [
 ];
 
 /// What a field that holds a password or a key is called.
-const SECRET_FIELDS: [&str; 7] = [
+const SECRET_FIELDS: [&str; 6] = [
     "password",
     "passphrase",
     "initial",
     "salted",
     "client_key",
-    "proof",
     "secret",
 ];
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use pillarbox_policy::SecretBytes;
 
-use super::keys::{KEY, Key};
+use super::keys::KEY;
 use crate::sasl::coding;
 
 /// The longest nonce, in octets, that is taken from a peer.
@@ -116,7 +116,7 @@ pub(super) struct ClientFinal<'a> {
     /// Decoded `c=`: the header and the binding's data.
     pub(super) binding: SecretBytes,
     pub(super) nonce: &'a str,
-    pub(super) proof: Key,
+    pub(super) proof: [u8; KEY],
     /// `client-final-message-without-proof`, which is signed.
     pub(super) without_proof: &'a str,
 }
@@ -132,7 +132,7 @@ impl<'a> ClientFinal<'a> {
         Ok(Self {
             binding,
             nonce,
-            proof: Key::new(proof.as_slice().try_into().map_err(|_| Malformed)?),
+            proof: proof.as_slice().try_into().map_err(|_| Malformed)?,
             without_proof,
         })
     }
