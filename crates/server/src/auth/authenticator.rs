@@ -1,7 +1,7 @@
 //! [`Authenticator`]: asks the ladder, checks the proof, puts the attempt on record, answers.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pillarbox_policy::{
@@ -13,6 +13,7 @@ use pillarbox_proto::sasl::{
 };
 use pillarbox_store::{Account, Accounts, LadderMove, Logins, StoreError, Stores};
 use pillarbox_transport::random;
+use tokio::time::Instant;
 
 use super::handle::AccountHandle;
 use super::hashing::{HashingPool, Verdict};
@@ -181,7 +182,7 @@ impl Authenticator {
         };
         if !self
             .throttle
-            .admits(login, origin.remote.ip(), Instant::now())
+            .admits(login, origin.remote.ip(), Instant::now().into_std())
         {
             return refused(LoginRefusal::TooManyFailures);
         }
@@ -239,10 +240,14 @@ impl Authenticator {
         };
         let stored = &account.verifiers.argon2id;
         let digest = self.remembered.digest(account.id, stored, &password);
-        if !self.remembered.knows(account.id, digest, Instant::now()) {
+        if !self
+            .remembered
+            .knows(account.id, digest, Instant::now().into_std())
+        {
             match self.pool.verify(password, stored.clone()).await {
                 Ok(Verdict::Right) => {
-                    self.remembered.remember(account.id, digest, Instant::now());
+                    self.remembered
+                        .remember(account.id, digest, Instant::now().into_std());
                 }
                 Ok(Verdict::Wrong) => return Err(LoginRefusal::Credentials),
                 Err(error) => return Err(unavailable(&error)),
@@ -254,7 +259,9 @@ impl Authenticator {
     /// Puts the end of an attempt on record, and its cost on whoever fails.
     async fn conclude(&self, logins: &mut SessionLogins, origin: &Origin<'_>, end: End) {
         let now = clock::now();
-        let begun = logins.begun.take();
+        // What was refused before anything was asked, such as an empty password, begins here: the account is looked up
+        // below, and that must not be heard either.
+        let begun = logins.begun.take().unwrap_or_else(Instant::now);
         let (account, handle) = match (end.outcome, logins.accepted.take()) {
             (LoginOutcome::Succeeded, Some((account, admission))) => {
                 let address = account.address.clone();
@@ -292,7 +299,7 @@ impl Authenticator {
 
     /// Counts a failure, and lets a refusal wait. On a cleartext channel nothing of this depends on why (S4.1-4,
     /// S4.1-5). What the client broke off itself is counted and not waited for.
-    async fn slow_down(&self, origin: &Origin<'_>, end: &End, begun: Option<Instant>) {
+    async fn slow_down(&self, origin: &Origin<'_>, end: &End, begun: Instant) {
         let ours = matches!(
             end.outcome,
             LoginOutcome::Refused(LoginRefusal::TooManyFailures | LoginRefusal::Unavailable)
@@ -300,14 +307,12 @@ impl Authenticator {
         );
         if !ours {
             self.throttle
-                .failed(&end.login, origin.remote.ip(), Instant::now());
+                .failed(&end.login, origin.remote.ip(), Instant::now().into_std());
         }
         let wait = match (origin.channel, end.outcome) {
             (_, LoginOutcome::Aborted(_)) => return,
             (Channel::Sealed(_), _) => FAILURE_DELAY,
-            (Channel::Clear(_), _) => {
-                until_next_pace(begun.map_or(Duration::ZERO, |begun| begun.elapsed()))
-            }
+            (Channel::Clear(_), _) => until_next_pace(begun.elapsed()),
         };
         tokio::time::sleep(wait).await;
     }
