@@ -5,9 +5,6 @@ use std::num::NonZeroU32;
 
 use zeroize::Zeroizing;
 
-use super::flag::MAX_FLAG;
-use super::{SequenceSet, is_flag};
-
 /// What stood in the text was not what the grammar wants there. Never carries the peer's bytes, so it may be
 /// shown and logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -367,45 +364,6 @@ impl<'a> Cursor<'a> {
                 .map(|pattern| Cow::Borrowed(pattern.as_bytes())),
         }
     }
-
-    /// Reads a flag: `\Seen` and the like (any `flag-extension`), or a keyword. `\Recent` is read too; who
-    /// must not have it says so.
-    ///
-    /// # Errors
-    /// No flag of at most [`MAX_FLAG`] octets stands here.
-    pub fn flag(&mut self) -> Result<&'a str, SyntaxError> {
-        let error = self.error("a flag");
-        let start = self.at;
-        self.eat(b'\\');
-        self.atom()?;
-        match self.bytes.get(start..self.at).map(std::str::from_utf8) {
-            Some(Ok(flag)) if flag.len() <= MAX_FLAG && is_flag(flag) => Ok(flag),
-            _ => Err(error),
-        }
-    }
-
-    /// Reads a `flag-list` with its parentheses; it may be empty.
-    ///
-    /// # Errors
-    /// No such list stands here.
-    pub fn flag_list(&mut self) -> Result<Vec<&'a str>, SyntaxError> {
-        let mut flags = Vec::new();
-        if !self.eat_text("()") {
-            self.list("a list of flags in parentheses", usize::MAX, |cursor| {
-                flags.push(cursor.flag()?);
-                Ok(())
-            })?;
-        }
-        Ok(flags)
-    }
-
-    /// Reads a `sequence-set`.
-    ///
-    /// # Errors
-    /// None stands here.
-    pub fn sequence_set(&mut self) -> Result<SequenceSet, SyntaxError> {
-        SequenceSet::read(self)
-    }
 }
 
 #[cfg(test)]
@@ -453,25 +411,5 @@ mod tests {
         assert!(Cursor::new(b"9223372036854775808").number64().is_err());
         assert!(Cursor::new(b"0").nz_number().is_err());
         assert!(Cursor::new(b"01").nz_number().is_err());
-    }
-
-    #[test]
-    fn flags() {
-        assert_eq!(
-            Cursor::new(b"(\\Seen $Forwarded)").flag_list().unwrap(),
-            ["\\Seen", "$Forwarded"]
-        );
-        assert_eq!(Cursor::new(b"()").flag_list().unwrap(), [""; 0]);
-        for bad in [
-            &b"(\\Seen"[..],
-            b"( \\Seen)",
-            b"(\\)",
-            b"(\\Seen  x)",
-            b"\\Seen",
-        ] {
-            assert!(Cursor::new(bad).flag_list().is_err(), "{bad:?}");
-        }
-        assert!(Cursor::new(&[b'x'; MAX_FLAG]).flag().is_ok());
-        assert!(Cursor::new(&[b'x'; MAX_FLAG + 1]).flag().is_err());
     }
 }

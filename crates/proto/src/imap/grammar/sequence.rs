@@ -41,12 +41,22 @@ impl fmt::Display for Bound {
     }
 }
 
+impl Cursor<'_> {
+    /// Reads a `sequence-set`.
+    ///
+    /// # Errors
+    /// None stands here.
+    pub fn sequence_set(&mut self) -> Result<SequenceSet, SyntaxError> {
+        SequenceSet::read(self)
+    }
+}
+
 /// A set of sequence numbers or UIDs as it was written. Never empty when it was read off the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SequenceSet(Vec<(Bound, Bound)>);
 
 impl SequenceSet {
-    pub(super) fn read(cursor: &mut Cursor<'_>) -> Result<Self, SyntaxError> {
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self, SyntaxError> {
         let mut ranges = Vec::new();
         loop {
             let from = Bound::read(cursor)?;

@@ -9,15 +9,17 @@ use crate::channel::End;
 use crate::imap::framing::Frame;
 use crate::imap::grammar::Cursor;
 use crate::sasl::LoginsInClear;
-use crate::{AsksForPermit, Clear, Injected, Legacy, Machine, OnChannel, Start, Step, Upgrade};
+use crate::{Clear, Injected, Legacy, Step};
 
 use super::command::{Reading, When};
 use super::commands::Begun;
 use super::commands::login::PRIVACY_REQUIRED;
+use super::dialogue::Dialogue;
+use super::enabled::Enabled;
 use super::front::{Front, Input};
 use super::reply::Completion;
-use super::state::{Enabled, Phase, StartTls};
-use super::{Dialogue, Limits, OnLoginChannel, Server, Violation};
+use super::state::{Phase, StartTls};
+use super::{Limits, Violation};
 
 /// What a cleartext machine is started with.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +38,7 @@ pub enum ClearEvent {
     /// STARTTLS was granted and nothing followed it: do the handshake.
     StartTls,
     /// LOGIN or AUTHENTICATE came, and nothing of it was looked at. Read the grants now, and answer with the window
-    /// that is open, or [`AsksForPermit::refuse_login`].
+    /// that is open, or [`crate::AsksForPermit::refuse_login`].
     NeedPermit,
 }
 
@@ -50,7 +52,7 @@ enum Next {
 
 const NOT_BEFORE_TLS: Completion = Completion::Bad("Encryption is required before anything else");
 
-/// The conversation of [`Server<Clear>`].
+/// The conversation in the clear.
 pub struct Cleartext {
     channel: Clear,
     front: Front,
@@ -58,71 +60,67 @@ pub struct Cleartext {
     next: Option<Next>,
 }
 
-impl OnChannel for Server<Clear> {
-    type Channel = Clear;
-
-    fn channel(&self) -> &Clear {
-        &self.0.channel
-    }
-}
-
-impl Start for Server<Clear> {
-    type Settings = ClearSettings;
-
-    /// Starts on a cleartext port: greets.
-    fn start(channel: &Clear, settings: ClearSettings) -> Self {
+impl Cleartext {
+    /// Greets.
+    pub(super) fn start(channel: Clear, settings: ClearSettings) -> Self {
         let phase = Phase::Clear(settings.starttls, settings.logins);
         let limits = settings.limits;
         // What is read past counts as a line does.
         let skip = limits.before_login.line as u64;
         let mut front = Front::new(phase, limits, skip);
         front.greet();
-        Self(Cleartext {
-            channel: channel.share(),
+        Self {
+            channel,
             front,
             event: None,
             next: None,
-        })
+        }
     }
-}
 
-impl Upgrade for Server<Clear> {
-    fn nothing_left(&self) -> Result<(), Injected> {
-        End::Server.found(self.0.front.framer.pending())
+    pub(super) fn channel(&self) -> &Clear {
+        &self.channel
     }
-}
 
-impl AsksForPermit for Server<Clear> {
-    type Permitted = Server<Legacy>;
+    pub(super) fn nothing_left(&self) -> Result<(), Injected> {
+        End::Server.found(self.front.framer.pending())
+    }
 
-    /// STARTTLS is not to be had any more (S2).
-    fn permitted(self, channel: Legacy, window: LegacyWindow) -> Server<Legacy> {
-        let mut front = self.0.front;
-        if let Some(Next::Permit(frame)) = self.0.next {
+    pub(super) fn permitted(self, channel: Legacy, window: LegacyWindow) -> Dialogue {
+        let mut front = self.front;
+        if let Some(Next::Permit(frame)) = self.next {
             front.put_back(frame);
         }
-        let dialogue = Dialogue::legacy(channel.share(), window, front);
-        Server(OnLoginChannel { channel, dialogue })
+        Dialogue::legacy(channel, window, front)
     }
 
-    fn refuse_login(&mut self) {
-        match self.0.next.take() {
+    pub(super) fn refuse_login(&mut self) {
+        match self.next.take() {
             Some(Next::Permit(frame)) => {
-                self.0.front.turn_down_frame(frame, PRIVACY_REQUIRED.into())
+                self.front.turn_down_frame(frame, PRIVACY_REQUIRED.into());
             }
-            next => self.0.next = next,
+            next => self.next = next,
         }
     }
-}
 
-impl Server<Clear> {
-    /// Ends the session: `* BYE`, then close.
-    pub fn bye(&mut self, text: &'static str) {
-        self.0.front.bye(text);
+    pub(super) fn bye(&mut self, text: &'static str) {
+        self.front.bye(text);
     }
-}
 
-impl Cleartext {
+    pub(super) fn input(&mut self, bytes: &[u8]) {
+        self.front.framer.push(bytes);
+    }
+
+    pub(super) fn poll(&mut self) -> Step<ClearEvent, Violation> {
+        loop {
+            match self.front.poll(&mut self.event, self.next.is_some()) {
+                Ok(Input::Frame(frame @ (Frame::End | Frame::Literal(_)))) => self.command(frame),
+                // The end of a literal that was skipped.
+                Ok(Input::Frame(_) | Input::TooLong) => {}
+                Err(step) => return step,
+            }
+        }
+    }
+
     fn command(&mut self, frame: Frame) {
         let text = self.front.text();
         if !self.front.take_command(&text) {
@@ -151,6 +149,10 @@ impl Cleartext {
         };
         match begun {
             Ok(Begun::StartTls) => self.starttls(),
+            Ok(Begun::Capability) => {
+                self.front.framer.take_text();
+                self.front.capability();
+            }
             Ok(Begun::Answered(completion)) => {
                 self.front.framer.take_text();
                 self.front.complete(&completion);
@@ -181,29 +183,6 @@ impl Cleartext {
                 self.next = Some(Next::Handshake);
             }
             _ => responses.tagged("NO There is no certificate; tell the operator"),
-        }
-    }
-}
-
-impl Machine for Server<Clear> {
-    type Event = ClearEvent;
-    type Error = Violation;
-
-    fn input(&mut self, bytes: &[u8]) {
-        self.0.front.framer.push(bytes);
-    }
-
-    fn poll(&mut self) -> Step<ClearEvent, Violation> {
-        let Self(this) = self;
-        loop {
-            match this.front.poll(&mut this.event, this.next.is_some()) {
-                Ok(Input::Frame(frame @ (Frame::End | Frame::Literal(_)))) => {
-                    this.command(frame);
-                }
-                // The end of a literal that was skipped.
-                Ok(Input::Frame(_) | Input::TooLong) => {}
-                Err(step) => return step,
-            }
         }
     }
 }

@@ -5,8 +5,9 @@ use pillarbox_policy::AuthPermit;
 use crate::imap::framing::LiteralHeader;
 use crate::imap::grammar::Cursor;
 
+use super::enabled::Enabled;
 use super::reply::{Code, Completion, Refusal};
-use super::state::{Access, Enabled, Phase, StartTls, State};
+use super::state::{Access, Phase, StartTls, State};
 
 /// How a command names messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,11 +12,12 @@ use crate::{Legacy, Sealed, Step};
 use super::command::{Reading, When};
 use super::commands::login::PRIVACY_REQUIRED;
 use super::commands::{self, Begun, Event, SelectedMailbox, idle};
+use super::enabled::Enabled;
 use super::front::{Front, Input};
 use super::output::Output;
 use super::reply::{Code, Completion, Refusal};
 use super::responses::Responses;
-use super::state::{Access, Enabled};
+use super::state::Access;
 use super::{Limits, Violation};
 
 pub(super) use super::state::Phase;
@@ -337,6 +338,8 @@ impl Dialogue {
         match begun {
             Ok(Begun::Answered(completion)) => self.front.complete(&completion),
             Ok(Begun::Login(started)) => self.start_login(&started),
+            Ok(Begun::Capability) => self.front.capability(),
+            // Inside TLS there is none: see its `WHEN`.
             Ok(Begun::StartTls) => {}
             Ok(Begun::Asked(event)) => {
                 self.turn = match event {

@@ -70,6 +70,13 @@ impl Front {
         self.state.responses.untagged(&greeting);
     }
 
+    /// Answers CAPABILITY.
+    pub(super) fn capability(&mut self) {
+        let list = commands::capabilities(&self.state);
+        self.state.responses.untagged(&format!("CAPABILITY {list}"));
+        self.complete(&Completion::DONE);
+    }
+
     /// What to do, where it is not to read what the client says.
     pub(super) fn poll<E>(
         &mut self,

@@ -55,8 +55,10 @@ mod clear;
 mod command;
 mod commands;
 mod dialogue;
+mod enabled;
 mod front;
 mod limits;
+mod login;
 mod output;
 mod reply;
 mod responses;
@@ -66,10 +68,11 @@ pub use clear::{ClearEvent, ClearSettings};
 pub use command::Naming;
 pub use commands::*;
 pub use dialogue::Dialogue;
+pub use enabled::{Enabled, Extension};
 pub use limits::Limits;
 pub use reply::{Code, Completion};
 pub use responses::Responses;
-pub use state::{Access, Enabled, Extension, StartTls};
+pub use state::{Access, StartTls};
 
 use std::ops::{Deref, DerefMut};
 
@@ -78,7 +81,10 @@ use pillarbox_policy::LegacyWindow;
 pub use crate::Violation;
 use crate::channel::private;
 pub use crate::sasl::LoginsInClear;
-use crate::{ChannelState, Clear, LoginChannel, Machine, OnChannel, Sealed, Start, Step};
+use crate::{
+    AsksForPermit, ChannelState, Clear, Injected, Legacy, LoginChannel, Machine, OnChannel, Sealed,
+    Start, Step, Upgrade,
+};
 
 /// A channel a [`Server`] can run over.
 pub trait Over: ChannelState + sealed::Over {}
@@ -121,6 +127,63 @@ impl<C: LoginChannel> OnChannel for Server<C> {
 
     fn channel(&self) -> &C {
         &self.0.channel
+    }
+}
+
+impl OnChannel for Server<Clear> {
+    type Channel = Clear;
+
+    fn channel(&self) -> &Clear {
+        self.0.channel()
+    }
+}
+
+impl Start for Server<Clear> {
+    type Settings = ClearSettings;
+
+    /// Starts on a cleartext port: greets.
+    fn start(channel: &Clear, settings: ClearSettings) -> Self {
+        Self(clear::Cleartext::start(channel.share(), settings))
+    }
+}
+
+impl Upgrade for Server<Clear> {
+    fn nothing_left(&self) -> Result<(), Injected> {
+        self.0.nothing_left()
+    }
+}
+
+impl AsksForPermit for Server<Clear> {
+    type Permitted = Server<Legacy>;
+
+    /// STARTTLS is not to be had any more (S2).
+    fn permitted(self, channel: Legacy, window: LegacyWindow) -> Server<Legacy> {
+        let dialogue = self.0.permitted(channel.share(), window);
+        Server(OnLoginChannel { channel, dialogue })
+    }
+
+    fn refuse_login(&mut self) {
+        self.0.refuse_login();
+    }
+}
+
+impl Server<Clear> {
+    /// Ends the session: `* BYE`, then close.
+    pub fn bye(&mut self, text: &'static str) {
+        self.0.bye(text);
+    }
+}
+
+impl Machine for Server<Clear> {
+    type Event = ClearEvent;
+    type Error = Violation;
+
+    fn input(&mut self, bytes: &[u8]) {
+        self.0.input(bytes);
+    }
+
+    fn poll(&mut self) -> Step<ClearEvent, Violation> {
+        self.0.poll()
     }
 }
 

@@ -1,8 +1,8 @@
 //! [`Responses`]: what is said to the client, on its way out.
 
+use super::enabled::Enabled;
 use super::output::Output;
 use super::reply::{Completion, Refusal};
-use super::state::Enabled;
 
 /// What is said to the client. Each command's file adds the responses that are its own.
 #[derive(Debug, Default)]

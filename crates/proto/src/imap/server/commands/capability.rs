@@ -1,11 +1,10 @@
 //! CAPABILITY (RFC 3501 §6.1.1).
 
 use crate::imap::grammar::Cursor;
-use crate::imap::server::command::{Answered, Command, Reading, When};
-use crate::imap::server::reply::{Completion, Refusal};
-use crate::imap::server::state::State;
+use crate::imap::server::command::{Command, Reading, When};
+use crate::imap::server::reply::Refusal;
 
-/// A CAPABILITY command.
+/// A CAPABILITY command. The answer is made of the table of commands.
 #[derive(Debug)]
 pub(super) struct Capability;
 
@@ -15,13 +14,5 @@ impl Command for Capability {
 
     fn read(_: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
         Ok(Self)
-    }
-}
-
-impl Answered for Capability {
-    fn answer(self, state: &mut State) -> Completion {
-        let list = super::capabilities(state);
-        state.responses.untagged(&format!("CAPABILITY {list}"));
-        Completion::DONE
     }
 }

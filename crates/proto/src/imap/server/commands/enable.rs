@@ -2,8 +2,9 @@
 
 use crate::imap::grammar::Cursor;
 use crate::imap::server::command::{Answered, Capabilities, Command, Reading, When};
+use crate::imap::server::enabled::Extension;
 use crate::imap::server::reply::{Completion, Refusal};
-use crate::imap::server::state::{Extension, State};
+use crate::imap::server::state::State;
 
 /// An ENABLE command, of whose names only those count that are known here.
 #[derive(Debug)]

@@ -4,10 +4,11 @@ use std::fmt::Write as _;
 
 use crate::imap::grammar::{Cursor, DateTime, SequenceSet, SyntaxError, put_astring};
 use crate::imap::server::command::{Asked, Command, Forms, Naming, Reading, When};
+use crate::imap::server::enabled::Extension;
 use crate::imap::server::output::Output;
 use crate::imap::server::reply::{Completion, Refusal};
 use crate::imap::server::responses::Responses;
-use crate::imap::server::state::{Extension, State};
+use crate::imap::server::state::State;
 use crate::message::{self, BodyStructure, Envelope};
 
 use super::structure::{self, Form};

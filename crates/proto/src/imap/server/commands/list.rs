@@ -3,9 +3,10 @@
 
 use crate::imap::grammar::{Cursor, SyntaxError};
 use crate::imap::server::command::{Asked, Capabilities, Command, Reading, When};
+use crate::imap::server::enabled::Extension;
 use crate::imap::server::reply::{Completion, Refusal};
 use crate::imap::server::responses::Responses;
-use crate::imap::server::state::{Extension, State};
+use crate::imap::server::state::State;
 
 use super::mailbox;
 use super::status::{self, StatusItem};

@@ -102,13 +102,13 @@ macro_rules! commands {
 commands! {
     // Answered by the machine alone.
     machine:
-        capability::Capability,
         logout::Logout,
         enable::Enable,
         namespace::Namespace,
     ;
-    // About the channel and who may speak over it.
+    // About the commands, the channel, and who may speak over it.
     channel:
+        capability::Capability,
         starttls::StartTls,
         login::LoginCommand,
         login::AuthenticateCommand,
@@ -148,12 +148,20 @@ commands! {
 pub(super) enum Begun {
     /// The machine has answered it; this is its end.
     Answered(Completion),
+    /// The capabilities are told.
+    Capability,
     /// The handshake begins, where it can.
     StartTls,
     /// An authentication begins.
     Login(login::Started),
     /// The session answers it.
     Asked(Event),
+}
+
+impl From<capability::Capability> for Begun {
+    fn from(_: capability::Capability) -> Self {
+        Self::Capability
+    }
 }
 
 impl From<starttls::StartTls> for Begun {

@@ -3,9 +3,10 @@
 use crate::imap::grammar::{Cursor, Date, SequenceSet, SyntaxError};
 
 use crate::imap::server::command::{Asked, Capabilities, Command, Forms, Naming, Reading, When};
+use crate::imap::server::enabled::Extension;
 use crate::imap::server::reply::{Code, Completion, Refusal};
 use crate::imap::server::responses::Responses;
-use crate::imap::server::state::{Extension, State};
+use crate::imap::server::state::State;
 
 /// The most keys one SEARCH may have, which bounds what one message costs.
 pub const MAX_KEYS: usize = 256;
@@ -395,7 +396,7 @@ fn extended(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::imap::server::state::Enabled;
+    use crate::imap::server::enabled::Enabled;
 
     fn reading() -> Reading<'static> {
         Reading {

@@ -4,9 +4,10 @@ use std::num::NonZeroU32;
 
 use crate::imap::grammar::{Cursor, SYSTEM_FLAGS};
 use crate::imap::server::command::{Asked, Command, Reading, When};
+use crate::imap::server::enabled::Extension;
 use crate::imap::server::reply::{Completion, Refusal};
 use crate::imap::server::responses::Responses;
-use crate::imap::server::state::{Access, Extension, Phase, State};
+use crate::imap::server::state::{Access, Phase, State};
 
 use super::mailbox;
 

@@ -2,8 +2,9 @@
 
 use crate::imap::grammar::{Cursor, SYSTEM_FLAGS, SequenceSet, SyntaxError};
 use crate::imap::server::command::{Asked, Capabilities, Command, Forms, Naming, Reading, When};
+use crate::imap::server::enabled::Extension;
 use crate::imap::server::reply::{Completion, Refusal};
-use crate::imap::server::state::{Extension, State};
+use crate::imap::server::state::State;
 
 /// How flags change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,8 +2,9 @@
 
 use crate::imap::grammar::Cursor;
 use crate::imap::server::command::{Asked, Capabilities, Command, Reading, When};
+use crate::imap::server::enabled::Enabled;
 use crate::imap::server::reply::{Completion, Refusal};
-use crate::imap::server::state::{Enabled, Phase, State};
+use crate::imap::server::state::{Phase, State};
 
 /// UNAUTHENTICATE: forget the account and the view, expunge nothing, then complete. The machine has forgotten what
 /// was enabled; the next login is one like any other.
