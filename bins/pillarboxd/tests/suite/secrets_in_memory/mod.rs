@@ -104,6 +104,8 @@ impl World {
     fn keep_for_others(&self, session: Session) {
         if session.protocol == Protocol::Pop3 {
             session.quit();
+            // The maildrop is given back just after the goodbye.
+            sleep(MOMENT);
         } else {
             self.keep(session);
         }
