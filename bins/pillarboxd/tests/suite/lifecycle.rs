@@ -67,7 +67,7 @@ fn a_login_over_each_listener_goes_on_record_with_its_tls_facts() {
         assert_eq!(login["login"], ALICE);
         assert_eq!(login["how"], how);
         assert_eq!(login["tls"], "TLSv1.3");
-        assert_eq!(login["cipher_suite"], "TLS_AES_128_GCM_SHA256");
+        assert_eq!(login["cipher_suite"], "TLS_AES_256_GCM_SHA384");
         assert_eq!(login["group"], "x25519");
         assert_eq!(login["sni"], HOST);
         assert_eq!(login["resumed"], false);
@@ -76,7 +76,7 @@ fn a_login_over_each_listener_goes_on_record_with_its_tls_facts() {
     let logged = house.logged("login");
     assert_eq!(logged.len(), listeners.len());
     assert_eq!(logged[0]["tls"], "TLSv1.3");
-    assert_eq!(logged[0]["suite"], "TLS_AES_128_GCM_SHA256");
+    assert_eq!(logged[0]["suite"], "TLS_AES_256_GCM_SHA384");
     assert!(!house.log().contains(PASSWORD));
     assert!(!house.log().contains(PLAIN));
 

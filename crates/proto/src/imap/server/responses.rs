@@ -1,5 +1,7 @@
 //! [`Responses`]: what is said to the client, on its way out.
 
+use zeroize::{Zeroize, Zeroizing};
+
 use super::enabled::Enabled;
 use super::output::Output;
 use super::reply::{Completion, Refusal};
@@ -8,8 +10,9 @@ use super::reply::{Completion, Refusal};
 #[derive(Debug, Default)]
 pub struct Responses {
     out: Output,
-    /// The tag of the command under way.
-    tag: String,
+    /// The tag of the command under way. Zeroed with its end: where a client has lost its place, part of an
+    /// authentication can stand where a tag should.
+    tag: Zeroizing<String>,
     /// The name of the command under way.
     name: &'static str,
     pub(super) enabled: Enabled,
@@ -20,8 +23,7 @@ pub struct Responses {
 impl Responses {
     /// A command begins; without a tag, where none could be read.
     pub(super) fn begin(&mut self, tag: Option<&str>) {
-        self.tag.clear();
-        self.tag.push_str(tag.unwrap_or("*"));
+        self.tag = Zeroizing::new(tag.unwrap_or("*").to_owned());
         self.name = "";
     }
 
@@ -50,11 +52,12 @@ impl Responses {
         self.out.line(text);
     }
 
-    /// Writes a tagged response, without its tag.
+    /// Writes the tagged response that ends the command under way, without its tag.
     pub(super) fn tagged(&mut self, text: &str) {
         self.out.text(&self.tag);
         self.out.text(" ");
         self.out.line(text);
+        self.tag.zeroize();
     }
 
     /// Writes the tagged end of the command under way.
