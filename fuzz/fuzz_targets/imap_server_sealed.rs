@@ -1,7 +1,7 @@
-//! A client inside TLS against the server's machine, with an owner that answers every event.
+//! A client inside TLS against the server's machine, with an caller that answers every event.
 //!
 //! Oracles: no panic; how the client's words are cut into pieces never matters; no event but those of
-//! authentication before the owner has let somebody in; pieces of messages and of output are at most 16 KiB.
+//! authentication before the caller has let somebody in; pieces of messages and of output are at most 16 KiB.
 
 #![no_main]
 
@@ -11,8 +11,8 @@ use libfuzzer_sys::fuzz_target;
 use pillarbox_fuzz::server_facts;
 use pillarbox_policy::{LoginOutcome, LoginRefusal};
 use pillarbox_proto::imap::server::{
-    Code, Completion, Event, FetchItem, Limits, Naming, SearchOutcome,
-    SelectedMailbox, Server, StatusValues, Violation,
+    Code, Completion, Event, FetchItem, Limits, Naming, SearchOutcome, SelectedMailbox, Server,
+    StatusValues, Violation,
 };
 use pillarbox_proto::line::LineError;
 use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Nonce};
@@ -25,12 +25,12 @@ use view::{Update, View};
 
 /// Lets in everybody whose login begins with `a`; has one mailbox with three messages of five octets.
 #[derive(Default)]
-struct Owner {
+struct Caller {
     view: View,
     let_in: bool,
 }
 
-impl Owner {
+impl Caller {
     fn answer(&mut self, dialogue: &mut Server<Sealed>, event: Event) {
         assert!(
             self.let_in || matches!(event, Event::Login(_) | Event::Id(_)),
@@ -169,7 +169,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<Viola
         ..Limits::default()
     };
     let mut dialogue = Server::<Sealed>::start(&Sealed::new(server_facts(None)), limits);
-    let mut owner = Owner::default();
+    let mut caller = Caller::default();
     let mut out = Vec::new();
     for piece in pieces {
         dialogue.input(piece);
@@ -179,7 +179,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, Option<Viola
                     assert!(!bytes.is_empty() && bytes.len() <= 16 * 1024);
                     out.extend_from_slice(&bytes);
                 }
-                Step::Event(event) => owner.answer(&mut dialogue, event),
+                Step::Event(event) => caller.answer(&mut dialogue, event),
                 Step::NeedInput => break,
                 Step::NeedReply => panic!("an event was left unanswered"),
                 Step::Close => return (out, None),

@@ -1,6 +1,6 @@
-//! A client inside TLS, against a toy owner with one account and two messages.
+//! A client inside TLS, against a toy caller with one account and two messages.
 //!
-//! Oracles: no panic; mail is touched only after a login that the owner admitted; every output is bounded; every
+//! Oracles: no panic; mail is touched only after a login that the caller admitted; every output is bounded; every
 //! event is answered and goes on; a violation is final; pieces do not matter.
 
 #![no_main]
@@ -20,12 +20,12 @@ use pillarbox_proto::{Machine, Sealed, Start, Step};
 const MESSAGES: [&[u8]; 2] = [b"A: 1\r\n\r\n.one\r\n", b"bare\n.\nlines"];
 
 #[derive(Default)]
-struct Owner {
+struct Caller {
     admitted: bool,
     opened: bool,
 }
 
-impl Owner {
+impl Caller {
     fn answer(&mut self, server: &mut Server<Sealed>, event: Event) {
         match event {
             Event::StartTls | Event::NeedPermit => panic!("STLS inside TLS"),
@@ -86,7 +86,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
         &Sealed::new(server_facts(Some(binding()))),
         Limits::default(),
     );
-    let mut owner = Owner::default();
+    let mut caller = Caller::default();
     let mut said = Vec::new();
     // At least one look, even where nothing is sent.
     for piece in pieces.chain([&b""[..]]) {
@@ -97,7 +97,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
                     assert!(!bytes.is_empty() && bytes.len() <= MAX_OUTPUT);
                     said.extend_from_slice(&bytes);
                 }
-                Step::Event(event) => owner.answer(&mut server, event),
+                Step::Event(event) => caller.answer(&mut server, event),
                 Step::NeedInput => break,
                 Step::NeedReply => panic!("every event was answered"),
                 Step::Close => return (said, false),
@@ -108,7 +108,7 @@ fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
                 }
             }
         }
-        assert_eq!(server.is_in_transaction(), owner.opened);
+        assert_eq!(server.is_in_transaction(), caller.opened);
     }
     (said, false)
 }

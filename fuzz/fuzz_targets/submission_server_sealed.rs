@@ -1,4 +1,4 @@
-//! A client inside TLS, logged in or not, against an owner that accepts what the first octets say.
+//! A client inside TLS, logged in or not, against an caller that accepts what the first octets say.
 //!
 //! Oracles: no panic; how the client's words are cut into pieces never matters; what is put out is bounded; no
 //! piece of content is over 16 KiB; no sender before a login, no content before a recipient; content that is
@@ -18,9 +18,9 @@ use pillarbox_proto::{Machine, Sealed, Start, Step};
 
 const LIMIT: u64 = 4096;
 
-/// The toy owner, and what it saw.
+/// The toy caller, and what it saw.
 #[derive(Debug, Default, PartialEq)]
-struct Owner {
+struct Caller {
     generous: bool,
     authenticated: bool,
     recipients: usize,
@@ -30,7 +30,7 @@ struct Owner {
     end: Option<Result<(), Violation>>,
 }
 
-impl Owner {
+impl Caller {
     fn verdict(&self, server: &mut Server<Sealed>) -> bool {
         if self.generous {
             server.accept();
@@ -100,16 +100,16 @@ impl Owner {
     }
 }
 
-fn session<'a>(generous: bool, pieces: impl Iterator<Item = &'a [u8]>) -> Owner {
+fn session<'a>(generous: bool, pieces: impl Iterator<Item = &'a [u8]>) -> Caller {
     let mut config = Config::new("mail.example.org");
     config.limits.message = LIMIT;
     let mut server = Server::<Sealed>::start(
         &Sealed::new(server_facts(Some(binding()))),
         Arc::new(config),
     );
-    let mut owner = Owner {
+    let mut caller = Caller {
         generous,
-        ..Owner::default()
+        ..Caller::default()
     };
     // The greeting comes before any piece.
     for piece in std::iter::once(&b""[..]).chain(pieces) {
@@ -118,24 +118,24 @@ fn session<'a>(generous: bool, pieces: impl Iterator<Item = &'a [u8]>) -> Owner 
             match server.poll() {
                 Step::Output(octets) => {
                     assert!(!octets.is_empty() && octets.len() <= 17 * 1024);
-                    owner.said.extend_from_slice(&octets);
+                    caller.said.extend_from_slice(&octets);
                 }
-                Step::Event(event) => owner.answer(&mut server, event),
+                Step::Event(event) => caller.answer(&mut server, event),
                 Step::NeedInput => break,
                 Step::NeedReply => panic!("every event was answered"),
                 Step::Close => {
-                    owner.end = Some(Ok(()));
+                    caller.end = Some(Ok(()));
                     break;
                 }
                 Step::Err(violation) => {
-                    owner.end = Some(Err(violation));
+                    caller.end = Some(Err(violation));
                     break;
                 }
             }
         }
     }
-    owner.content.clear();
-    owner
+    caller.content.clear();
+    caller
 }
 
 fuzz_target!(|data: &[u8]| {

@@ -129,28 +129,28 @@ impl Transcripts {
         };
         for (number, line) in text.lines().enumerate() {
             let at = format!("{name}:{}: {line}", number + 1);
-            let said = Said::read(line, self.side);
-            if !matches!(said, Said::Input(_)) {
+            let entry = Entry::read(line, self.side);
+            if !matches!(entry, Entry::Input(_)) {
                 replay.feed(&at, piece);
             }
-            match said {
-                Said::Input(octets) => replay.input.extend(octets),
-                Said::Output(octets) => replay.compare(&at, &octets),
-                Said::Setting(key, value) => {
+            match entry {
+                Entry::Input(octets) => replay.input.extend(octets),
+                Entry::Output(octets) => replay.compare(&at, &octets),
+                Entry::Setting(key, value) => {
                     settings.settings.push((key.to_owned(), value.to_owned()));
                 }
-                Said::Start(channel) => {
+                Entry::Start(channel) => {
                     replay.finish(&at);
                     channel.clone_into(&mut settings.channel);
                     replay.begin(start(&settings));
                 }
-                Said::StartTls => {
+                Entry::StartTls => {
                     replay.quiet(&at);
                     replay.session(&at).session.start_tls();
                 }
-                Said::End(end) => replay.ends(&at, end),
-                Said::Comment => {}
-                Said::Other(line) => replay.session(&at).session.line(line),
+                Entry::End(end) => replay.ends(&at, end),
+                Entry::Comment => {}
+                Entry::Other(line) => replay.session(&at).session.line(line),
             }
         }
         replay.feed(&format!("{name}, at its end"), piece);
@@ -239,7 +239,7 @@ impl Replay {
 }
 
 /// What a line says.
-enum Said<'a> {
+enum Entry<'a> {
     Input(Vec<u8>),
     Output(Vec<u8>),
     Setting(&'a str, &'a str),
@@ -250,7 +250,7 @@ enum Said<'a> {
     Other(&'a str),
 }
 
-impl<'a> Said<'a> {
+impl<'a> Entry<'a> {
     fn read(line: &'a str, side: Side) -> Self {
         let (inward, outward) = match side {
             Side::Server => ('C', 'S'),

@@ -33,7 +33,7 @@ pub enum LiteralKind {
 /// What the framer found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Frame {
-    /// The text so far ends in a literal's announcement. Nothing more comes until the owner has called
+    /// The text so far ends in a literal's announcement. Nothing more comes until the caller has called
     /// [`Framer::take_inline`], [`Framer::stream`], [`Framer::skip`], [`Framer::refuse`] or
     /// [`Framer::not_a_literal`].
     Literal(LiteralHeader),
@@ -82,7 +82,7 @@ pub enum FrameError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Text,
-    /// A literal was announced and the owner has not decided.
+    /// A literal was announced and the caller has not decided.
     Announced(LiteralHeader),
     Inline(u64),
     Stream(u64),

@@ -62,7 +62,7 @@ pub use login::LoginError;
 /// exchange have their own limit, [`MAX_LINE`].
 pub const MAX_RESPONSE_LINE: usize = 2048;
 
-/// What the owner has to know.
+/// What the caller has to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// In the clear: the server greeted. Go on with [`Client::start_tls`].

@@ -1,7 +1,7 @@
 //! Our IMAP client against our IMAP server, from STARTTLS to LOGOUT: what one writes the other reads.
 
+use crate::caller::{Caller, End, MESSAGE};
 use crate::channels::{clear, seal};
-use crate::owner::{End, MESSAGE, Owner};
 use pillarbox_policy::{AccountLevel, Credentials};
 use pillarbox_proto::imap::client::{
     Access, ClearEvent, Client, ClientCertificate, Done, Event, FlagChange, MailboxName, SearchKey,
@@ -20,7 +20,7 @@ struct Both {
     client: Client<Sealed>,
     dialogue: Server<Sealed>,
     /// Answers the server's events once the login is over.
-    owner: Owner,
+    caller: Caller,
     in_mailboxes: bool,
     events: Vec<Event>,
 }
@@ -59,7 +59,7 @@ impl Both {
     fn server_says(&mut self) -> Vec<u8> {
         let mut said = Vec::new();
         if self.in_mailboxes {
-            let end = self.owner.run(&mut self.dialogue, &mut said);
+            let end = self.caller.run(&mut self.dialogue, &mut said);
             assert!(matches!(end, End::NeedInput | End::Closed));
             return said;
         }
@@ -132,7 +132,7 @@ fn upgraded() -> Both {
     Both {
         client: seal(client, ClientCertificate::NotSent).unwrap(),
         dialogue: seal(server, Limits::default()).unwrap(),
-        owner: Owner::default(),
+        caller: Caller::default(),
         in_mailboxes: false,
         events: Vec::new(),
     }
@@ -238,7 +238,7 @@ fn a_whole_session() {
     let [Event::Done(Done::Appended(Some(uid)))] = events[..] else {
         panic!("{events:?}")
     };
-    // The toy owner answers how many octets it was given.
+    // The toy caller answers how many octets it was given.
     assert_eq!(uid.uid.get(), 40_000);
 
     assert_eq!(both.ask(Client::idle), [Event::Idling, Event::Exists(4)]);

@@ -1,4 +1,4 @@
-//! The IMAP client against scripted servers, honest and evil: what it tells its owner, and what it puts on
+//! The IMAP client against scripted servers, honest and evil: what it tells its caller, and what it puts on
 //! the wire. Every script is heard whole, in threes and byte by byte.
 
 use pillarbox_policy::{AccountLevel, Code, Credentials, PeerProof, Refusal, TlsFacts};

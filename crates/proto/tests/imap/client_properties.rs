@@ -35,7 +35,7 @@ struct Heard {
     end: Option<Result<(), Violation>>,
 }
 
-/// A toy owner: gives one command after the other, whatever the last one came to.
+/// A toy caller: gives one command after the other, whatever the last one came to.
 fn session(pieces: impl Iterator<Item = Vec<u8>>) -> Heard {
     let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ClientCertificate::NotSent);
     let mut heard = Heard::default();

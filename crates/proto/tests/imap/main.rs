@@ -11,12 +11,12 @@
 )]
 
 mod both_ends;
+mod caller;
 #[path = "../channels/mod.rs"]
 mod channels;
 mod client;
 mod client_properties;
 mod oracle;
-mod owner;
 mod server;
 mod transcripts;
 mod view;

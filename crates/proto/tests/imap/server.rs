@@ -1,7 +1,7 @@
 //! The IMAP server's machine from outside: transcripts in every split, limits, and what must never happen.
 
+use crate::caller::{Caller, End};
 use crate::channels::{clear, seal};
-use crate::owner::{End, Owner};
 use pillarbox_proto::channel::End as Side;
 use pillarbox_proto::imap::server::{
     ClearEvent, ClearSettings, Limits, LoginsInClear, Server, StartTls, Violation,
@@ -38,28 +38,28 @@ fn sealed() -> Server<Sealed> {
     let mut dialogue = Server::<Sealed>::start(&Sealed::new(facts()), Limits::default());
     let mut greeting = Vec::new();
     assert_eq!(
-        Owner::default().run(&mut dialogue, &mut greeting),
+        Caller::default().run(&mut dialogue, &mut greeting),
         End::NeedInput
     );
     dialogue
 }
 
-fn said(dialogue: &mut Server<Sealed>, owner: &mut Owner, input: &[u8]) -> (String, End) {
+fn said(dialogue: &mut Server<Sealed>, caller: &mut Caller, input: &[u8]) -> (String, End) {
     dialogue.input(input);
     let mut out = Vec::new();
-    let end = owner.run(dialogue, &mut out);
+    let end = caller.run(dialogue, &mut out);
     (String::from_utf8_lossy(&out).into_owned(), end)
 }
 
-fn logged_in() -> (Server<Sealed>, Owner) {
-    let (mut dialogue, mut owner) = (sealed(), Owner::default());
+fn logged_in() -> (Server<Sealed>, Caller) {
+    let (mut dialogue, mut caller) = (sealed(), Caller::default());
     let (out, _) = said(
         &mut dialogue,
-        &mut owner,
+        &mut caller,
         b"l LOGIN tim \"tanstaaf \\\"x\\\"\"\r\n",
     );
     assert!(out.starts_with("l OK [CAPABILITY "), "{out}");
-    (dialogue, owner)
+    (dialogue, caller)
 }
 
 /// S1: a suffix of every kind and length, in the same segment as STARTTLS.
@@ -117,11 +117,11 @@ fn tls_starts_from_nothing() {
     server.input(b"x FOO\r\nx FOO\r\nx FOO\r\nx FOO\r\na STARTTLS\r\n");
     run_clear(&mut server);
     let mut dialogue = seal::<Server<Sealed>>(server, Limits::default()).unwrap();
-    let mut owner = Owner::default();
+    let mut caller = Caller::default();
     // Four bad commands were counted in the clear; inside TLS there is room for four more.
     let (out, end) = said(
         &mut dialogue,
-        &mut owner,
+        &mut caller,
         b"x FOO\r\nx FOO\r\nx FOO\r\nx FOO\r\nb NOOP\r\n",
     );
     assert_eq!(
@@ -195,7 +195,7 @@ fn an_http_request_ends_the_session_unanswered() {
             run_clear(&mut server),
             (String::new(), Step::Err(Violation::Http))
         );
-        let (out, end) = said(&mut sealed(), &mut Owner::default(), request);
+        let (out, end) = said(&mut sealed(), &mut Caller::default(), request);
         assert_eq!((out.as_str(), end), ("", End::Violation(Violation::Http)));
     }
 }
@@ -219,7 +219,7 @@ fn broken_lines_end_the_session() {
                 Step::Err(Violation::Line(error))
             )
         );
-        let (out, end) = said(&mut sealed(), &mut Owner::default(), input);
+        let (out, end) = said(&mut sealed(), &mut Caller::default(), input);
         assert_eq!(
             (out.as_str(), end),
             (
@@ -240,9 +240,9 @@ fn lines_at_the_limit_and_one_over() {
         line
     };
     let most = Limits::default().before_login.line;
-    let (out, _) = said(&mut sealed(), &mut Owner::default(), &line(most));
+    let (out, _) = said(&mut sealed(), &mut Caller::default(), &line(most));
     assert_eq!(out, "a BAD expected the end of the line\r\n");
-    let (out, _) = said(&mut sealed(), &mut Owner::default(), &line(most + 1));
+    let (out, _) = said(&mut sealed(), &mut Caller::default(), &line(most + 1));
     assert_eq!(out, "* BAD The line is too long\r\n");
 }
 
@@ -250,10 +250,10 @@ fn lines_at_the_limit_and_one_over() {
 fn bad_commands_at_the_limit() {
     let most = Limits::default().session.bad_before_login as usize;
     let mut dialogue = sealed();
-    let mut owner = Owner::default();
-    let (_, end) = said(&mut dialogue, &mut owner, &b"a FOO\r\n".repeat(most - 1));
+    let mut caller = Caller::default();
+    let (_, end) = said(&mut dialogue, &mut caller, &b"a FOO\r\n".repeat(most - 1));
     assert_eq!(end, End::NeedInput);
-    let (out, end) = said(&mut dialogue, &mut owner, b"a FOO\r\n");
+    let (out, end) = said(&mut dialogue, &mut caller, b"a FOO\r\n");
     assert_eq!(
         out,
         "a BAD Unknown command\r\n* BYE Too many bad commands\r\n"
@@ -264,10 +264,10 @@ fn bad_commands_at_the_limit() {
 #[test]
 fn failed_logins_at_the_limit() {
     let most = Limits::default().session.failed_logins as usize;
-    let (mut dialogue, mut owner) = (sealed(), Owner::default());
+    let (mut dialogue, mut caller) = (sealed(), Caller::default());
     let (out, end) = said(
         &mut dialogue,
-        &mut owner,
+        &mut caller,
         &b"a LOGIN tim x\r\n".repeat(most - 1),
     );
     assert_eq!(
@@ -275,7 +275,7 @@ fn failed_logins_at_the_limit() {
         "a NO [AUTHENTICATIONFAILED] Wrong login or password\r\n".repeat(most - 1)
     );
     assert_eq!(end, End::NeedInput);
-    let (_, end) = said(&mut dialogue, &mut owner, b"a LOGIN tim x\r\n");
+    let (_, end) = said(&mut dialogue, &mut caller, b"a LOGIN tim x\r\n");
     assert_eq!(end, End::Violation(Violation::TooManyFailedLogins));
 }
 
@@ -283,7 +283,7 @@ fn failed_logins_at_the_limit() {
 #[test]
 fn nothing_is_echoed_before_login() {
     let input = b"tag1 <script>evil\r\ntag2 LOGIN evil evil\r\ntag3 ID (\"evil\" \"evil\")\r\ntag4 SELECT evil\r\n";
-    let (out, _) = said(&mut sealed(), &mut Owner::default(), input);
+    let (out, _) = said(&mut sealed(), &mut Caller::default(), input);
     assert!(!out.contains("evil") && !out.contains("script"), "{out}");
 }
 
@@ -296,12 +296,12 @@ fn append_streams() {
     };
     let mut dialogue = Server::<Sealed>::start(&Sealed::new(facts()), limits);
     let mut out = Vec::new();
-    let mut owner = Owner::default();
-    owner.run(&mut dialogue, &mut out);
+    let mut caller = Caller::default();
+    caller.run(&mut dialogue, &mut out);
     let size = 100_000_000usize;
     said(
         &mut dialogue,
-        &mut owner,
+        &mut caller,
         b"l LOGIN tim \"tanstaaf \\\"x\\\"\"\r\n",
     );
     let mut pieces = 0;
@@ -332,7 +332,7 @@ fn append_streams() {
 /// R5802-1, R9051-1: inside TLS the mechanisms stand in CAPABILITY, and nothing of the cleartext side does.
 #[test]
 fn mechanisms_are_listed_once_policy_permits() {
-    let (out, _) = said(&mut sealed(), &mut Owner::default(), b"a CAPABILITY\r\n");
+    let (out, _) = said(&mut sealed(), &mut Caller::default(), b"a CAPABILITY\r\n");
     let list = out.lines().next().unwrap();
     assert!(
         list.contains(" AUTH=SCRAM-SHA-256-PLUS AUTH=SCRAM-SHA-256 AUTH=PLAIN AUTH=LOGIN"),
@@ -353,16 +353,16 @@ fn the_examples_of_every_command_are_understood() {
             .iter()
             .any(|name| example.starts_with(name));
         let answer = |size: usize| {
-            let (mut dialogue, mut owner) = match before_login {
-                true => (sealed(), Owner::default()),
+            let (mut dialogue, mut caller) = match before_login {
+                true => (sealed(), Caller::default()),
                 false => logged_in(),
             };
             if !before_login {
-                said(&mut dialogue, &mut owner, b"s SELECT INBOX\r\n");
+                said(&mut dialogue, &mut caller, b"s SELECT INBOX\r\n");
             }
             let mut out = String::new();
             for piece in line.as_bytes().chunks(size) {
-                out.push_str(&said(&mut dialogue, &mut owner, piece).0);
+                out.push_str(&said(&mut dialogue, &mut caller, piece).0);
             }
             out
         };
@@ -427,18 +427,18 @@ proptest! {
     ) {
         let input = words.concat().into_bytes();
         let whole = {
-            let (mut dialogue, mut owner) = logged_in();
-            said(&mut dialogue, &mut owner, &input)
+            let (mut dialogue, mut caller) = logged_in();
+            said(&mut dialogue, &mut caller, &input)
         };
-        let (mut dialogue, mut owner) = logged_in();
+        let (mut dialogue, mut caller) = logged_in();
         let mut out = Vec::new();
-        let mut end = owner.run(&mut dialogue, &mut out);
+        let mut end = caller.run(&mut dialogue, &mut out);
         let mut rest = input.as_slice();
         let mut turn = 0;
         while end == End::NeedInput && !rest.is_empty() {
             let (piece, tail) = rest.split_at(cuts[turn % cuts.len()].min(rest.len()));
             dialogue.input(piece);
-            end = owner.run(&mut dialogue, &mut out);
+            end = caller.run(&mut dialogue, &mut out);
             rest = tail;
             turn += 1;
         }

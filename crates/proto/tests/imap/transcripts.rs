@@ -8,8 +8,8 @@ use pillarbox_proto::{AsksForPermit, Clear, Legacy, Machine, Sealed, Start as _,
 use pillarbox_testkit::facts;
 use pillarbox_testkit::transcript::{Session, Side, Start, Transcripts};
 
+use crate::caller::{Caller, End};
 use crate::channels::{clear, permitted, seal};
-use crate::owner::{End, Owner};
 
 enum State {
     Clear(Server<Clear>),
@@ -23,7 +23,7 @@ struct Served {
     /// None only while it changes.
     state: Option<State>,
     logins: LoginsInClear,
-    owner: Owner,
+    caller: Caller,
     out: Vec<u8>,
     end: Option<String>,
 }
@@ -57,7 +57,7 @@ impl Served {
         let mut served = Self {
             state: Some(state),
             logins,
-            owner: Owner::default(),
+            caller: Caller::default(),
             out: Vec::new(),
             end: None,
         };
@@ -69,11 +69,11 @@ impl Served {
         let (state, end) = match self.state.take().unwrap() {
             State::Clear(server) => self.run_clear(server),
             State::Legacy(mut server) => {
-                let end = self.owner.run(&mut server, &mut self.out);
+                let end = self.caller.run(&mut server, &mut self.out);
                 (State::Legacy(server), end)
             }
             State::Sealed(mut server) => {
-                let end = self.owner.run(&mut server, &mut self.out);
+                let end = self.caller.run(&mut server, &mut self.out);
                 (State::Sealed(server), end)
             }
             State::Upgrading(_) => panic!("STARTTLS comes last before the handshake"),
@@ -98,7 +98,7 @@ impl Served {
                 }
                 Step::Event(ClearEvent::NeedPermit) if self.logins == LoginsInClear::Listed => {
                     let mut server = permitted(server);
-                    let end = self.owner.run(&mut server, &mut self.out);
+                    let end = self.caller.run(&mut server, &mut self.out);
                     return (State::Legacy(server), end);
                 }
                 Step::Event(ClearEvent::NeedPermit) => {
@@ -106,7 +106,7 @@ impl Served {
                     continue;
                 }
                 Step::NeedInput => End::NeedInput,
-                Step::NeedReply => panic!("the owner owes nothing"),
+                Step::NeedReply => panic!("the caller owes nothing"),
                 Step::Close => End::Closed,
                 Step::Err(violation) => End::Violation(violation),
             };

@@ -7,8 +7,8 @@ use pillarbox_proto::line::LineError;
 use pillarbox_proto::pop3::client::{Client, Event, NotNow, Violation};
 use pillarbox_proto::{Clear, Injected, Machine, Sealed, Start, Step, Upgrade};
 
+use crate::caller::facts;
 use crate::channels::{clear, seal};
-use crate::owner::facts;
 
 /// A client on a cleartext port that was greeted and has sent STLS.
 fn stls_sent() -> Client<Clear> {

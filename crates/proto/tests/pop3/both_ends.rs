@@ -9,8 +9,8 @@ use pillarbox_proto::{ChannelState, Clear, Machine, Sealed, Start, Step};
 use pillarbox_testkit::{Sample, corpus};
 use proptest::prelude::*;
 
+use crate::caller::{Caller, LOGIN, PASSWORD, Served, facts, in_the_clear};
 use crate::channels::{clear, seal};
-use crate::owner::{LOGIN, Owner, PASSWORD, Served, facts, in_the_clear};
 
 pub(crate) fn credentials(password: &str) -> Credentials {
     Credentials::new(LOGIN, password.into(), &AccountLevel::default())
@@ -20,7 +20,7 @@ pub(crate) fn credentials(password: &str) -> Credentials {
 pub(crate) fn pump<C: ChannelState, S: Served>(
     client: &mut Client<C>,
     server: &mut S,
-    owner: &mut Owner,
+    caller: &mut Caller,
 ) -> Result<Event, Violation> {
     loop {
         match client.poll() {
@@ -29,7 +29,7 @@ pub(crate) fn pump<C: ChannelState, S: Served>(
             Step::Err(violation) => return Err(violation),
             Step::NeedInput => {
                 let mut out = Vec::new();
-                let stop = owner.run(server, &mut out);
+                let stop = caller.run(server, &mut out);
                 assert!(!out.is_empty(), "nobody has anything to say: {stop:?}");
                 client.input(&out);
             }
@@ -42,13 +42,13 @@ fn nonce() -> Nonce {
     Nonce::from_random([7; Nonce::RANDOM])
 }
 
-fn logged_in(owner: &mut Owner) -> (Client<Sealed>, Server<Sealed>) {
+fn logged_in(caller: &mut Caller) -> (Client<Sealed>, Server<Sealed>) {
     let mut server = Server::<Sealed>::start(&Sealed::new(facts()), Limits::default());
     let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ());
-    assert_eq!(pump(&mut client, &mut server, owner), Ok(Event::Ready));
+    assert_eq!(pump(&mut client, &mut server, caller), Ok(Event::Ready));
     client.log_in(&credentials(PASSWORD), nonce()).unwrap();
     assert!(matches!(
-        pump(&mut client, &mut server, owner),
+        pump(&mut client, &mut server, caller),
         Ok(Event::LoggedIn(_))
     ));
     (client, server)
@@ -56,40 +56,43 @@ fn logged_in(owner: &mut Owner) -> (Client<Sealed>, Server<Sealed>) {
 
 #[test]
 fn stls_then_login_then_mail() {
-    let mut owner = Owner::new();
+    let mut caller = Caller::new();
     let mut server = in_the_clear(Stls::Available, LoginsInClear::NotListed);
     let mut client = Client::<Clear>::start(&clear(), ());
     assert_eq!(
-        pump(&mut client, &mut server, &mut owner),
+        pump(&mut client, &mut server, &mut caller),
         Ok(Event::Greeted)
     );
     client.ask_capabilities().unwrap();
     assert_eq!(
-        pump(&mut client, &mut server, &mut owner),
+        pump(&mut client, &mut server, &mut caller),
         Ok(Event::Capabilities)
     );
     assert!(client.capabilities().has("stls"));
     assert!(!client.capabilities().has("SASL"));
     client.start_tls().unwrap();
     assert_eq!(
-        pump(&mut client, &mut server, &mut owner),
+        pump(&mut client, &mut server, &mut caller),
         Ok(Event::StartTls)
     );
 
     let mut server: Server<Sealed> = seal(server, Limits::default()).unwrap();
     let mut client: Client<Sealed> = seal(client, ()).unwrap();
-    assert_eq!(pump(&mut client, &mut server, &mut owner), Ok(Event::Ready));
+    assert_eq!(
+        pump(&mut client, &mut server, &mut caller),
+        Ok(Event::Ready)
+    );
     assert!(!client.capabilities().has("STLS"));
     client.log_in(&credentials("wrong"), nonce()).unwrap();
-    let Ok(Event::LoginRefused(refused)) = pump(&mut client, &mut server, &mut owner) else {
+    let Ok(Event::LoginRefused(refused)) = pump(&mut client, &mut server, &mut caller) else {
         panic!("a wrong password is refused");
     };
     assert_eq!(refused.code, Some(ResponseCode::Auth));
     // The binding is used up; the user types the password again on a new connection.
-    let (mut client, mut server) = logged_in(&mut owner);
+    let (mut client, mut server) = logged_in(&mut caller);
     client.stat().unwrap();
     assert_eq!(
-        pump(&mut client, &mut server, &mut owner),
+        pump(&mut client, &mut server, &mut caller),
         Ok(Event::Totals {
             messages: 3,
             octets: 48
@@ -111,47 +114,47 @@ fn stls_then_login_then_mail() {
         },
         Event::ListEnds,
     ] {
-        assert_eq!(pump(&mut client, &mut server, &mut owner), Ok(event));
+        assert_eq!(pump(&mut client, &mut server, &mut caller), Ok(event));
     }
     client.unique_ids().unwrap();
     for (message, id) in [(1, "7.1"), (2, "7.4"), (3, "7.9")] {
         let id = id.to_owned();
         assert_eq!(
-            pump(&mut client, &mut server, &mut owner),
+            pump(&mut client, &mut server, &mut caller),
             Ok(Event::UniqueId { message, id })
         );
     }
     assert_eq!(
-        pump(&mut client, &mut server, &mut owner),
+        pump(&mut client, &mut server, &mut caller),
         Ok(Event::ListEnds)
     );
     client.delete(2).unwrap();
-    assert_eq!(pump(&mut client, &mut server, &mut owner), Ok(Event::Done));
+    assert_eq!(pump(&mut client, &mut server, &mut caller), Ok(Event::Done));
     client.retrieve(2).unwrap();
     assert!(matches!(
-        pump(&mut client, &mut server, &mut owner),
+        pump(&mut client, &mut server, &mut caller),
         Ok(Event::Refused(_))
     ));
     client.quit().unwrap();
     assert_eq!(
-        pump(&mut client, &mut server, &mut owner),
+        pump(&mut client, &mut server, &mut caller),
         Ok(Event::Goodbye)
     );
     assert_eq!(client.poll(), Step::Close);
-    assert_eq!(owner.removed, [4]);
+    assert_eq!(caller.removed, [4]);
 }
 
 /// Retrieves message 1.
 fn retrieve(
     client: &mut Client<Sealed>,
     server: &mut Server<Sealed>,
-    owner: &mut Owner,
+    caller: &mut Caller,
 ) -> Vec<u8> {
     client.retrieve(1).unwrap();
-    assert_eq!(pump(client, server, owner), Ok(Event::MessageBegins));
+    assert_eq!(pump(client, server, caller), Ok(Event::MessageBegins));
     let mut message = Vec::new();
     loop {
-        match pump(client, server, owner) {
+        match pump(client, server, caller) {
             Ok(Event::MessagePiece(piece)) => message.extend_from_slice(&piece),
             Ok(Event::MessageEnds) => return message,
             other => panic!("{other:?}"),
@@ -162,13 +165,16 @@ fn retrieve(
 #[test]
 fn weaker_mechanisms_are_used_where_the_channel_cannot_bind() {
     let unbound = || pillarbox_testkit::facts_with(|parts| parts.binding = None);
-    let mut owner = Owner::new();
+    let mut caller = Caller::new();
     let mut server = Server::<Sealed>::start(&Sealed::new(unbound()), Limits::default());
     let mut client = Client::<Sealed>::start(&Sealed::new(unbound()), ());
-    assert_eq!(pump(&mut client, &mut server, &mut owner), Ok(Event::Ready));
+    assert_eq!(
+        pump(&mut client, &mut server, &mut caller),
+        Ok(Event::Ready)
+    );
     client.log_in(&credentials(PASSWORD), nonce()).unwrap();
     assert_eq!(
-        pump(&mut client, &mut server, &mut owner),
+        pump(&mut client, &mut server, &mut caller),
         Ok(Event::LoggedIn(LoggedInBy::Sasl(Mechanism::ScramSha256)))
     );
 }
@@ -179,17 +185,20 @@ fn r5802_2_a_middleman_with_his_own_tls_fails_the_login() {
     let other = pillarbox_testkit::facts_with(|parts| {
         parts.binding = Some(pillarbox_policy::ChannelBinding::tls_exporter([9; 32]));
     });
-    let mut owner = Owner::new();
+    let mut caller = Caller::new();
     let mut server = Server::<Sealed>::start(&Sealed::new(other), Limits::default());
     let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ());
-    assert_eq!(pump(&mut client, &mut server, &mut owner), Ok(Event::Ready));
+    assert_eq!(
+        pump(&mut client, &mut server, &mut caller),
+        Ok(Event::Ready)
+    );
     client.log_in(&credentials(PASSWORD), nonce()).unwrap();
     assert!(matches!(
-        pump(&mut client, &mut server, &mut owner),
+        pump(&mut client, &mut server, &mut caller),
         Ok(Event::LoginRefused(_))
     ));
     let tampering = LoginOutcome::TamperingSuspected(Tampering::ChannelBinding);
-    assert_eq!(owner.outcomes, [tampering]);
+    assert_eq!(caller.outcomes, [tampering]);
     // The binding serves one authentication a connection (R9266-1).
     assert_eq!(
         client.log_in(&credentials(PASSWORD), nonce()),
@@ -200,10 +209,10 @@ fn r5802_2_a_middleman_with_his_own_tls_fails_the_login() {
 #[test]
 fn real_and_broken_mail_comes_back_byte_for_byte() {
     for Sample { name, content } in corpus() {
-        let mut owner = Owner::with_messages(&[(1, &content)]);
-        owner.piece = 4096;
-        let (mut client, mut server) = logged_in(&mut owner);
-        let back = retrieve(&mut client, &mut server, &mut owner);
+        let mut caller = Caller::with_messages(&[(1, &content)]);
+        caller.piece = 4096;
+        let (mut client, mut server) = logged_in(&mut caller);
+        let back = retrieve(&mut client, &mut server, &mut caller);
         let mut expected = content;
         if !expected.is_empty() && !expected.ends_with(b"\r\n") {
             expected.extend_from_slice(b"\r\n");
@@ -238,9 +247,9 @@ proptest! {
         if ends {
             message.extend_from_slice(b"\r\n");
         }
-        let mut owner = Owner::with_messages(&[(1, &message)]);
-        let (mut client, mut server) = logged_in(&mut owner);
-        let back = retrieve(&mut client, &mut server, &mut owner);
+        let mut caller = Caller::with_messages(&[(1, &message)]);
+        let (mut client, mut server) = logged_in(&mut caller);
+        let back = retrieve(&mut client, &mut server, &mut caller);
         if !message.is_empty() && !message.ends_with(b"\r\n") {
             message.extend_from_slice(b"\r\n");
         }

@@ -11,7 +11,7 @@ use pillarbox_proto::{Machine, Sealed, Start, Step};
 use proptest::prelude::*;
 
 use crate::both_ends::credentials;
-use crate::owner::{PASSWORD, facts};
+use crate::caller::{PASSWORD, facts};
 
 type ClientStep = Step<Event, Violation>;
 

@@ -10,9 +10,9 @@
 mod attacks_on_client;
 mod attacks_on_server;
 mod both_ends;
+mod caller;
 #[path = "../channels/mod.rs"]
 mod channels;
 mod client;
-mod owner;
 mod server;
 mod transcripts;

@@ -12,7 +12,7 @@ use pillarbox_proto::{Machine, Sealed, SessionLimits, Start, Step};
 use proptest::prelude::*;
 
 use crate::both_ends::{credentials, pump};
-use crate::owner::{Owner, Stop, facts, feed, in_the_clear};
+use crate::caller::{Caller, Stop, facts, feed, in_the_clear};
 
 fn sealed(limits: Limits) -> Server<Sealed> {
     Server::<Sealed>::start(&Sealed::new(facts()), limits)
@@ -20,7 +20,12 @@ fn sealed(limits: Limits) -> Server<Sealed> {
 
 /// What a fresh session inside TLS answers to this input, and why it stopped.
 fn said(limits: Limits, input: &[u8]) -> (String, Stop) {
-    let (said, stop) = feed(&mut Owner::new(), &mut sealed(limits), input, &[usize::MAX]);
+    let (said, stop) = feed(
+        &mut Caller::new(),
+        &mut sealed(limits),
+        input,
+        &[usize::MAX],
+    );
     let said = said.strip_prefix("+OK Pillarbox ready\r\n").unwrap();
     (said.to_owned(), stop)
 }
@@ -161,11 +166,11 @@ fn commands_before_login_at_the_limit_and_one_over() {
 
 #[test]
 fn a_maildrop_in_use_leaves_the_session_before_login() {
-    let mut owner = Owner::new();
-    owner.in_use = true;
+    let mut caller = Caller::new();
+    caller.in_use = true;
     let input = format!("{LOG_IN}STAT\r\n");
     let (said, stop) = feed(
-        &mut owner,
+        &mut caller,
         &mut sealed(Limits::default()),
         input.as_bytes(),
         &[],
@@ -185,15 +190,15 @@ fn only_quit_removes_messages() {
         ("RSET\r\nQUIT\r\n", vec![]),
         ("NOOP\r\n", vec![]),
     ] {
-        let mut owner = Owner::new();
+        let mut caller = Caller::new();
         let input = format!("{LOG_IN}DELE 3\r\nDELE 1\r\n{end}");
         feed(
-            &mut owner,
+            &mut caller,
             &mut sealed(Limits::default()),
             input.as_bytes(),
             &[],
         );
-        assert_eq!(owner.removed, removed, "{end}");
+        assert_eq!(caller.removed, removed, "{end}");
     }
 }
 
@@ -325,9 +330,9 @@ fn refusals_inside_tls_are_told_apart() {
 
 #[test]
 fn r9266_1_the_binding_serves_one_exchange_a_connection() {
-    let mut owner = Owner::new();
+    let mut caller = Caller::new();
     let input = b"AUTH SCRAM-SHA-256-PLUS\r\n*\r\nAUTH SCRAM-SHA-256-PLUS\r\n";
-    let (said, _) = feed(&mut owner, &mut sealed(Limits::default()), input, &[]);
+    let (said, _) = feed(&mut caller, &mut sealed(Limits::default()), input, &[]);
     assert_eq!(
         said,
         "+OK Pillarbox ready\r\n+ \r\n-ERR cancelled\r\n-ERR connect again to use this mechanism again\r\n"
@@ -338,16 +343,16 @@ fn r9266_1_the_binding_serves_one_exchange_a_connection() {
 fn scram_plus_goes_all_the_way() {
     let mut server = sealed(Limits::default());
     let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ());
-    let mut owner = Owner::new();
+    let mut caller = Caller::new();
     assert_eq!(
-        pump(&mut client, &mut server, &mut owner),
+        pump(&mut client, &mut server, &mut caller),
         Ok(ClientEvent::Ready)
     );
     client
         .log_in(&credentials("open sesame"), Nonce::from_random([7; 18]))
         .unwrap();
     assert_eq!(
-        pump(&mut client, &mut server, &mut owner),
+        pump(&mut client, &mut server, &mut caller),
         Ok(ClientEvent::LoggedIn(LoggedInBy::Sasl(
             Mechanism::ScramSha256Plus
         )))
@@ -381,11 +386,11 @@ fn answers_nobody_asked_for_change_nothing() {
 #[test]
 fn a_large_listing_comes_in_bounded_pieces() {
     let messages: Vec<_> = (1..=5000).map(|uid| (uid, &b"x"[..])).collect();
-    let mut owner = Owner::with_messages(&messages);
+    let mut caller = Caller::with_messages(&messages);
     let input = format!("{LOG_IN}UIDL\r\nLIST\r\n");
-    // `Owner::run` asserts the bound of each output.
+    // `Caller::run` asserts the bound of each output.
     let (said, _) = feed(
-        &mut owner,
+        &mut caller,
         &mut sealed(Limits::default()),
         input.as_bytes(),
         &[usize::MAX],
@@ -418,8 +423,8 @@ fn input() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn splitting_input_changes_nothing(input in input(), pieces in prop::collection::vec(1usize..50, 0..60)) {
-        let whole = feed(&mut Owner::new(), &mut sealed(Limits::default()), &input, &[usize::MAX]);
-        let split = feed(&mut Owner::new(), &mut sealed(Limits::default()), &input, &pieces);
+        let whole = feed(&mut Caller::new(), &mut sealed(Limits::default()), &input, &[usize::MAX]);
+        let split = feed(&mut Caller::new(), &mut sealed(Limits::default()), &input, &pieces);
         // How soon an endless line is given up depends on the pieces.
         if whole.1 != Stop::Violated(Violation::Line(LineError::Endless)) {
             prop_assert_eq!(whole, split);
@@ -428,9 +433,9 @@ proptest! {
 
     #[test]
     fn s4_no_input_in_the_clear_makes_a_credential_event(input in input(), pieces in prop::collection::vec(1usize..50, 0..60)) {
-        let mut owner = Owner::new();
+        let mut caller = Caller::new();
         let mut server = in_the_clear(Stls::Available, LoginsInClear::NotListed);
-        feed(&mut owner, &mut server, &input, &pieces);
-        prop_assert_eq!(owner.credentials_seen, 0);
+        feed(&mut caller, &mut server, &input, &pieces);
+        prop_assert_eq!(caller.credentials_seen, 0);
     }
 }

@@ -5,8 +5,8 @@ use pillarbox_proto::pop3::server::{Limits, LoginsInClear, Server, Stls};
 use pillarbox_proto::{Clear, Machine, Sealed, Start as _};
 use pillarbox_testkit::transcript::{Session, Side, Start, Transcripts};
 
+use crate::caller::{Caller, InWindow, Stop, facts, in_the_clear};
 use crate::channels::seal;
-use crate::owner::{InWindow, Owner, Stop, facts, in_the_clear};
 
 enum State {
     Clear(Server<Clear>),
@@ -17,7 +17,7 @@ enum State {
 struct Served {
     /// None only during the handshake.
     state: Option<State>,
-    owner: Owner,
+    caller: Caller,
     out: Vec<u8>,
     stop: Stop,
 }
@@ -37,7 +37,7 @@ impl Served {
         };
         let mut served = Self {
             state: Some(state),
-            owner: Owner::new(),
+            caller: Caller::new(),
             out: Vec::new(),
             stop: Stop::NeedInput,
         };
@@ -47,9 +47,9 @@ impl Served {
 
     fn run(&mut self) {
         self.stop = match self.state.as_mut().unwrap() {
-            State::Clear(server) => self.owner.run(server, &mut self.out),
-            State::InWindow(server) => self.owner.run(server, &mut self.out),
-            State::Sealed(server) => self.owner.run(server, &mut self.out),
+            State::Clear(server) => self.caller.run(server, &mut self.out),
+            State::InWindow(server) => self.caller.run(server, &mut self.out),
+            State::Sealed(server) => self.caller.run(server, &mut self.out),
         };
     }
 }

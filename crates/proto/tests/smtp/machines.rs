@@ -37,9 +37,9 @@ fn keys() -> ScramKeys {
     ScramKeys::derive(&Secret::from(PASSWORD), &[9; 16], 4096).unwrap()
 }
 
-/// A toy owner of a server: everything is accepted, and what happened is kept.
+/// A toy caller of a server: everything is accepted, and what happened is kept.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Owner {
+struct Caller {
     logins: Vec<(LoginMethod, LoginOutcome)>,
     recipients: usize,
     content: Vec<u8>,
@@ -48,7 +48,7 @@ struct Owner {
     starttls: usize,
 }
 
-impl Owner {
+impl Caller {
     fn answer<C: LoginChannel>(&mut self, server: &mut Server<C>, event: Event) {
         match event {
             Event::StartTls => self.starttls += 1,
@@ -114,22 +114,22 @@ impl Owner {
     }
 }
 
-/// A server in some state of its channel, and how its owner answers it.
+/// A server in some state of its channel, and how its caller answers it.
 trait Served: Machine<Event = Event, Error = Violation> {
-    fn answer(&mut self, owner: &mut Owner, event: Event);
+    fn answer(&mut self, caller: &mut Caller, event: Event);
 }
 
 impl Served for Server<Sealed> {
-    fn answer(&mut self, owner: &mut Owner, event: Event) {
-        owner.answer(self, event);
+    fn answer(&mut self, caller: &mut Caller, event: Event) {
+        caller.answer(self, event);
     }
 }
 
 /// There is no window.
 impl Served for Server<Clear> {
-    fn answer(&mut self, owner: &mut Owner, event: Event) {
+    fn answer(&mut self, caller: &mut Caller, event: Event) {
         match event {
-            Event::StartTls => owner.starttls += 1,
+            Event::StartTls => caller.starttls += 1,
             Event::NeedPermit => self.refuse_login(),
             Event::TransactionAbandoned => {}
             other => panic!("{other:?}"),
@@ -145,11 +145,11 @@ fn clear_server(config: Arc<Config>) -> Server<Clear> {
 fn converse<A: ChannelState, S: Served>(
     client: &mut Client<A>,
     server: &mut S,
-    owner: &mut Owner,
+    caller: &mut Caller,
 ) -> Vec<Told> {
     let mut told = Vec::new();
     loop {
-        let (out, _) = owner.run(server);
+        let (out, _) = caller.run(server);
         let mut quiet = out.is_empty();
         client.input(&out);
         loop {
@@ -170,26 +170,26 @@ fn converse<A: ChannelState, S: Served>(
 }
 
 /// A client that has logged in over STARTTLS with these facts at both ends.
-fn logged_in(facts: impl Fn() -> TlsFacts) -> (Client<Sealed>, Server<Sealed>, Owner, Mechanism) {
-    let mut owner = Owner::default();
+fn logged_in(facts: impl Fn() -> TlsFacts) -> (Client<Sealed>, Server<Sealed>, Caller, Mechanism) {
+    let mut caller = Caller::default();
     let mut server = clear_server(server_config());
     let mut client = Client::<Clear>::start(&clear(), ());
-    let told = converse(&mut client, &mut server, &mut owner);
+    let told = converse(&mut client, &mut server, &mut caller);
     assert_eq!(told, [Told::StartTls]);
-    assert_eq!(owner.starttls, 1);
+    assert_eq!(caller.starttls, 1);
     server.nothing_left().unwrap();
     client.nothing_left().unwrap();
     let mut server = Server::<Sealed>::start(&Sealed::new(facts()), server_config());
     let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ());
-    let told = converse(&mut client, &mut server, &mut owner);
+    let told = converse(&mut client, &mut server, &mut caller);
     assert!(matches!(told.as_slice(), [Told::Ready(_)]));
     let credentials = Credentials::new(LOGIN, PASSWORD.into(), &AccountLevel::default());
     let mechanism = client
         .authenticate(&credentials, Nonce::from_random([2; 18]))
         .unwrap();
-    let told = converse(&mut client, &mut server, &mut owner);
+    let told = converse(&mut client, &mut server, &mut caller);
     assert_eq!(told, [Told::Authenticated(mechanism)]);
-    (client, server, owner, mechanism)
+    (client, server, caller, mechanism)
 }
 
 fn envelope(recipients: usize, size: usize) -> Envelope {
@@ -206,9 +206,9 @@ fn envelope(recipients: usize, size: usize) -> Envelope {
 
 /// Sends one message in pieces; answers what the server got.
 fn send(recipients: usize, pieces: &[&[u8]], ends: LineEnds) -> Vec<u8> {
-    let (mut client, mut server, mut owner, _) = logged_in(starttls_facts);
+    let (mut client, mut server, mut caller, _) = logged_in(starttls_facts);
     client.send(envelope(recipients, 1)).unwrap();
-    let told = converse(&mut client, &mut server, &mut owner);
+    let told = converse(&mut client, &mut server, &mut caller);
     assert_eq!(
         told,
         [Told::RecipientsAnswered {
@@ -216,28 +216,28 @@ fn send(recipients: usize, pieces: &[&[u8]], ends: LineEnds) -> Vec<u8> {
             refused: Vec::new()
         }]
     );
-    assert_eq!(owner.recipients, recipients);
+    assert_eq!(caller.recipients, recipients);
     client.go_ahead(ends);
     for piece in pieces {
         assert_eq!(
-            converse(&mut client, &mut server, &mut owner),
+            converse(&mut client, &mut server, &mut caller),
             [Told::NeedContent]
         );
         client.content(piece).unwrap();
     }
     assert_eq!(
-        converse(&mut client, &mut server, &mut owner),
+        converse(&mut client, &mut server, &mut caller),
         [Told::NeedContent]
     );
     client.end_content().unwrap();
-    let told = converse(&mut client, &mut server, &mut owner);
+    let told = converse(&mut client, &mut server, &mut caller);
     assert!(matches!(told.as_slice(), [Told::Sent(reply)] if reply.code == 250));
     client.quit();
-    converse(&mut client, &mut server, &mut owner);
+    converse(&mut client, &mut server, &mut caller);
     assert_eq!(client.poll(), Step::Close);
     assert_eq!(server.poll(), Step::Close);
-    assert_eq!(owner.messages.len(), 1);
-    owner.messages.remove(0)
+    assert_eq!(caller.messages.len(), 1);
+    caller.messages.remove(0)
 }
 
 #[test]
@@ -249,10 +249,10 @@ fn the_best_mechanism_of_the_channel_is_used() {
             parts.binding = None;
         })
     };
-    let (_, _, owner, mechanism) = logged_in(unbound);
+    let (_, _, caller, mechanism) = logged_in(unbound);
     assert_eq!(mechanism, Mechanism::ScramSha256);
     assert_eq!(
-        owner.logins,
+        caller.logins,
         [(
             LoginMethod::Sasl(Mechanism::ScramSha256),
             LoginOutcome::Succeeded
@@ -262,28 +262,28 @@ fn the_best_mechanism_of_the_channel_is_used() {
 
 #[test]
 fn a_wrong_password_is_refused_by_every_mechanism() {
-    let mut owner = Owner::default();
+    let mut caller = Caller::default();
     let mut server = Server::<Sealed>::start(&Sealed::new(facts()), server_config());
     let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ());
-    converse(&mut client, &mut server, &mut owner);
+    converse(&mut client, &mut server, &mut caller);
     let credentials = Credentials::new(LOGIN, "wrong".into(), &AccountLevel::default());
     client
         .authenticate(&credentials, Nonce::from_random([2; 18]))
         .unwrap();
-    let told = converse(&mut client, &mut server, &mut owner);
+    let told = converse(&mut client, &mut server, &mut caller);
     let [Told::NotAuthenticated(failure)] = told.as_slice() else {
         panic!("{told:?}");
     };
     assert!(failure.to_string().contains("535 5.7.8"), "{failure}");
     let plus = LoginMethod::Sasl(Mechanism::ScramSha256Plus);
     let refused = LoginOutcome::Refused(LoginRefusal::Credentials);
-    assert_eq!(owner.logins, [(plus, refused)]);
+    assert_eq!(caller.logins, [(plus, refused)]);
     assert_eq!(client.send(envelope(1, 1)), Err(SendError::OutOfTurn));
 }
 
 #[test]
 fn a_session_below_the_level_gets_no_password() {
-    let mut owner = Owner::default();
+    let mut caller = Caller::default();
     let pinned = facts_with(|parts| {
         parts.peer = pillarbox_policy::PeerProof::Pinned {
             fingerprint: "00".to_owned(),
@@ -291,15 +291,15 @@ fn a_session_below_the_level_gets_no_password() {
     });
     let mut server = Server::<Sealed>::start(&Sealed::new(facts()), server_config());
     let mut client = Client::<Sealed>::start(&Sealed::new(pinned), ());
-    converse(&mut client, &mut server, &mut owner);
+    converse(&mut client, &mut server, &mut caller);
     let credentials = Credentials::new(LOGIN, PASSWORD.into(), &AccountLevel::default());
     let refused = client.authenticate(&credentials, Nonce::from_random([2; 18]));
     let Err(AuthenticateError::Refused(refusal)) = refused else {
         panic!("{refused:?}");
     };
     assert_eq!(refusal.code(), Code::PinOnly);
-    assert!(converse(&mut client, &mut server, &mut owner).is_empty());
-    assert_eq!(owner.logins, []);
+    assert!(converse(&mut client, &mut server, &mut caller).is_empty());
+    assert_eq!(caller.logins, []);
 }
 
 #[test]
@@ -329,11 +329,11 @@ fn many_recipients_are_pipelined_in_batches() {
 fn what_stands_behind_starttls_ends_the_connection() {
     let suffix = b"MAIL FROM:<eve@example.org>\r\n";
     for length in 1..=suffix.len() {
-        let mut owner = Owner::default();
+        let mut caller = Caller::default();
         let mut server = clear_server(server_config());
         server.input(b"EHLO x\r\nSTARTTLS\r\n");
         server.input(&suffix[..length]);
-        let (out, end) = owner.run(&mut server);
+        let (out, end) = caller.run(&mut server);
         assert!(
             out.ends_with(b"554 5.7.0 Data stood behind STARTTLS; this connection is not safe\r\n")
         );
@@ -342,18 +342,18 @@ fn what_stands_behind_starttls_ends_the_connection() {
         };
         assert_eq!(injected.bytes, length);
         assert_eq!(violation.code(), Code::CommandInjection);
-        assert_eq!(owner.starttls, 0);
+        assert_eq!(caller.starttls, 0);
     }
 }
 
 #[test]
 fn what_comes_in_the_clear_after_the_go_ahead_ends_the_connection() {
-    let mut owner = Owner::default();
+    let mut caller = Caller::default();
     let mut server = clear_server(server_config());
     server.input(b"EHLO x\r\nSTARTTLS\r\n");
-    owner.run(&mut server);
+    caller.run(&mut server);
     server.input(b"NOOP\r\n");
-    let (out, _) = owner.run(&mut server);
+    let (out, _) = caller.run(&mut server);
     assert_eq!(out, b"", "nothing is read before TLS");
     let injected = server.nothing_left().unwrap_err();
     assert_eq!(
@@ -484,17 +484,17 @@ proptest! {
             input.splice(..0, hello.iter().copied());
         }
         let run = |pieces: &[&[u8]]| {
-            let mut owner = Owner::default();
+            let mut caller = Caller::default();
             let mut server = Server::<Sealed>::start(&Sealed::new(facts()), small());
-            let (mut out, mut end) = owner.run(&mut server);
+            let (mut out, mut end) = caller.run(&mut server);
             for piece in pieces {
                 server.input(piece);
-                let (more, over) = owner.run(&mut server);
+                let (more, over) = caller.run(&mut server);
                 out.extend(more);
                 end = end.or(over);
             }
-            owner.content.clear();
-            (String::from_utf8(out).unwrap(), end, owner)
+            caller.content.clear();
+            (String::from_utf8(out).unwrap(), end, caller)
         };
         let mut pieces = Vec::new();
         let mut rest = input.as_slice();
@@ -509,11 +509,11 @@ proptest! {
 
     #[test]
     fn a_cleartext_server_takes_no_password_and_no_mail(input in fragments()) {
-        let mut owner = Owner::default();
+        let mut caller = Caller::default();
         let mut server = clear_server(small());
         server.input(&input);
-        let (out, _) = owner.run(&mut server);
-        prop_assert_eq!(owner, Owner::default());
+        let (out, _) = caller.run(&mut server);
+        prop_assert_eq!(caller, Caller::default());
         prop_assert!(!out.windows(3).any(|code| code == b"235" || code == b"354" || code == b"334"));
     }
 

@@ -16,11 +16,11 @@ use crate::storage;
 #[derive(Debug)]
 pub struct Operator {
     settings: Settings,
-    owner: Owner,
+    holder: Holder,
 }
 
 #[derive(Debug)]
-enum Owner {
+enum Holder {
     /// A server runs and listens here.
     Server(PathBuf),
     /// Nobody else has the store.
@@ -54,18 +54,18 @@ impl Operator {
     /// Nobody who answers, and it cannot be opened.
     pub async fn open(settings: Settings) -> Result<Self, OperatorError> {
         let path = settings.data.join(SOCKET);
-        let owner = match UnixStream::connect(&path).await {
-            Ok(_) => Owner::Server(path),
+        let holder = match UnixStream::connect(&path).await {
+            Ok(_) => Holder::Server(path),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 return Err(OperatorError::Server { path, why: error });
             }
-            Err(_) => Owner::Ourselves(
+            Err(_) => Holder::Ourselves(
                 storage::open(&settings)
                     .await
                     .map_err(|error| OperatorError::Store(error, path))?,
             ),
         };
-        Ok(Self { settings, owner })
+        Ok(Self { settings, holder })
     }
 
     /// Asks for one thing.
@@ -73,8 +73,8 @@ impl Operator {
     /// # Errors
     /// See [`OperatorError`]; a refusal is one.
     pub async fn ask(&self, request: Request) -> Result<Answer, OperatorError> {
-        let answer = match &self.owner {
-            Owner::Server(path) => {
+        let answer = match &self.holder {
+            Holder::Server(path) => {
                 ask_server(path, &request)
                     .await
                     .map_err(|why| OperatorError::Server {
@@ -82,7 +82,7 @@ impl Operator {
                         why,
                     })?
             }
-            Owner::Ourselves(stores) => perform(stores, &self.settings, request).await,
+            Holder::Ourselves(stores) => perform(stores, &self.settings, request).await,
         };
         match answer {
             Answer::Refused { message } => Err(OperatorError::Refused(message)),
@@ -92,7 +92,7 @@ impl Operator {
 
     /// Lets go of the store, where it was ours.
     pub async fn close(self) {
-        if let Owner::Ourselves(stores) = self.owner {
+        if let Holder::Ourselves(stores) = self.holder {
             stores.close().await;
         }
     }

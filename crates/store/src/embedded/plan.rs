@@ -67,7 +67,7 @@ pub(super) fn limit(what: &'static str, size: u64, limit: u64) -> Result<(), Sto
 /// Makes an account whose UIDVALIDITYs are above `last`.
 pub(super) fn create_account(account: NewAccount, now: Timestamp, last: u32) -> Planned<()> {
     check_verifiers(&account.verifiers)?;
-    let mut making = Making::after(&Counters {
+    let mut creation = Creation::after(&Counters {
         modseq: 0,
         last_mailbox: 0,
         last_uid_validity: last,
@@ -80,7 +80,7 @@ pub(super) fn create_account(account: NewAccount, now: Timestamp, last: u32) -> 
     }];
     let uses = std::iter::once((INBOX, None)).chain(SPECIAL.map(|name| (name, Some(name))));
     for (name, special_use) in uses {
-        let mut mailbox = making.make(name)?;
+        let mut mailbox = creation.make(name)?;
         mailbox.subscribed = true;
         mailbox.special_use = special_use.map(str::to_owned);
         effects.push(created(&mailbox));
@@ -146,13 +146,13 @@ pub(super) fn named(
 }
 
 /// New mailboxes of one operation, with the numbers they get.
-struct Making {
+struct Creation {
     modseq: ModSeq,
     last_mailbox: i64,
     last_uid_validity: u32,
 }
 
-impl Making {
+impl Creation {
     fn after(counters: &Counters) -> Self {
         Self {
             modseq: ModSeq(counters.modseq + 1),
@@ -231,9 +231,9 @@ pub(super) fn create_mailbox(
     if have.iter().any(|mailbox| mailbox.name == name) {
         return Err(exists(&name));
     }
-    let mut making = Making::after(&query::counters(index, account)?);
-    let mut effects = making.missing_above(index, account, &name)?;
-    let mailbox = making.make(&name)?;
+    let mut creation = Creation::after(&query::counters(index, account)?);
+    let mut effects = creation.missing_above(index, account, &name)?;
+    let mailbox = creation.make(&name)?;
     effects.push(created(&mailbox));
     limit(
         "the number of mailboxes",
@@ -256,8 +256,8 @@ pub(super) fn rename_mailbox(
     if have.iter().any(|mailbox| mailbox.name == to) {
         return Err(exists(&to));
     }
-    let mut making = Making::after(&query::counters(index, account)?);
-    let mut effects = making.missing_above(index, account, &to)?;
+    let mut creation = Creation::after(&query::counters(index, account)?);
+    let mut effects = creation.missing_above(index, account, &to)?;
     if names::is_below(&to, &from.name) {
         return Err(StoreError::BadName {
             name: to,
@@ -705,14 +705,14 @@ mod tests {
 
     #[test]
     fn an_outer_level_gives_its_name_up_before_an_inner_one_takes_it() {
-        let mut making = Making::after(&Counters {
+        let mut creation = Creation::after(&Counters {
             modseq: 0,
             last_mailbox: 0,
             last_uid_validity: 0,
         });
         let have: Vec<Mailbox> = ["a/b/b", "a/b"]
             .iter()
-            .map(|name| making.make(name).unwrap())
+            .map(|name| creation.make(name).unwrap())
             .collect();
         let renamed = renamed(&have, "a/b", "a").unwrap();
         let expected = [(have[1].id, "a"), (have[0].id, "a/b")].map(|(mailbox, name)| {

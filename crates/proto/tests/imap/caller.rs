@@ -1,4 +1,4 @@
-//! An owner for the server's machine: one account and one mailbox in memory, the same answers every time.
+//! An caller for the server's machine: one account and one mailbox in memory, the same answers every time.
 
 use std::num::NonZeroU32;
 
@@ -31,7 +31,7 @@ pub(crate) enum End {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Owner {
+pub(crate) struct Caller {
     view: View,
     appended: Vec<u8>,
     /// The UID of the message that REPLACE removes.
@@ -42,7 +42,7 @@ pub(crate) struct Owner {
     pub(crate) id: Vec<(String, Option<String>)>,
 }
 
-impl Owner {
+impl Caller {
     /// Polls until the client has to speak, answering everything. Appends what is put out to `out`.
     pub(crate) fn run<C: LoginChannel>(
         &mut self,

@@ -1,4 +1,4 @@
-//! A toy owner: one account, a few messages, and a note of everything it was asked.
+//! A toy caller: one account, a few messages, and a note of everything it was asked.
 
 use pillarbox_policy::{LoginOutcome, LoginRefusal, Secret, TlsFacts};
 use pillarbox_proto::pop3::maildrop::{Entry, Maildrop, UniqueId};
@@ -27,7 +27,7 @@ pub(crate) enum Stop {
 }
 
 #[derive(Debug)]
-pub(crate) struct Owner {
+pub(crate) struct Caller {
     pub(crate) messages: Vec<(u32, Vec<u8>)>,
     pub(crate) removed: Vec<u32>,
     /// Every event that has to do with credentials.
@@ -39,7 +39,7 @@ pub(crate) struct Owner {
     attempts: u8,
 }
 
-impl Owner {
+impl Caller {
     pub(crate) fn new() -> Self {
         Self::with_messages(&[
             (1, b"Subject: one\r\n\r\nHello\r\n.dot\r\n"),
@@ -174,20 +174,20 @@ fn decide(right: bool) -> LoginAnswer {
     }
 }
 
-/// A server in some state of its channel, and how its owner answers it.
+/// A server in some state of its channel, and how its caller answers it.
 pub(crate) trait Served: Machine<Event = Event, Error = Violation> {
-    fn answer(&mut self, owner: &mut Owner, event: Event, out: &mut Vec<u8>);
+    fn answer(&mut self, caller: &mut Caller, event: Event, out: &mut Vec<u8>);
 }
 
 impl Served for Server<Sealed> {
-    fn answer(&mut self, owner: &mut Owner, event: Event, out: &mut Vec<u8>) {
-        owner.answer(self, event, out);
+    fn answer(&mut self, caller: &mut Caller, event: Event, out: &mut Vec<u8>) {
+        caller.answer(self, event, out);
     }
 }
 
 /// There is no window.
 impl Served for Server<Clear> {
-    fn answer(&mut self, _: &mut Owner, event: Event, _: &mut Vec<u8>) {
+    fn answer(&mut self, _: &mut Caller, event: Event, _: &mut Vec<u8>) {
         assert_eq!(event, Event::NeedPermit);
         self.refuse_login();
     }
@@ -236,14 +236,14 @@ impl Machine for InWindow {
 }
 
 impl Served for InWindow {
-    fn answer(&mut self, owner: &mut Owner, event: Event, out: &mut Vec<u8>) {
+    fn answer(&mut self, caller: &mut Caller, event: Event, out: &mut Vec<u8>) {
         *self = match std::mem::replace(self, Self::Moved) {
             Self::Clear(server) => {
                 assert_eq!(event, Event::NeedPermit);
                 Self::Legacy(permitted(server))
             }
             Self::Legacy(mut server) => {
-                owner.answer(&mut server, event, out);
+                caller.answer(&mut server, event, out);
                 Self::Legacy(server)
             }
             Self::Moved => unreachable!(),
@@ -264,20 +264,20 @@ pub(crate) fn in_the_clear(stls: Stls, logins: LoginsInClear) -> Server<Clear> {
 
 /// Feeds `input` in pieces of these lengths (then byte by byte), and answers what came out and why it stopped.
 pub(crate) fn feed<S: Served>(
-    owner: &mut Owner,
+    caller: &mut Caller,
     server: &mut S,
     input: &[u8],
     pieces: &[usize],
 ) -> (String, Stop) {
     let mut out = Vec::new();
-    let mut stop = owner.run(server, &mut out);
+    let mut stop = caller.run(server, &mut out);
     let mut rest = input;
     let mut pieces = pieces.iter();
     while !rest.is_empty() && stop == Stop::NeedInput {
         let (piece, tail) = rest.split_at(pieces.next().copied().unwrap_or(1).min(rest.len()));
         rest = tail;
         server.input(piece);
-        stop = owner.run(server, &mut out);
+        stop = caller.run(server, &mut out);
     }
     (String::from_utf8(out).unwrap(), stop)
 }
