@@ -26,8 +26,6 @@ const ON_A_CIRCLE: &[&str] = &[
     "proto::imap::client::response",
     "proto::imap::client::sealed",
     "proto::imap::client::search",
-    "proto::pop3::client",
-    "proto::pop3::client::mailbox",
     "server::imap",
     "server::imap::conversation",
     "server::imap::message",

@@ -321,6 +321,13 @@ enum Purpose {
     Asked,
 }
 
+/// What a listing tells of each message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Octets,
+    UniqueId,
+}
+
 #[derive(Debug)]
 enum State {
     Greeting,
@@ -338,7 +345,7 @@ enum State {
     User(Zeroizing<String>),
     Pass,
     Stat,
-    List(mailbox::Column, Lines),
+    List(Column, Lines),
     Retrieve,
     Message(DotDecoder),
     /// The end mark was read and not told yet.

@@ -1,15 +1,8 @@
 //! The commands of the TRANSACTION state (RFC 1939 §5, §7). They exist inside TLS only.
 
-use super::{Client, Core, Event, Lines, NotNow, Phase, State, Violation};
+use super::{Client, Column, Core, Event, Lines, NotNow, Phase, State, Violation};
 use crate::Sealed;
 use crate::pop3::response::{Response, rest};
-
-/// What a listing tells of each message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Column {
-    Octets,
-    UniqueId,
-}
 
 impl Client<Sealed> {
     /// STAT. Answered by [`Event::Totals`].
