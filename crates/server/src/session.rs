@@ -130,7 +130,7 @@ pub(crate) enum Ended {
 /// What comes after a cleartext session.
 pub(crate) enum AfterClear<M: ClearMachine> {
     /// TLS.
-    Sealed(Connection<Sealed>),
+    Sealed(Box<Connection<Sealed>>),
     /// A login in the clear, under a window.
     Permitted(Box<Conversation<M::Permitted>>),
 }
@@ -217,7 +217,8 @@ impl Session {
             match self.next(&mut clear).await {
                 Ok(Next::Event(event)) => match M::request(&event) {
                     ClearRequest::StartTls => {
-                        return self.start_tls(clear).await.map(AfterClear::Sealed);
+                        let sealed = self.start_tls(clear).await;
+                        return sealed.map(|sealed| AfterClear::Sealed(Box::new(sealed)));
                     }
                     ClearRequest::Permit => {
                         let peer = clear.connection().peer_addr().ip();

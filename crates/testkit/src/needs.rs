@@ -131,7 +131,6 @@ pub fn built(name: &str, other: &Path) -> Option<PathBuf> {
 
 /// Says that something is not there, or fails where nothing may be missing.
 #[expect(
-    clippy::panic,
     clippy::print_stderr,
     reason = "fails a test, or says why it shows nothing"
 )]

@@ -249,16 +249,16 @@ fn modules<'a>(root: &'a Path, path: &'a Path) -> Option<Vec<&'a str>> {
 fn binaries(artifacts: &str, root: &Path) -> BTreeMap<String, Binary> {
     let binary = |line: &str| {
         let message: Value = serde_json::from_str(line).ok()?;
-        let executable = Path::new(message["executable"].as_str()?);
-        let source = Path::new(message["target"]["src_path"].as_str()?);
-        let package = message["package_id"].as_str()?;
+        let executable = Path::new(message.get("executable")?.as_str()?);
+        let source = Path::new(message.pointer("/target/src_path")?.as_str()?);
+        let package = message.get("package_id")?.as_str()?;
         // path+file:///somewhere/crates/proto#pillarbox-proto@0.1.0, or the name left out where the folder has it
         let (folder, version) = package.rsplit_once('#')?;
         let package = match version.split_once('@') {
             Some((name, _)) => name,
             None => folder.rsplit('/').next()?,
         };
-        message["profile"]["test"].as_bool()?.then_some(())?;
+        message.pointer("/profile/test")?.as_bool()?.then_some(())?;
         Some((
             executable.file_name()?.to_str()?.to_owned(),
             Binary {

@@ -190,6 +190,10 @@ impl<M: AsksForPermit> Conversation<M> {
     ///
     /// # Errors
     /// The login was refused. The conversation goes on as before.
+    #[expect(
+        clippy::result_large_err,
+        reason = "a refused conversation goes on, so it is handed back and not boxed for each refusal"
+    )]
     pub fn permit_login(
         mut self,
         window: Option<LegacyWindow>,

@@ -71,7 +71,7 @@ async fn open(
             };
             let clear = connection.start::<Server<Clear>>(settings);
             match common.run_clear(clear).await? {
-                AfterClear::Sealed(connection) => connection,
+                AfterClear::Sealed(connection) => *connection,
                 AfterClear::Permitted(legacy) => {
                     let conversation = Conversation::Legacy(*legacy);
                     return Some(Box::new(Session::new(conversation, common)));

@@ -51,7 +51,7 @@ pub async fn serve(
             };
             let clear = connection.start::<Server<Clear>>(settings);
             let sealed = match session.run_clear(clear).await {
-                Some(AfterClear::Sealed(connection)) => Some(connection),
+                Some(AfterClear::Sealed(connection)) => Some(*connection),
                 Some(AfterClear::Permitted(legacy)) => {
                     match Pop3::new(&mut session).run(*legacy).await {
                         Some(legacy) => session.start_tls(legacy).await,

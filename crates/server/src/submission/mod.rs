@@ -41,7 +41,7 @@ pub async fn serve(
             let logins = session.logins_in_clear(connection.peer_addr()).await;
             let clear = connection.start::<Server<Clear>>((Arc::clone(&config), logins));
             let sealed = match session.run_clear(clear).await {
-                Some(AfterClear::Sealed(connection)) => Some(connection),
+                Some(AfterClear::Sealed(connection)) => Some(*connection),
                 Some(AfterClear::Permitted(legacy)) => {
                     match Submission::new(&mut session).run(*legacy).await {
                         Some(legacy) => session.start_tls(legacy).await,

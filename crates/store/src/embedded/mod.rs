@@ -79,7 +79,7 @@
 //! | 13 | copied | from (8), to (8), MODSEQ (8), pairs of UIDs (4 and 4) |
 //! | 14 | delivered | delivery (16), date (8), offset (2), structure, size (8), CRC (4), list of: account (8), mailbox (8), UIDVALIDITY (4), UID (4), content (8), MODSEQ (8), flags |
 //! | 15 | queued | message (16), sender, list of recipients, octets for the worker, time (8), size (8), CRC (4) |
-//! | 16 | queue settled | message (16), recipient's number (4), outcome (1) [time (8)] [reason], time (8) |
+//! | 16 | queue settled | message (16), recipient's number (4), outcome (1) \[time (8)\] \[reason\], time (8) |
 //!
 //! # Recovery
 //!

@@ -21,7 +21,7 @@ pub enum ScramOutcome {
     Refuted,
 }
 
-/// Shows that an [`Exchange`] has verified a client's proof; nothing else can make one.
+/// Shows that an exchange has verified a client's proof; nothing else can make one.
 ///
 /// ```compile_fail,E0423
 /// let forged = pillarbox_proto::sasl::server::ScramProof(());

@@ -3,13 +3,21 @@
 use super::fetch::SectionText;
 use crate::message::{HeaderScanner, Scanned};
 
+/// Which fields are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// Those with one of the names.
+    Named,
+    /// Those with none of them.
+    Others,
+}
+
 /// Keeps the fields a section asks for, octet by octet as they are, and ends them with an empty line
 /// (RFC 3501 §6.4.5). Where the split of the input lies makes no difference.
 #[derive(Debug)]
 pub struct FieldFilter<'a> {
     names: &'a [Vec<u8>],
-    /// Whether a field with one of the names is kept, or one with none of them.
-    keeps_named: bool,
+    wanted: Wanted,
     scanner: HeaderScanner,
     /// Whether the field that is being read is kept.
     is_kept: bool,
@@ -21,14 +29,14 @@ impl<'a> FieldFilter<'a> {
     /// A filter for this section; `None` where it is no selection of fields.
     #[must_use]
     pub fn new(text: &'a SectionText) -> Option<Self> {
-        let (names, keeps_named) = match text {
-            SectionText::HeaderFields(names) => (names, true),
-            SectionText::HeaderFieldsNot(names) => (names, false),
+        let (names, wanted) = match text {
+            SectionText::HeaderFields(names) => (names, Wanted::Named),
+            SectionText::HeaderFieldsNot(names) => (names, Wanted::Others),
             SectionText::Header | SectionText::Text | SectionText::Mime => return None,
         };
         Some(Self {
             names,
-            keeps_named,
+            wanted,
             scanner: HeaderScanner::default(),
             is_kept: false,
             last: None,
@@ -41,7 +49,7 @@ impl<'a> FieldFilter<'a> {
         for octet in piece {
             match self.scanner.push(*octet) {
                 Scanned::Begins { name, held } => {
-                    self.is_kept = is_named(self.names, name) == self.keeps_named;
+                    self.is_kept = is_named(self.names, name) == (self.wanted == Wanted::Named);
                     if self.is_kept {
                         kept.extend_from_slice(held);
                     }
@@ -59,7 +67,7 @@ impl<'a> FieldFilter<'a> {
     pub fn finish(self) -> Vec<u8> {
         let held = self.scanner.held();
         let mut kept = Vec::new();
-        if !held.is_empty() && !self.keeps_named {
+        if !held.is_empty() && self.wanted == Wanted::Others {
             kept.extend_from_slice(held);
         }
         let last = kept.last().copied().or(self.last);

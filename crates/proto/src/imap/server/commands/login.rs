@@ -1,4 +1,4 @@
-//! LOGIN and AUTHENTICATE (RFC 3501 §6.2.2, §6.2.3; SASL-IR, RFC 4959): how [`Authentication`] stands on the wire.
+//! LOGIN and AUTHENTICATE (RFC 3501 §6.2.2, §6.2.3; SASL-IR, RFC 4959): how [`crate::sasl::Authentication`] stands on the wire.
 //!
 //! Arguments are read only with policy's permit in hand.
 

@@ -65,7 +65,7 @@ macro_rules! commands {
         #[derive(Debug, PartialEq, Eq)]
         pub enum Event {
             $(
-                #[doc = concat!("A command: [`", stringify!($asked), "`].")]
+                #[doc = concat!("A command: [`struct@", stringify!($asked), "`].")]
                 $asked($module::$asked),
             )*
             /// LOGIN or AUTHENTICATE came in the clear, and nothing of it was looked at. Read the grants now, and
