@@ -495,7 +495,7 @@ impl Known {
     }
 
     async fn check_history(&self, store: &Stores, account: AccountId, mailbox: MailboxId) {
-        let changes = changes_since(&store, account, mailbox, ModSeq(0)).await;
+        let changes = changes_since(store, account, mailbox, ModSeq(0)).await;
         let told: HashSet<Uid> = changes.unwrap().expunged.into_iter().collect();
         for key in &self.expunged {
             if (key.0, key.1) == (account.0, mailbox.0) {

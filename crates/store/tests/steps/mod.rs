@@ -283,7 +283,7 @@ async fn everything_of(store: &Stores, account: &Account) -> Everything {
             found.contents.insert(message.content, (octets, index));
         }
         found.messages.insert(mailbox.id, listed);
-        let changes = changes_since(&store, id, mailbox.id, ModSeq(0)).await;
+        let changes = changes_since(store, id, mailbox.id, ModSeq(0)).await;
         found.history.insert(mailbox.id, changes.unwrap());
     }
     found

@@ -361,8 +361,8 @@ fn only_here(world: &World) {
     let (l, p) = (login.len(), password.len());
     session.send_pieces([
         format!("t LOGIN {{{l}+}}\r\n{login} {{{p}+}}\r\n").as_bytes(),
-        password[..20].as_bytes(),
-        password[20..].as_bytes(),
+        &password.as_bytes()[..20],
+        &password.as_bytes()[20..],
         b"\r\n",
     ]);
     let reply = session.reply();
