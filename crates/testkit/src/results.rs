@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::ledger::Reference;
+use crate::ledger::{Reference, root};
 
 /// How a test ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -181,7 +181,8 @@ impl Results {
 }
 
 impl Executed {
-    /// Whether this is the test that a page names by `path.rs#function` or `path.rs#doctest:Item`.
+    /// Whether this is the test that a page names by `path.rs#function` or by `path.rs#doctest:Item`, where the item
+    /// is what is documented or the words in front of one example or in it.
     #[must_use]
     pub fn is(&self, reference: &Reference) -> bool {
         let Some(item) = &reference.item else {
@@ -198,10 +199,16 @@ impl Executed {
         let Some((file, rest)) = self.name.split_once(" - ") else {
             return false;
         };
-        let documented = rest.split(" (line").next().unwrap_or_default().trim();
-        self.binary.source.as_os_str().is_empty()
-            && Path::new(file) == path
-            && (documented == item || documented.ends_with(&format!("::{item}")))
+        if !self.binary.source.as_os_str().is_empty() || Path::new(file) != path {
+            return false;
+        }
+        let (documented, line) = rest.split_once(" (line ").unwrap_or((rest, ""));
+        if documented == item || documented.ends_with(&format!("::{item}")) {
+            return true;
+        }
+        let line = line.split(')').next().and_then(|line| line.parse().ok());
+        let text = std::fs::read_to_string(root().join(path)).unwrap_or_default();
+        line.is_some() && line == example_of(&text, item)
     }
 
     /// The modules in front of the function's name follow from the file, but for a `tests` at the end, which may be a
@@ -211,8 +218,35 @@ impl Executed {
             return false;
         };
         let mut parts: Vec<&str> = self.name.split("::").collect();
+        // A law of the store runs below the name of the engine it is tried on.
+        if path.starts_with("crates/store/tests/conformance") && parts.len() > 1 {
+            parts.remove(0);
+        }
         parts.pop() == Some(function) && without_tests(parts) == expected
     }
+}
+
+/// The line, counted from 1, on which the example begins that holds these words or is the next behind them.
+fn example_of(text: &str, words: &str) -> Option<usize> {
+    let mut open = None;
+    let mut is_found = false;
+    for (at, line) in text.lines().enumerate() {
+        let comment = line
+            .trim_start()
+            .trim_start_matches(['/', '!'])
+            .trim_start();
+        if comment.starts_with("```") {
+            open = match open {
+                None => Some(at + 1),
+                Some(_) => None,
+            };
+        }
+        is_found |= line.contains(words);
+        if is_found && open.is_some() {
+            return open;
+        }
+    }
+    None
 }
 
 fn without_tests(mut modules: Vec<&str>) -> Vec<&str> {

@@ -168,3 +168,17 @@ fn the_list_is_one_line_a_test() {
     );
     assert!(list.contains("pillarboxd\tbins/pillarboxd/tests/attacks.rs\tc4_stripped\tfailed\n"));
 }
+
+#[test]
+fn an_example_is_named_by_words_in_front_of_it_or_in_it() {
+    let text = "//! It opens:\n//! ```\n//! open();\n//! ```\n//! and not twice:\n//! ```compile_fail\n//! twice();\n//! ```\n";
+    for (words, line) in [
+        ("It opens", Some(2)),
+        ("open();", Some(2)),
+        ("and not twice", Some(6)),
+        ("twice();", Some(6)),
+        ("nowhere", None),
+    ] {
+        assert_eq!(example_of(text, words), line, "{words}");
+    }
+}
