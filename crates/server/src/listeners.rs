@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use pillarbox_names::{Service, TlsStart};
@@ -197,16 +198,18 @@ fn is_everywhere_without_ipv6(
             || error.kind() == io::ErrorKind::AddrNotAvailable)
 }
 
-async fn session(
+/// Serves a connection by its protocol. Boxed one by one: an idle IMAP session is not as large as a POP3 or submission
+/// session at work.
+fn session(
     connection: Accepted,
     cx: Arc<Context>,
     listener: Arc<ListenerInfo>,
     shutdown: Shutdown,
-) {
+) -> Pin<Box<dyn Future<Output = ()> + Send>> {
     match listener.service {
-        Service::Imap => imap::serve(connection, cx, listener, shutdown).await,
-        Service::Pop3 => pop3::serve(connection, cx, listener, shutdown).await,
-        Service::Submission => submission::serve(connection, cx, listener, shutdown).await,
+        Service::Imap => Box::pin(imap::serve(connection, cx, listener, shutdown)),
+        Service::Pop3 => Box::pin(pop3::serve(connection, cx, listener, shutdown)),
+        Service::Submission => Box::pin(submission::serve(connection, cx, listener, shutdown)),
     }
 }
 
