@@ -226,8 +226,7 @@ impl AsksForPermit for Server<Clear> {
 
 impl<C: LoginChannel> Server<C> {
     /// Answers [`Event::NeedPermit`], which comes in the clear alone: goes on with the login if the window permits it,
-    /// or refuses it as
-    /// [`AsksForPermit::refuse_login`] does.
+    /// or refuses it as [`AsksForPermit::refuse_login`] does.
     pub fn permit(&mut self, window: Option<LegacyWindow>) {
         match permit(&self.channel, window.as_ref()) {
             Some(permit) => self.core.login_permitted(&permit),

@@ -150,17 +150,14 @@ impl AsksForPermit for Server<Clear> {
 
 impl<C: LoginChannel> Server<C> {
     /// Answers [`Event::NeedPermit`], which comes in the clear alone: goes on with the login if the window permits it,
-    /// or refuses it as
-    /// [`AsksForPermit::refuse_login`] does.
+    /// or refuses it as [`AsksForPermit::refuse_login`] does.
     pub fn permit(&mut self, window: Option<LegacyWindow>) {
         match permit(&self.channel, window.as_ref()) {
             Some(permit) => self.core.login_permitted(&permit),
             None => self.core.refuse_login(),
         }
     }
-}
 
-impl<C: LoginChannel> Server<C> {
     /// Answers [`Event::Login`]. Without effect at any other time, as are all answers that nobody asked for.
     pub fn answer_login(&mut self, answer: LoginAnswer) {
         self.core.answer_login(answer);
