@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pillarbox_policy::{Channel, LegacyWindow, LoginAbort};
-use pillarbox_proto::imap::server::{Dialogue, Event, Server, Violation};
+use pillarbox_proto::imap::server::{ClearEvent, Dialogue, Event, Server, Violation};
 use pillarbox_proto::sasl::LoginEvent;
-use pillarbox_proto::{Legacy, Sealed};
+use pillarbox_proto::{Clear, Legacy, Sealed};
 use pillarbox_transport::{ConnectionError, Driven};
 
-use super::text;
-use crate::session::{Goodbye, ServerConversation};
+use crate::session::{ClearMachine, ClearRequest, Goodbye, ServerConversation, ServerMachine};
 
 /// A conversation in which logins are possible.
 #[derive(Debug)]
@@ -79,6 +78,34 @@ impl ServerConversation for Conversation {
         match self {
             Self::Sealed(conversation) => conversation.close().await,
             Self::Legacy(conversation) => conversation.close().await,
+        }
+    }
+}
+
+/// The last words to a client.
+pub(super) fn text(why: Goodbye) -> &'static str {
+    match why {
+        Goodbye::ShuttingDown => "The server is shutting down",
+        Goodbye::NoLogin => "Autologout; no login in time",
+        Goodbye::Idle => "Autologout; idle for too long",
+    }
+}
+
+impl ServerMachine for Server<Clear> {
+    fn say_goodbye(&mut self, why: Goodbye) {
+        self.bye(text(why));
+    }
+
+    fn abort_login(&mut self, _how: LoginAbort) -> Option<LoginEvent> {
+        None
+    }
+}
+
+impl ClearMachine for Server<Clear> {
+    fn request(event: &ClearEvent) -> ClearRequest {
+        match event {
+            ClearEvent::StartTls => ClearRequest::StartTls,
+            ClearEvent::NeedPermit => ClearRequest::Permit,
         }
     }
 }

@@ -5,17 +5,8 @@ use pillarbox_proto::imap::server::{Append, Code, Event};
 use pillarbox_proto::message::{IndexLimits, Indexer};
 use pillarbox_store::{Flags, NewMessage, Spool, StoreError};
 
-use super::session::{Ended, Session};
+use super::session::{Ended, Incoming, Session};
 use crate::clock;
-
-/// A message on its way in.
-#[derive(Debug)]
-pub(super) struct Incoming {
-    /// The command that brings it.
-    command: Event,
-    message: NewMessage<Box<dyn Spool>>,
-    indexer: Indexer,
-}
 
 const NOT_STORED: &str = "The message could not be stored; try again later";
 

@@ -14,26 +14,16 @@ mod updates;
 mod view;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use pillarbox_policy::LoginAbort;
 use pillarbox_proto::Clear;
-use pillarbox_proto::imap::server::{ClearEvent, ClearSettings, Limits, Server, StartTls};
-use pillarbox_proto::sasl::LoginEvent;
+use pillarbox_proto::imap::server::{ClearSettings, Limits, Server, StartTls};
 use pillarbox_transport::Accepted;
 
-use crate::session::{
-    self as sessions, AfterClear, ClearMachine, ClearRequest, Goodbye, ServerMachine,
-};
+use crate::session::{self as sessions, AfterClear};
 use crate::{Context, ListenerInfo, Shutdown};
 
 use conversation::Conversation;
-use session::Session;
-
-/// How long a client may take for each step before it has logged in.
-const BEFORE_LOGIN: Duration = Duration::from_secs(60);
-/// The inactivity after which a session is ended (RFC 3501 §5.4: at least 30 minutes).
-const AUTOLOGOUT: Duration = Duration::from_secs(30 * 60);
+use session::{BEFORE_LOGIN, Session};
 
 /// Serves one connection to its end. Inside TLS it greets at once; in the clear it offers STARTTLS and
 /// nothing that is secret.
@@ -81,34 +71,6 @@ async fn open(
     };
     let conversation = Conversation::Sealed(sealed.start(limits));
     Some(Box::new(Session::new(conversation, common)))
-}
-
-/// The last words to a client.
-fn text(why: Goodbye) -> &'static str {
-    match why {
-        Goodbye::ShuttingDown => "The server is shutting down",
-        Goodbye::NoLogin => "Autologout; no login in time",
-        Goodbye::Idle => "Autologout; idle for too long",
-    }
-}
-
-impl ServerMachine for Server<Clear> {
-    fn say_goodbye(&mut self, why: Goodbye) {
-        self.bye(text(why));
-    }
-
-    fn abort_login(&mut self, _how: LoginAbort) -> Option<LoginEvent> {
-        None
-    }
-}
-
-impl ClearMachine for Server<Clear> {
-    fn request(event: &ClearEvent) -> ClearRequest {
-        match event {
-            ClearEvent::StartTls => ClearRequest::StartTls,
-            ClearEvent::NeedPermit => ClearRequest::Permit,
-        }
-    }
 }
 
 #[cfg(test)]

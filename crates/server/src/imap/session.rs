@@ -1,17 +1,24 @@
 //! [`Session`]: the loop that hands events to their handlers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pillarbox_proto::imap::server::{Access, Code, Completion, Dialogue, Event, Responses};
-use pillarbox_store::{AccountId, Mail, MailboxId, ModSeq, StoreError, Wake, Watch};
+use pillarbox_proto::message::Indexer;
+use pillarbox_store::{
+    AccountId, Mail, MailboxId, ModSeq, NewMessage, Spool, StoreError, Wake, Watch,
+};
 use pillarbox_transport::{ConnectionError, Driven};
 
-use super::conversation::Conversation;
-use super::message::Incoming;
+use super::conversation::{Conversation, text};
 use super::view::View;
-use super::{BEFORE_LOGIN, text};
 use crate::Context;
 use crate::session::{self, Goodbye, Next, ServerConversation};
+
+/// How long a client may take for each step before it has logged in.
+pub(super) const BEFORE_LOGIN: Duration = Duration::from_secs(60);
+/// The inactivity after which a session is ended (RFC 3501 §5.4: at least 30 minutes).
+pub(super) const AUTOLOGOUT: Duration = Duration::from_secs(30 * 60);
 
 /// The mailbox a session has selected.
 #[derive(Debug)]
@@ -37,6 +44,15 @@ impl Selected {
             Wake::MailboxList => false,
         }
     }
+}
+
+/// A message on its way in.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    /// The command that brings it.
+    pub(super) command: Event,
+    pub(super) message: NewMessage<Box<dyn Spool>>,
+    pub(super) indexer: Indexer,
 }
 
 /// Why a session ends.

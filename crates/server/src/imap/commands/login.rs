@@ -2,8 +2,7 @@
 
 use pillarbox_proto::sasl::LoginEvent;
 
-use crate::imap::AUTOLOGOUT;
-use crate::imap::session::{Ended, Session};
+use crate::imap::session::{AUTOLOGOUT, Ended, Session};
 use crate::session::ServerConversation;
 
 impl Session {
