@@ -25,28 +25,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-pub mod accounts;
-pub mod admin;
 pub mod auth;
-pub mod certificates;
-pub mod clock;
-pub mod config;
-pub mod context;
-pub mod delivery;
+mod core;
 pub mod imap;
-pub mod lifecycle;
-mod listeners;
 pub mod pop3;
-mod private_file;
+mod run;
 mod session;
-pub mod shutdown;
-pub mod storage;
 pub mod submission;
-mod upgrade;
 
+pub use self::core::{clock, config, delivery, shutdown, storage};
+pub use auth::accounts;
 pub use auth::{AccountHandle, Authenticator, Origin, SessionLogins};
 pub use config::Settings;
-pub use context::{Context, ListenerInfo};
 pub use lifecycle::{Server, StartError};
-pub use listeners::ListenError;
+pub use run::listeners::ListenError;
+pub use run::{admin, certificates, lifecycle};
+pub use session::context::{Context, ListenerInfo};
 pub use shutdown::{Shutdown, ShutdownTrigger};

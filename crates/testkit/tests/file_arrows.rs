@@ -47,15 +47,11 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
     (
         "server",
         &[
-            &["clock", "config", "private_file", "shutdown"],
-            &["storage", "certificates"],
+            &["core"],
             &["auth"],
-            &["accounts"],
-            &["context"],
-            &["upgrade", "delivery"],
+            &["session"],
             &["imap", "pop3", "submission"],
-            &["listeners", "admin"],
-            &["lifecycle"],
+            &["run"],
         ],
     ),
     (

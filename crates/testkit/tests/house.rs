@@ -562,7 +562,7 @@ fn the_server_knows_traits_and_no_engine() {
         .collect();
     assert_none(
         &faults,
-        "the engine is chosen in server/src/storage.rs; everybody else takes handles from `Stores`:",
+        "the engine is chosen in server/src/core/storage.rs; everybody else takes handles from `Stores`:",
     );
 }
 

@@ -23,8 +23,8 @@ use super::remembered::Remembered;
 use super::scram::scram_keys;
 use super::secret::LoginSecret;
 use super::throttle::{FAILURE_DELAY, Throttle};
-use crate::clock;
-use crate::config::Settings;
+use crate::core::clock;
+use crate::core::config::Settings;
 
 /// On a cleartext channel every refusal leaves this long after the attempt came in, or at the next whole
 /// multiple, whatever was done meanwhile (S4.1-4).

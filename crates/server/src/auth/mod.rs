@@ -4,6 +4,7 @@
 //! password looked at, in a bounded pool, with the same work for names that are no accounts; the attempt
 //! goes on record with its TLS facts (S4-17); only then is the answer given.
 
+pub mod accounts;
 mod authenticator;
 mod handle;
 mod hashing;

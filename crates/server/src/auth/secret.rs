@@ -36,7 +36,7 @@ impl LoginSecret {
             )),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let bytes = random::bytes::<32>().map_err(io::Error::other)?;
-                crate::private_file::create(&path, &*bytes)?;
+                crate::core::private_file::create(&path, &*bytes)?;
                 Ok(Self::from_bytes(&*bytes))
             }
             Err(error) => Err(error),

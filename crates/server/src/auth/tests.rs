@@ -20,11 +20,11 @@ use pillarbox_testkit::{Faults, FaultyEngine, clear_facts, facts, facts_with, st
 use tokio::time::Instant;
 
 use super::{LoginSecret, Origin, SessionLogins};
-use crate::accounts::{NewPassword, new_account};
+use crate::auth::accounts::{NewPassword, new_account};
 use crate::auth::{SCRAM_ITERATIONS, SCRAM_SALT};
-use crate::clock;
-use crate::config;
-use crate::context::Context;
+use crate::core::clock;
+use crate::core::config;
+use crate::session::context::Context;
 
 const ALICE: &str = "alice@example.org";
 const BOB: &str = "bob@example.org";

@@ -6,7 +6,7 @@ use pillarbox_proto::message::{IndexLimits, Indexer};
 use pillarbox_store::{Flags, NewMessage, Spool, StoreError};
 
 use super::session::{Ended, Incoming, Session};
-use crate::clock;
+use crate::core::clock;
 
 const NOT_STORED: &str = "The message could not be stored; try again later";
 

@@ -12,8 +12,9 @@ use pillarbox_proto::smtp::{ForwardPath, Mail, Rcpt, Refusal, ReversePath};
 use pillarbox_store::{AccountId, DeliveryId, StoreError};
 use pillarbox_transport::random;
 
-use crate::delivery::Delivery;
-use crate::{AccountHandle, Context, clock};
+use crate::core::clock;
+use crate::core::delivery::Delivery;
+use crate::{AccountHandle, Context};
 
 /// Where a message came from, for its Received field.
 pub(super) struct Arrival<'a> {

@@ -13,10 +13,10 @@ use pillarbox_transport::{
 };
 use tokio::task::JoinSet;
 
-use crate::config::{ListenerSettings, Settings};
-use crate::context::{Context, ListenerInfo};
-use crate::shutdown::Shutdown;
-use crate::upgrade::log_failed_handshake;
+use crate::core::config::{ListenerSettings, Settings};
+use crate::core::shutdown::Shutdown;
+use crate::session::context::{Context, ListenerInfo};
+use crate::session::upgrade::log_failed_handshake;
 use crate::{imap, pop3, submission};
 
 /// Why the listeners cannot be opened.

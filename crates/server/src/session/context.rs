@@ -12,7 +12,7 @@ use pillarbox_transport::Acceptor;
 use tokio::time::Instant;
 
 use crate::auth::{Authenticator, HashingError, LoginSecret};
-use crate::config::Settings;
+use crate::core::config::Settings;
 
 /// How long a client has from its connection to its login, however lively it is meanwhile.
 const LOGIN_WITHIN: Duration = Duration::from_secs(3 * 60);

@@ -4,6 +4,9 @@
 //! A protocol gives the machines, what they say at the end ([`ServerMachine::say_goodbye`]), and the answers to their
 //! events.
 
+pub(crate) mod context;
+pub(crate) mod upgrade;
+
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +18,8 @@ use pillarbox_transport::{Connection, ConnectionError, Conversation, Driven};
 use tokio::time::{Instant, sleep_until};
 
 use crate::auth::{Origin, SessionLogins};
-use crate::{Context, ListenerInfo, Shutdown, upgrade};
+use crate::core::shutdown::Shutdown;
+use context::{Context, ListenerInfo};
 
 /// Why a session is ended from our side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

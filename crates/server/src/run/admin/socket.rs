@@ -13,8 +13,8 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::{Answer, Request, SOCKET, perform::perform};
-use crate::context::Context;
-use crate::shutdown::Shutdown;
+use crate::core::shutdown::Shutdown;
+use crate::session::context::Context;
 
 /// How long one request may take to arrive, and its answer to be taken.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use pillarbox_policy::{Code, HandshakeFailure};
 use pillarbox_proto::{Sealed, Upgrade};
 use pillarbox_transport::{Connection, Conversation, HandshakeError, UpgradeError};
 
-use crate::ListenerInfo;
+use super::context::ListenerInfo;
 
 /// Does the handshake. `None` where it failed, which is in the log then, and the connection is gone. Nothing of the
 /// cleartext session is left after it (S2).

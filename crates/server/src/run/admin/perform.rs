@@ -4,9 +4,9 @@ use pillarbox_policy::Rung;
 use pillarbox_store::{Account, AccountId, Accounts, StoreError, Stores};
 
 use super::{AccountSummary, Answer, MOST_LOGINS, Request};
-use crate::accounts;
-use crate::clock::{self, Rfc3339};
-use crate::config::Settings;
+use crate::auth::accounts;
+use crate::core::clock::{self, Rfc3339};
+use crate::core::config::Settings;
 
 /// Accounts read at a time.
 const PAGE: u32 = 1_000;

@@ -20,7 +20,7 @@ use zeroize::Zeroize;
 pub use operator::{Operator, OperatorError};
 pub(crate) use socket::AdminSocket;
 
-use crate::clock::Rfc3339;
+use crate::core::clock::Rfc3339;
 
 /// The socket's name in the data folder.
 const SOCKET: &str = "admin.sock";

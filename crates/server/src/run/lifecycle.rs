@@ -11,13 +11,14 @@ use pillarbox_store::{StoreError, Stores};
 use pillarbox_transport::CertificateStore;
 use tokio::task::JoinSet;
 
-use crate::admin::AdminSocket;
+use super::certificates;
 use crate::auth::{HashingError, LoginSecret};
-use crate::config::{self, LogLevel, Settings};
-use crate::context::Context;
-use crate::listeners::{ListenError, Listeners};
-use crate::shutdown::{Shutdown, ShutdownTrigger};
-use crate::{certificates, storage};
+use crate::core::config::{self, LogLevel, Settings};
+use crate::core::shutdown::{Shutdown, ShutdownTrigger};
+use crate::core::storage;
+use crate::run::admin::AdminSocket;
+use crate::run::listeners::{ListenError, Listeners};
+use crate::session::context::Context;
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]

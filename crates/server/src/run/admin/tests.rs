@@ -12,11 +12,11 @@ use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
 use super::{AdminSocket, Answer, Operator, OperatorError, Request};
-use crate::accounts::NewPassword;
 use crate::auth::LoginSecret;
-use crate::config::{self, Settings};
-use crate::context::Context;
-use crate::shutdown::{Shutdown, ShutdownTrigger};
+use crate::auth::accounts::NewPassword;
+use crate::core::config::{self, Settings};
+use crate::core::shutdown::{Shutdown, ShutdownTrigger};
+use crate::session::context::Context;
 
 struct Daemon {
     folder: TempDir,

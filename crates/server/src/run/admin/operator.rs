@@ -9,8 +9,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
 use super::{Answer, LONGEST_ANSWER, Request, SOCKET, perform::perform};
-use crate::config::Settings;
-use crate::storage;
+use crate::core::config::Settings;
+use crate::core::storage;
 
 /// Asks the running server, or does it itself where none runs.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use pillarbox_store::{EmbeddedOptions, EmbeddedStore, StoreError, Stores};
 
-use crate::config::Settings;
+use crate::core::config::Settings;
 
 /// Where the store lies in the data folder.
 #[must_use]

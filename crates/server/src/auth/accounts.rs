@@ -7,7 +7,7 @@ use pillarbox_store::{NewAccount, Verifiers};
 use pillarbox_transport::random;
 
 use crate::auth::{HashingError, SCRAM_ITERATIONS, SCRAM_SALT, hash};
-use crate::config::Settings;
+use crate::core::config::Settings;
 
 /// Characters of the shortest password that is taken for a new one (NIST SP 800-63B §5.1.1.1).
 pub const SHORTEST_PASSWORD: usize = 8;
@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     fn settings() -> Settings {
-        crate::config::parse(
+        crate::core::config::parse(
             "hostname = \"mail.example.org\"\ndomains = [\"example.org\", \"example.net\"]\n\
              [[certificates]]\nchain = \"c\"\nkey = \"k\"\n",
             Path::new("p.toml"),
