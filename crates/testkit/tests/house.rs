@@ -309,7 +309,7 @@ const FEW_CALLERS: [(&str, &[&str]); 7] = [
     (
         "Grants::restore(",
         &[
-            "crates/store/src/embedded/grants.rs",
+            "crates/store/src/embedded/records/grants.rs",
             "crates/policy/",
             "crates/proto/tests/channels/",
             "crates/transport/tests/suite/conversations.rs",

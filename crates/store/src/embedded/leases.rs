@@ -1,84 +1,80 @@
-//! [`Leases`] for the embedded engine: in memory, since one process has the store.
+//! What one has for itself until a deadline, in memory: it ends with the process, and so does whoever had it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::hash::Hash;
+use std::sync::Mutex;
 
-use async_trait::async_trait;
+use super::disk::held;
 
-use super::EmbeddedStore;
-use crate::{AccountId, Lease, Leases, Renewal, StoreError};
+/// Who has which `K` until which `T`. Whoever has one knows its token, which tells it from every other.
+#[derive(Debug)]
+pub(crate) struct LeaseTable<K, T>(Mutex<Table<K, T>>);
 
-/// The longest a lease runs without being renewed.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The leases that were taken and not given back.
-#[derive(Debug, Default)]
-pub(super) struct Held(Mutex<Table>);
-
-#[derive(Debug, Default)]
-struct Table {
-    /// By account: the token, and when the lease runs out.
-    held: HashMap<AccountId, (u64, Instant)>,
+#[derive(Debug)]
+struct Table<K, T> {
+    /// The token, and when the lease runs out.
+    held: HashMap<K, (u64, T)>,
     last_token: u64,
 }
 
-impl Held {
-    fn take(&self, account: AccountId, length: Duration, now: Instant) -> Option<Lease> {
-        let mut table = self.table();
-        if table.held.get(&account).is_some_and(|(_, end)| now < *end) {
+impl<K, T> Default for LeaseTable<K, T> {
+    fn default() -> Self {
+        Self(Mutex::new(Table {
+            held: HashMap::new(),
+            last_token: 0,
+        }))
+    }
+}
+
+impl<K: Eq + Hash, T: Copy + Ord> LeaseTable<K, T> {
+    /// Takes a key, unless somebody has it; answers the token.
+    pub(crate) fn take(&self, key: K, now: T, end: T) -> Option<u64> {
+        let mut table = held(&self.0);
+        if table.held.get(&key).is_some_and(|(_, end)| now < *end) {
             return None;
         }
         table.last_token += 1;
         let token = table.last_token;
-        table
-            .held
-            .insert(account, (token, now + length.min(LONGEST)));
-        Some(Lease::new(account, token))
+        table.held.insert(key, (token, end));
+        Some(token)
     }
 
-    fn renew(&self, lease: &Lease, length: Duration, now: Instant) -> Renewal {
-        match self.table().held.get_mut(&lease.account()) {
-            Some((token, end)) if *token == lease.token() && now < *end => {
-                *end = now + length.min(LONGEST);
-                Renewal::Held
+    /// Lets a lease run until `end`, unless it ran out.
+    pub(crate) fn renew(&self, key: &K, token: u64, now: T, end: T) -> bool {
+        match held(&self.0).held.get_mut(key) {
+            Some((of, until)) if *of == token && now < *until => {
+                *until = end;
+                true
             }
-            _ => Renewal::Lost,
+            _ => false,
         }
     }
 
-    fn give_back(&self, lease: &Lease) {
-        let mut table = self.table();
-        let is_ours = |(token, _): &(u64, Instant)| *token == lease.token();
-        if table.held.get(&lease.account()).is_some_and(is_ours) {
-            table.held.remove(&lease.account());
+    /// Whether a lease runs still.
+    pub(crate) fn holds(&self, key: &K, token: u64, now: T) -> bool {
+        let table = held(&self.0);
+        let lease = table.held.get(key);
+        lease.is_some_and(|(of, end)| *of == token && now < *end)
+    }
+
+    /// Ends a lease, unless the key is somebody else's by now.
+    pub(crate) fn give_back(&self, key: &K, token: u64) {
+        let mut table = held(&self.0);
+        if table.held.get(key).is_some_and(|(of, _)| *of == token) {
+            table.held.remove(key);
         }
     }
 
-    /// A panic elsewhere cannot leave the table half changed, so a poisoned lock is as good as any.
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[async_trait]
-impl Leases for EmbeddedStore {
-    async fn take(
-        &self,
-        account: AccountId,
-        length: Duration,
-    ) -> Result<Option<Lease>, StoreError> {
-        self.check_open()?;
-        Ok(self.leases.take(account, length, Instant::now()))
+    /// When the lease of a key ends or ended, if it has one that was not given back.
+    pub(crate) fn end(&self, key: &K) -> Option<T> {
+        held(&self.0).held.get(key).map(|(_, end)| *end)
     }
 
-    async fn renew(&self, lease: &Lease, length: Duration) -> Result<Renewal, StoreError> {
-        self.check_open()?;
-        Ok(self.leases.renew(lease, length, Instant::now()))
-    }
-
-    fn give_back(&self, lease: &Lease) {
-        self.leases.give_back(lease);
+    /// How many leases were not given back, and the end of the first of them.
+    pub(crate) fn earliest(&self) -> (usize, Option<T>) {
+        let table = held(&self.0);
+        let ends = table.held.values().map(|(_, end)| *end);
+        (table.held.len(), ends.min())
     }
 }
 
@@ -86,31 +82,23 @@ impl Leases for EmbeddedStore {
 mod tests {
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
-
     #[test]
-    fn a_lease_that_ran_out_is_lost_for_good() {
-        let held = Held::default();
-        let start = Instant::now();
-        let first = held.take(AccountId(1), MINUTE, start).unwrap();
-        assert_eq!(held.take(AccountId(1), MINUTE, start), None);
-        assert!(held.take(AccountId(2), MINUTE, start).is_some());
-        assert_eq!(held.renew(&first, 2 * MINUTE, start), Renewal::Held);
-        assert_eq!(held.take(AccountId(1), MINUTE, start + MINUTE), None);
-        let late = start + 2 * MINUTE;
-        assert_eq!(held.renew(&first, MINUTE, late), Renewal::Lost);
-        let second = held.take(AccountId(1), MINUTE, late).unwrap();
-        assert_eq!(held.renew(&first, MINUTE, late), Renewal::Lost);
-        held.give_back(&first);
-        assert_eq!(held.take(AccountId(1), MINUTE, late), None);
-        held.give_back(&second);
-        assert!(held.take(AccountId(1), MINUTE, late).is_some());
-    }
-
-    #[test]
-    fn no_length_is_too_long() {
-        let held = Held::default();
-        let start = Instant::now();
-        assert!(held.take(AccountId(1), Duration::MAX, start).is_some());
+    fn a_lease_that_ran_out_is_somebody_elses() {
+        let table = LeaseTable::default();
+        let first = table.take('a', 0, 60).unwrap();
+        assert_eq!(table.take('a', 59, 120), None);
+        assert!(table.take('b', 59, 120).is_some());
+        assert!(table.renew(&'a', first, 59, 90));
+        assert_eq!(table.take('a', 89, 120), None);
+        let second = table.take('a', 90, 120).unwrap();
+        assert!(!table.renew(&'a', first, 91, 200));
+        assert!(!table.holds(&'a', first, 91) && table.holds(&'a', second, 91));
+        table.give_back(&'a', first);
+        assert_eq!(
+            (table.end(&'a'), table.earliest()),
+            (Some(120), (2, Some(120)))
+        );
+        table.give_back(&'a', second);
+        assert!(table.take('a', 92, 93).is_some());
     }
 }

@@ -3,10 +3,10 @@
 //! A **log** per shard is the truth; a SQLite **index** per shard says what is where and can always be made
 //! anew from the log. An account belongs to one shard, by its number modulo the number of shards. Each
 //! shard has one writer, a thread that takes the operations that are waiting, and for all of them together
-//! (see [`writer`])
+//! (`shard::writer`):
 //!
-//! 1. decides what each does, against the index inside one transaction (`plan`),
-//! 2. appends one record per operation to the log and applies it to the index (`log`, `apply`),
+//! 1. decides what each does, against the index inside one transaction (`operations`),
+//! 2. appends one record per operation to the log and applies it to the index (`log`, `index::apply`),
 //! 3. makes the log durable with **one** `fdatasync`,
 //! 4. commits the index, durably, with the position in the log that it has got to,
 //! 5. and only then answers.
@@ -94,352 +94,28 @@
 //! - Otherwise it is a **torn tail**: writes of a batch that was never durable, and so never acknowledged.
 //!   It is cut, and the log goes on there.
 //!
-//! Damage is reported as [`StoreError::Damaged`] with file and offset, and the store does not open. Nothing
+//! Damage is reported as [`StoreError::Damaged`](crate::StoreError::Damaged) with file and offset, and the store does not open. Nothing
 //! damaged is ever skipped. An index that is missing is made anew; [`EmbeddedStore::verify`] compares one
 //! with its log, [`EmbeddedStore::rebuild_index`] replaces it.
 //!
 //! A batch whose sync fails is taken back from the log before anything else is written: the system may have
 //! dropped what it could not write.
 
-mod accounts;
-mod apply;
-mod body;
-mod codec;
-mod directory;
-mod entry;
-mod folder;
-mod grants;
-mod index;
+// From the lowest layer up; a test of the project holds that none sees a higher one.
+mod disk;
 mod leases;
-mod log;
-mod logins;
-mod mail;
 mod names;
-mod plan;
-mod query;
-mod queue;
-mod readers;
-mod scan;
-mod segment;
-mod snapshots;
-mod spool;
-mod verify;
-mod wakeups;
-mod writer;
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+mod log;
 
-use async_trait::async_trait;
-use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot};
+mod index;
 
-use self::directory::Directory;
-use self::folder::Folder;
-use self::grants::GrantBook;
-use self::index::IndexSync;
-use self::leases::Held;
-use self::log::Log;
-use self::logins::LoginRecords;
-use self::plan::Planned;
-use self::queue::Jobs;
-use self::readers::Readers;
-use self::snapshots::Snapshots;
-use self::spool::Content;
-pub use self::verify::{Report, ShardReport};
-use self::wakeups::Watchers;
-use self::writer::{Operation, QUEUE, Waiting, Writer};
-use crate::{AccountId, Engine, StoreError};
+mod operations;
 
-/// The least a segment may be asked to hold, in octets.
-const SMALLEST_SEGMENT: u64 = 4096;
+mod records;
+mod shard;
 
-/// How an embedded store is laid out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EmbeddedOptions {
-    /// Shards of a store that is made now, 1 to 256; one that exists keeps those it has. Each has a log, an
-    /// index and a writer of its own.
-    pub shards: u16,
-    /// Octets of a segment made from now on; at least 4 KiB. A record that is larger gets a segment of its
-    /// size. Every shard has this much space preallocated, and up to twice as much.
-    pub segment_size: u64,
-}
+mod engine;
 
-impl Default for EmbeddedOptions {
-    /// 4 shards, segments of 32 MiB.
-    fn default() -> Self {
-        Self {
-            shards: 4,
-            segment_size: 32 << 20,
-        }
-    }
-}
-
-/// The store in a folder of its own. [`Stores::of`](crate::Stores::of) makes the handles to it.
-///
-/// Dropping it waits until what was asked for is stored; [`Engine::close`] does so without blocking.
-#[derive(Debug)]
-pub struct EmbeddedStore {
-    shards: Vec<Shard>,
-    directory: Arc<Directory>,
-    watchers: Arc<Watchers>,
-    logins: Arc<LoginRecords>,
-    grants: Arc<GrantBook>,
-    leases: Held,
-    jobs: Arc<Jobs>,
-    spools: Arc<Path>,
-    closed: AtomicBool,
-    closing: tokio::sync::Mutex<()>,
-    /// Given back last, when no thread writes any more.
-    folder: Mutex<Option<Folder>>,
-}
-
-/// A shard as sessions see it.
-#[derive(Debug)]
-struct Shard {
-    folder: PathBuf,
-    readers: Readers,
-    snapshots: Arc<Snapshots>,
-    queue: Mutex<Option<mpsc::Sender<Box<dyn Operation>>>>,
-    writer: Mutex<Option<JoinHandle<()>>>,
-}
-
-impl Shard {
-    /// Has the writer do something; answers when it is durable.
-    async fn submit<T, F>(
-        &self,
-        account: AccountId,
-        bodies: Vec<Arc<Content>>,
-        plan: F,
-    ) -> Result<T, StoreError>
-    where
-        F: FnOnce(&Connection) -> Planned<T> + Send + 'static,
-        T: Send + 'static,
-    {
-        let answer = self.begin(account, bodies, plan).await?;
-        answer.await.map_err(|_| StoreError::Closed)?
-    }
-
-    /// Hands something to the writer; the answer comes when it is durable.
-    async fn begin<T, F>(
-        &self,
-        account: AccountId,
-        bodies: Vec<Arc<Content>>,
-        plan: F,
-    ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError>
-    where
-        F: FnOnce(&Connection) -> Planned<T> + Send + 'static,
-        T: Send + 'static,
-    {
-        let queue = held(&self.queue).clone();
-        let queue = queue.ok_or(StoreError::Closed)?;
-        let (operation, answer) = Waiting::new(account, bodies, plan);
-        queue
-            .send(Box::new(operation))
-            .await
-            .map_err(|_| StoreError::Closed)?;
-        // The writer must not be kept from ending by those who wait for it.
-        drop(queue);
-        Ok(answer)
-    }
-}
-
-impl EmbeddedStore {
-    /// Opens the store in `path`, bringing it in order after a crash; makes one where there is none. Blocks.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`] if it is open already, [`StoreError::Damaged`] if something in it is not as it
-    /// was written, [`StoreError::Disk`] if the disk refuses.
-    pub fn open(path: &Path, options: EmbeddedOptions) -> Result<Self, StoreError> {
-        let folder = Folder::take_or_make(path, options.shards)?;
-        folder.clear_spools()?;
-        let directory = Arc::new(Directory::default());
-        let watchers = Arc::new(Watchers::default());
-        let segment_size = options.segment_size.max(SMALLEST_SEGMENT);
-        // Recovered one after another, and all of them before anything is written.
-        let mut recovered = Vec::new();
-        for number in 0..folder.shards() {
-            let shard = folder.shard(number);
-            let path = folder.index(number);
-            if index::is_outdated(&path)? {
-                tracing::info!(shard = number, "the index is made anew for this version");
-                index::remove(&path)?;
-            }
-            let index = index::open(&path, IndexSync::EveryCommit)?;
-            let applied = writer::recover(&shard, number, &index)?;
-            directory.load(&index)?;
-            recovered.push((number, index, applied));
-        }
-        let logins = Arc::new(LoginRecords::open(&folder.logins())?);
-        let grants = Arc::new(GrantBook::open(&folder.grants())?);
-        let mut shards = Vec::new();
-        for (number, index, applied) in recovered {
-            let shard = folder.shard(number);
-            let log = Log::open(&shard, number, segment_size, applied.end)?;
-            let (sender, queue) = mpsc::channel(QUEUE);
-            let snapshots = Arc::new(Snapshots::default());
-            let writer = Writer {
-                queue,
-                index,
-                log,
-                directory: Arc::clone(&directory),
-                snapshots: Arc::clone(&snapshots),
-                watchers: Arc::clone(&watchers),
-                unmended: false,
-                applied,
-            };
-            let thread = std::thread::Builder::new()
-                .name(format!("pillarbox-shard-{number}"))
-                .spawn(move || writer.run())
-                .map_err(|e| StoreError::Engine(format!("no thread for shard {number}: {e}")))?;
-            shards.push(Shard {
-                folder: shard,
-                readers: Readers::new(folder.index(number)),
-                snapshots,
-                queue: Mutex::new(Some(sender)),
-                writer: Mutex::new(Some(thread)),
-            });
-        }
-        Ok(Self {
-            shards,
-            directory,
-            watchers,
-            logins,
-            grants,
-            leases: Held::default(),
-            jobs: Arc::default(),
-            spools: folder.spools().into(),
-            closed: AtomicBool::new(false),
-            closing: tokio::sync::Mutex::default(),
-            folder: Mutex::new(Some(folder)),
-        })
-    }
-
-    /// Reads everything in a store that is not open: every CRC of the log, and every row of the index
-    /// against the log. Blocks, for as long as the disk needs. Changes nothing that is stored.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`], or [`StoreError::Disk`]. Damage is no error: it is in the [`Report`].
-    pub fn verify(path: &Path) -> Result<Report, StoreError> {
-        verify::verify(path)
-    }
-
-    /// Makes the indexes of a store that is not open anew from its logs. Blocks.
-    ///
-    /// # Errors
-    /// [`StoreError::InUse`], [`StoreError::Disk`], or [`StoreError::Damaged`] if a log is damaged; the
-    /// indexes of that shard and those after it stay as they are.
-    pub fn rebuild_index(path: &Path) -> Result<Report, StoreError> {
-        verify::rebuild_index(path)
-    }
-
-    /// The number of the shard that an account belongs to.
-    fn shard_of(&self, account: AccountId) -> usize {
-        let count = i64::try_from(self.shards.len()).unwrap_or(i64::MAX).max(1);
-        usize::try_from(account.0.rem_euclid(count)).unwrap_or(0)
-    }
-
-    fn shard(&self, account: AccountId) -> Result<&Shard, StoreError> {
-        self.shards
-            .get(self.shard_of(account))
-            .ok_or(StoreError::Closed)
-    }
-
-    fn check_open(&self) -> Result<(), StoreError> {
-        if self.closed.load(Ordering::Acquire) {
-            Err(StoreError::Closed)
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Has the account's writer do something; answers when it is durable.
-    async fn submit<T, F>(
-        &self,
-        account: AccountId,
-        bodies: Vec<Arc<Content>>,
-        plan: F,
-    ) -> Result<T, StoreError>
-    where
-        F: FnOnce(&Connection) -> Planned<T> + Send + 'static,
-        T: Send + 'static,
-    {
-        self.shard(account)?.submit(account, bodies, plan).await
-    }
-
-    /// Reads from the account's index.
-    async fn read<T, F>(&self, account: AccountId, read: F) -> Result<T, StoreError>
-    where
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-        T: Send + 'static,
-    {
-        self.shard(account)?.readers.read(read).await
-    }
-
-    /// Takes no more operations; answers the threads that still work on those there are.
-    fn end_queues(&self) -> Vec<JoinHandle<()>> {
-        for shard in &self.shards {
-            drop(held(&shard.queue).take());
-        }
-        self.shards
-            .iter()
-            .filter_map(|shard| held(&shard.writer).take())
-            .collect()
-    }
-}
-
-#[async_trait]
-impl Engine for EmbeddedStore {
-    async fn close(&self) {
-        let _one_at_a_time = self.closing.lock().await;
-        self.closed.store(true, Ordering::Release);
-        let writers = self.end_queues();
-        // Before the writers end, so that they are the last to use the indexes and fold in their logs.
-        for shard in &self.shards {
-            shard.readers.close().await;
-        }
-        let ended = blocking(move || {
-            wait_for(writers);
-            Ok(())
-        });
-        if let Err(error) = ended.await {
-            tracing::error!(%error, "the store could not be closed in order");
-        }
-        logins::close(Arc::clone(&self.logins)).await;
-        self.watchers.close();
-        drop(held(&self.folder).take());
-    }
-}
-
-impl Drop for EmbeddedStore {
-    fn drop(&mut self) {
-        wait_for(self.end_queues());
-    }
-}
-
-fn wait_for(writers: Vec<JoinHandle<()>>) {
-    for writer in writers {
-        if writer.join().is_err() {
-            tracing::error!("a shard's writer ended badly");
-        }
-    }
-}
-
-/// A panic elsewhere cannot leave an `Option` half changed, so a poisoned lock is as good as any.
-fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
-    lock.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Runs what may block on a thread that may.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|e| StoreError::Engine(e.to_string()))?
-}
-
-#[cfg(test)]
-mod tests;
+pub use self::engine::{EmbeddedOptions, EmbeddedStore};
+pub use self::shard::verify::{Report, ShardReport};

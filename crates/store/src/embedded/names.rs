@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use crate::StoreError;
 
 /// What parts the levels of a mailbox name.
-pub(super) const LEVELS: char = '/';
+pub(crate) const LEVELS: char = '/';
 /// The mailbox every account has (RFC 9051 §5.1).
-pub(super) const INBOX: &str = "INBOX";
+pub(crate) const INBOX: &str = "INBOX";
 /// Octets of an address: RFC 5321 §4.5.3.1.3 less the angle brackets.
 const LONGEST_ADDRESS: usize = 254;
 /// Octets of a mailbox name in all.
@@ -19,7 +19,7 @@ const DEEPEST: usize = 32;
 ///
 /// # Errors
 /// [`StoreError::BadName`]: it is not `local@domain`, or longer than 254 octets.
-pub(super) fn address(address: &str) -> Result<String, StoreError> {
+pub(crate) fn address(address: &str) -> Result<String, StoreError> {
     let bad = |why| {
         Err(StoreError::BadName {
             name: shown(address),
@@ -39,12 +39,12 @@ pub(super) fn address(address: &str) -> Result<String, StoreError> {
 }
 
 /// The key under which an address is found, if it is one.
-pub(super) fn key(address: &str) -> String {
+pub(crate) fn key(address: &str) -> String {
     address.to_ascii_lowercase()
 }
 
 /// A mailbox name as it is stored: `INBOX` as the first level is spelled so, whatever its case.
-pub(super) fn spelled(name: &str) -> Cow<'_, str> {
+pub(crate) fn spelled(name: &str) -> Cow<'_, str> {
     let first = name.split(LEVELS).next().unwrap_or(name);
     if first != INBOX && first.eq_ignore_ascii_case(INBOX) {
         let below = name.get(first.len()..).unwrap_or_default();
@@ -59,7 +59,7 @@ pub(super) fn spelled(name: &str) -> Cow<'_, str> {
 /// # Errors
 /// [`StoreError::BadName`]: an empty level, a control character, `*` or `%` (which `LIST` could not ask
 /// for), more than 1,000 octets or 32 levels.
-pub(super) fn mailbox(name: &str) -> Result<String, StoreError> {
+pub(crate) fn mailbox(name: &str) -> Result<String, StoreError> {
     let why = if name.is_empty() {
         "a name has at least one character"
     } else if name.len() > LONGEST_NAME {
@@ -82,13 +82,13 @@ pub(super) fn mailbox(name: &str) -> Result<String, StoreError> {
 }
 
 /// The names above `name`, outermost first.
-pub(super) fn above(name: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn above(name: &str) -> impl Iterator<Item = &str> {
     name.match_indices(LEVELS)
         .filter_map(|(at, _)| name.get(..at))
 }
 
 /// Whether `name` is below `above`.
-pub(super) fn is_below(name: &str, above: &str) -> bool {
+pub(crate) fn is_below(name: &str, above: &str) -> bool {
     name.strip_prefix(above)
         .is_some_and(|rest| rest.starts_with(LEVELS))
 }
