@@ -21,6 +21,11 @@ impl Capabilities {
         )
     }
 
+    /// Whether the list is empty.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether this capability is in the list, in any case of letters.
     #[must_use]
     pub fn has(&self, name: &str) -> bool {

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use super::Client;
 use super::capability::Capabilities;
 use super::command::NotNow;
+use super::machine::{Client, Phase};
+use super::response::{self, Condition, Response, Unreadable};
 use super::violation::{StripSign, Violation};
 use crate::channel::{Clear, End, Injected};
 use crate::imap::framing::FrameError;
@@ -69,6 +70,10 @@ pub struct State {
     out: Vec<u8>,
     patience: u8,
     broken: Option<Violation>,
+}
+
+impl Phase for Clear {
+    type State = State;
 }
 
 impl OnChannel for Client<Clear> {
@@ -146,9 +151,7 @@ impl State {
             }
             Stage::Idle | Stage::Ready => Err(Violation::Unsolicited),
             Stage::Asked(capabilities) => {
-                let Some(tag) = self.tags.first() else {
-                    return Err(Violation::UnknownTag);
-                };
+                let [tag, _] = &self.tags;
                 match answer(line, tag)? {
                     Answer::Capabilities(list) => {
                         self.patience =
@@ -190,31 +193,12 @@ impl State {
     }
 }
 
-/// A line cut at its first space; the rest is empty where there is none.
-fn cut(line: &[u8]) -> (&[u8], &[u8]) {
-    match memchr::memchr(b' ', line) {
-        Some(at) => {
-            let (word, rest) = line.split_at(at);
-            (word, rest.get(1..).unwrap_or_default())
-        }
-        None => (line, b""),
-    }
-}
-
 /// Accepts exactly `* OK` (C12).
 fn greeting(line: &[u8]) -> Result<(), Violation> {
-    let Some(rest) = line.strip_prefix(b"* ") else {
-        return Err(Violation::BadGreeting);
-    };
-    let (word, _) = cut(rest);
-    if word.eq_ignore_ascii_case(b"OK") {
-        Ok(())
-    } else if word.eq_ignore_ascii_case(b"PREAUTH") {
-        Err(Violation::PreauthInClear)
-    } else if word.eq_ignore_ascii_case(b"BYE") {
-        Err(Violation::Bye { text: None })
-    } else {
-        Err(Violation::BadGreeting)
+    match response::greeting(line)?.condition {
+        Condition::PreAuth => Err(Violation::PreauthInClear),
+        Condition::Bye => Err(Violation::Bye { text: None }),
+        _ => Ok(()),
     }
 }
 
@@ -225,20 +209,26 @@ enum Answer {
 }
 
 fn answer(line: &[u8], tag: &str) -> Result<Answer, Violation> {
-    let (first, rest) = cut(line);
-    let (word, rest) = cut(rest);
-    match first {
-        b"*" if word.eq_ignore_ascii_case(b"CAPABILITY") => {
-            Ok(Answer::Capabilities(Capabilities::parse(rest)))
+    let is_ours = |found: &[u8]| found == tag.as_bytes();
+    match response::parse(line) {
+        Ok(Response::Capability(list)) => Ok(Answer::Capabilities(list)),
+        Ok(Response::Continuation(_)) => Ok(Answer::Not(StripSign::Continuation)),
+        Ok(Response::Tagged(found, status)) if is_ours(found) => Ok(match status.condition {
+            Condition::Ok => Answer::Ok,
+            Condition::No => Answer::Not(StripSign::No),
+            _ => Answer::Not(StripSign::Bad),
+        }),
+        Err(Unreadable::NotImap)
+            if line
+                .split(|octet| *octet == b' ')
+                .next()
+                .is_some_and(is_ours) =>
+        {
+            Ok(Answer::Not(StripSign::OtherAnswer))
         }
-        b"*" => Err(Violation::Unsolicited),
-        b"+" => Ok(Answer::Not(StripSign::Continuation)),
-        // whoever wrote it has not seen the command
-        _ if first != tag.as_bytes() => Err(Violation::EarlyAnswer),
-        _ if word.eq_ignore_ascii_case(b"OK") => Ok(Answer::Ok),
-        _ if word.eq_ignore_ascii_case(b"NO") => Ok(Answer::Not(StripSign::No)),
-        _ if word.eq_ignore_ascii_case(b"BAD") => Ok(Answer::Not(StripSign::Bad)),
-        _ => Ok(Answer::Not(StripSign::OtherAnswer)),
+        // Whoever wrote it has not seen the command.
+        Ok(Response::Tagged(..)) | Err(Unreadable::NotImap) => Err(Violation::EarlyAnswer),
+        _ => Err(Violation::Unsolicited),
     }
 }
 

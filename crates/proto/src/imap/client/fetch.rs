@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use super::response::{self, skip_value};
+use super::values::{flags, skip_value};
 use crate::imap::grammar::{Cursor, DateTime, SyntaxError};
 use crate::message::{Address, Envelope};
 
@@ -97,7 +97,7 @@ fn item(data: &mut MessageData, cursor: &mut Cursor<'_>) -> Result<(), SyntaxErr
     if is("UID") {
         data.uid = Some(cursor.nz_number()?);
     } else if is("FLAGS") {
-        data.flags = Some(response::flags(cursor)?);
+        data.flags = Some(flags(cursor)?);
     } else if is("INTERNALDATE") {
         data.internal_date = Some(DateTime::read(cursor)?);
     } else if is("RFC822.SIZE") {

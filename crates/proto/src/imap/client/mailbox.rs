@@ -3,7 +3,7 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-use super::response::{self, skip_value};
+use super::values::{flags, skip_value};
 use crate::ServerText;
 use crate::imap::grammar::{Cursor, SyntaxError, utf7};
 
@@ -127,7 +127,7 @@ impl Default for Selected {
 
 /// Reads `(attributes) delimiter name`, with what RFC 5258 may put behind.
 pub(super) fn listing(cursor: &mut Cursor<'_>) -> Result<Listing, SyntaxError> {
-    let attributes = response::flags(cursor)?;
+    let attributes = flags(cursor)?;
     cursor.space()?;
     let delimiter = match cursor.nstring()? {
         None => None,

@@ -58,63 +58,28 @@
 //! }
 //! ```
 
-mod authenticate;
 mod capability;
 mod clear;
 mod command;
+mod commands;
 mod event;
 mod fetch;
+mod machine;
 mod mailbox;
 mod response;
 mod sealed;
-mod search;
+mod session;
+mod values;
 mod violation;
 
-use std::fmt;
-
-use crate::channel::{Clear, Sealed};
-
-pub use authenticate::AuthenticateError;
 pub use capability::Capabilities;
 pub use clear::{ClearEvent, TagSeed};
-pub use command::{AppendError, FlagChange, NotNow};
+pub use command::NotNow;
+pub use commands::{AppendError, AuthenticateError, FlagChange, SearchKey};
 pub use event::{Done, Event, Refused};
 pub use fetch::MessageData;
+pub use machine::{Client, Phase};
 pub use mailbox::{Access, Listing, MailboxName, MailboxStatus, Selected};
 pub use response::{AppendUid, Condition, ResponseCode};
-pub use sealed::ClientCertificate;
-pub use search::SearchKey;
+pub use session::ClientCertificate;
 pub use violation::{StripSign, Violation};
-
-/// The client's machine. What it can do depends on the channel: see the [module](self).
-pub struct Client<P: Phase> {
-    state: P::State,
-}
-
-impl<P: Phase> fmt::Debug for Client<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Client").finish_non_exhaustive()
-    }
-}
-
-/// A channel a [`Client`] can run over: [`Clear`] or [`Sealed`]. Nothing else can be one.
-pub trait Phase: phase::OnlyHere {
-    /// What the machine keeps there. Nothing of it survives the switch to TLS.
-    type State;
-}
-
-impl<P: Phase> crate::channel::private::Ours for Client<P> {}
-
-impl Phase for Clear {
-    type State = clear::State;
-}
-
-impl Phase for Sealed {
-    type State = sealed::State;
-}
-
-mod phase {
-    pub trait OnlyHere {}
-    impl OnlyHere for crate::Clear {}
-    impl OnlyHere for crate::Sealed {}
-}

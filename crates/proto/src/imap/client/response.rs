@@ -5,8 +5,10 @@ use std::num::NonZeroU32;
 use super::capability::Capabilities;
 use super::fetch::{self, MessageData};
 use super::mailbox::{self, Listing, MailboxStatus};
+use super::values::flags;
+use super::violation::Violation;
 use crate::ServerText;
-use crate::imap::grammar::{Cursor, SequenceSet, SyntaxError};
+use crate::imap::grammar::{Cursor, SyntaxError};
 
 /// How a status response judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +108,7 @@ pub(super) enum Response<'a> {
     Capability(Capabilities),
     Exists(u32),
     Expunge(u32),
-    Fetch(MessageData),
+    Fetch(Box<MessageData>),
     Flags(Vec<String>),
     Id(Vec<(String, Option<ServerText>)>),
     List(Listing),
@@ -167,47 +169,48 @@ pub(super) fn parse(text: &[u8]) -> Result<Response<'_>, Unreadable> {
     if let Some(condition) = condition(word) {
         return Ok(Response::Untagged(status(condition, cursor.rest())));
     }
-    let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
-    if is(b"CAPABILITY") {
-        return Ok(Response::Capability(Capabilities::parse(cursor.rest())));
+    Ok(match word.to_ascii_uppercase().as_slice() {
+        b"CAPABILITY" => Response::Capability(Capabilities::parse(cursor.rest())),
+        b"SEARCH" => Response::Search(search(cursor)?),
+        b"FLAGS" => Response::Flags(flags(behind_space(&mut cursor)?)?),
+        b"LIST" => Response::List(mailbox::listing(behind_space(&mut cursor)?)?),
+        b"STATUS" => Response::MailboxStatus(mailbox::status(behind_space(&mut cursor)?)?),
+        b"ID" => Response::Id(id(behind_space(&mut cursor)?)?),
+        _ => Response::Unknown,
+    })
+}
+
+/// Reads a greeting: OK, PREAUTH or BYE (C12).
+pub(super) fn greeting(text: &[u8]) -> Result<Status, Violation> {
+    match parse(text) {
+        Ok(Response::Untagged(status))
+            if !matches!(status.condition, Condition::No | Condition::Bad) =>
+        {
+            Ok(status)
+        }
+        _ => Err(Violation::BadGreeting),
     }
-    if is(b"SEARCH") {
-        return search(cursor);
-    }
-    if is(b"FLAGS") {
-        cursor.space()?;
-        return Ok(Response::Flags(flags(&mut cursor)?));
-    }
-    if is(b"LIST") {
-        cursor.space()?;
-        return Ok(Response::List(mailbox::listing(&mut cursor)?));
-    }
-    if is(b"STATUS") {
-        cursor.space()?;
-        return Ok(Response::MailboxStatus(mailbox::status(&mut cursor)?));
-    }
-    if is(b"ID") {
-        cursor.space()?;
-        return Ok(Response::Id(id(&mut cursor)?));
-    }
-    Ok(Response::Unknown)
 }
 
 fn numbered(mut cursor: Cursor<'_>) -> Result<Response<'_>, Unreadable> {
     let number = cursor.number()?;
     cursor.space()?;
     let word = cursor.take_while(|octet| octet != b' ');
-    if word.eq_ignore_ascii_case(b"EXISTS") {
-        return Ok(Response::Exists(number));
-    }
-    if word.eq_ignore_ascii_case(b"EXPUNGE") {
-        return Ok(Response::Expunge(number));
-    }
-    if word.eq_ignore_ascii_case(b"FETCH") {
-        cursor.space()?;
-        return Ok(Response::Fetch(fetch::message_data(number, &mut cursor)?));
-    }
-    Ok(Response::Unknown)
+    Ok(match word.to_ascii_uppercase().as_slice() {
+        b"EXISTS" => Response::Exists(number),
+        b"EXPUNGE" => Response::Expunge(number),
+        b"FETCH" => {
+            let items = behind_space(&mut cursor)?;
+            Response::Fetch(Box::new(fetch::message_data(number, items)?))
+        }
+        _ => Response::Unknown,
+    })
+}
+
+/// The cursor behind the space where it stands.
+fn behind_space<'a, 'b>(cursor: &'b mut Cursor<'a>) -> Result<&'b mut Cursor<'a>, SyntaxError> {
+    cursor.space()?;
+    Ok(cursor)
 }
 
 fn condition(word: &[u8]) -> Option<Condition> {
@@ -304,7 +307,7 @@ fn code_with_data(word: &[u8], cursor: &mut Cursor<'_>) -> Result<ResponseCode, 
     })
 }
 
-fn search(mut cursor: Cursor<'_>) -> Result<Response<'_>, Unreadable> {
+fn search(mut cursor: Cursor<'_>) -> Result<Vec<u32>, SyntaxError> {
     let mut numbers = Vec::new();
     while cursor.eat(b' ') {
         // `* SEARCH ` with nothing behind the space is sent by some, and `(MODSEQ 7)` by RFC 7162.
@@ -313,20 +316,7 @@ fn search(mut cursor: Cursor<'_>) -> Result<Response<'_>, Unreadable> {
         }
         numbers.push(cursor.number()?);
     }
-    Ok(Response::Search(numbers))
-}
-
-/// Reads `(flag flag)`. The wildcard `\*` of PERMANENTFLAGS is kept; what is no flag is left out.
-pub(super) fn flags(cursor: &mut Cursor<'_>) -> Result<Vec<String>, SyntaxError> {
-    cursor.expect(b'(', "a list of flags")?;
-    let inside = cursor.take_while(|octet| octet != b')');
-    cursor.expect(b')', "the end of a list of flags")?;
-    Ok(inside
-        .split(|octet| *octet == b' ')
-        .filter_map(|flag| std::str::from_utf8(flag).ok())
-        .filter(|flag| *flag == "\\*" || crate::imap::grammar::is_flag(flag))
-        .map(str::to_owned)
-        .collect())
+    Ok(numbers)
 }
 
 /// Reads an ID list (RFC 2971): at most 30 pairs.
@@ -350,47 +340,6 @@ fn id(cursor: &mut Cursor<'_>) -> Result<Vec<(String, Option<ServerText>)>, Synt
         let _ = cursor.eat(b' ');
     }
     Ok(pairs)
-}
-
-/// Skips one value of any shape: atoms, numbers, strings, parenthesised lists of them.
-pub(super) fn skip_value(cursor: &mut Cursor<'_>) -> Result<(), SyntaxError> {
-    let mut depth = 0usize;
-    loop {
-        match cursor.peek() {
-            Some(b'(') => {
-                cursor.eat(b'(');
-                depth += 1;
-                continue;
-            }
-            Some(b')') if depth > 0 => {
-                cursor.eat(b')');
-                depth -= 1;
-            }
-            Some(b'"' | b'{') => {
-                cursor.string()?;
-            }
-            Some(b'~') => {
-                cursor.eat(b'~');
-                cursor.string()?;
-            }
-            _ => {
-                let word =
-                    cursor.take_while(|octet| !matches!(octet, b' ' | b'(' | b')' | b'"' | b'{'));
-                if word.is_empty() {
-                    return Err(cursor.error("a value"));
-                }
-            }
-        }
-        if depth == 0 {
-            return Ok(());
-        }
-        let _ = cursor.eat(b' ');
-    }
-}
-
-/// A sequence set in the form it is sent in; `None` where it is empty.
-pub(super) fn set_text(set: &SequenceSet) -> Option<String> {
-    (!set.is_empty()).then(|| set.to_string())
 }
 
 #[cfg(test)]
@@ -435,28 +384,5 @@ mod tests {
         assert!(!may_hold_literals(b"+ {12}"));
         assert!(may_hold_literals(b"* LIST () \"/\" {12}"));
         assert!(may_hold_literals(b"* OKAY {12}"));
-    }
-
-    #[test]
-    fn values_of_any_shape_are_skipped() {
-        for value in [
-            "x",
-            "(a (b \"c)\" {2}\r\n)) NIL) 5)",
-            "\"\\\"\"",
-            "BODY[1.2]<0>",
-            "()",
-            "(()())",
-        ] {
-            let text = format!("{value} rest");
-            let mut cursor = Cursor::new(text.as_bytes());
-            skip_value(&mut cursor).unwrap();
-            assert_eq!(cursor.rest(), b" rest", "{value}");
-        }
-        for bad in ["", ")", "(a", "\"x"] {
-            assert!(
-                skip_value(&mut Cursor::new(bad.as_bytes())).is_err(),
-                "{bad}"
-            );
-        }
     }
 }

@@ -2,13 +2,12 @@
 
 use pillarbox_policy::{Credentials, Refusal, SecretBytes};
 
-use super::Client;
-use super::command::{CommandText, NotNow};
-use super::sealed::{Current, Session, State, Task};
-use super::violation::Violation;
-use crate::channel::Sealed;
+use super::{
+    Client, Command, CommandText, Done, Event, NotNow, Outcome, ResponseCode, Sealed, Session,
+    State, Violation,
+};
 use crate::sasl::client::{ClientStep, Exchange, Failure, choose};
-use crate::sasl::{Nonce, coding};
+use crate::sasl::{Mechanism, Nonce, coding};
 
 /// Why a login was not begun. No part of the password was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,10 +27,12 @@ pub enum AuthenticateError {
     Sasl(#[from] Failure),
 }
 
+/// A LOGIN under way.
+struct Login;
+
 /// An AUTHENTICATE under way.
-#[derive(Debug)]
-pub(super) struct Authentication {
-    pub(super) exchange: Exchange,
+struct Authentication {
+    exchange: Exchange,
     /// The initial response, where it could not go along with the command.
     initial: Option<SecretBytes>,
 }
@@ -39,7 +40,7 @@ pub(super) struct Authentication {
 impl Client<Sealed> {
     /// Logs in. The password is released here, under the account's level, for the facts of this channel. Uses
     /// SCRAM-SHA-256-PLUS, SCRAM-SHA-256 or PLAIN, the best the server lists; LOGIN only where it lists none
-    /// of them and no LOGINDISABLED (C11). Ends in [`super::Done::Authenticated`].
+    /// of them and no LOGINDISABLED (C11). Ends in [`Done::Authenticated`].
     ///
     /// `nonce` must be fresh.
     ///
@@ -68,8 +69,7 @@ impl Client<Sealed> {
             } else {
                 Some(initial)
             };
-            let task = Task::Authenticate(Box::new(Authentication { exchange, initial }));
-            state.start(command, task);
+            state.send(command, Authentication { exchange, initial });
         } else if state.capabilities.has("LOGINDISABLED") {
             return Err(AuthenticateError::NoMechanism);
         } else {
@@ -77,41 +77,64 @@ impl Client<Sealed> {
             command.string(released.login().as_bytes())?;
             command.text(" ");
             command.string(released.password().expose().as_bytes())?;
-            state.start(command, Task::Login);
+            state.send(command, Login);
         }
         Ok(())
     }
 }
 
-impl State {
-    /// A continuation request in an AUTHENTICATE.
-    pub(super) fn challenge(&mut self, text: &[u8]) -> Result<(), Violation> {
-        let Some(Current {
-            task: Task::Authenticate(authentication),
-            ..
-        }) = &mut self.current
-        else {
-            return Err(Violation::UnexpectedContinuation);
-        };
+impl Command for Login {
+    fn succeeded(self: Box<Self>, code: Option<ResponseCode>, state: &mut State) -> Outcome {
+        Ok(logged_in(None, code, state))
+    }
+}
+
+impl Command for Authentication {
+    fn continued(
+        &mut self,
+        text: &[u8],
+        out: &mut SecretBytes,
+    ) -> Result<Option<Event>, Violation> {
         let step = match coding::decode(text) {
             Err(_) => ClientStep::Failed(Failure::Malformed),
-            Ok(challenge) => match authentication.initial.take() {
+            Ok(challenge) => match self.initial.take() {
                 Some(initial) if challenge.is_empty() => ClientStep::Send(initial),
                 Some(_) => ClientStep::Failed(Failure::UnexpectedChallenge),
-                None => authentication.exchange.step(&challenge),
+                None => self.exchange.step(&challenge),
             },
         };
         match step {
             ClientStep::Send(message) => {
-                let line = coding::encode(&message);
-                self.out.extend_from_slice(line.as_bytes());
-                self.out.extend_from_slice(b"\r\n");
-                Ok(())
+                out.extend_from_slice(coding::encode(&message).as_bytes());
+                out.extend_from_slice(b"\r\n");
+                Ok(None)
             }
             ClientStep::Failed(failure) => {
-                self.out.extend_from_slice(b"*\r\n");
+                out.extend_from_slice(b"*\r\n");
                 Err(Violation::Sasl(failure))
             }
         }
     }
+
+    fn succeeded(self: Box<Self>, code: Option<ResponseCode>, state: &mut State) -> Outcome {
+        let mechanism = self.exchange.mechanism();
+        self.exchange.succeeded().map_err(Violation::Sasl)?;
+        Ok(logged_in(Some(mechanism), code, state))
+    }
+}
+
+/// Capabilities may differ now. They are asked for again unless the server told them already.
+fn logged_in(
+    mechanism: Option<Mechanism>,
+    code: Option<ResponseCode>,
+    state: &mut State,
+) -> Option<Event> {
+    state.session = Session::Authenticated;
+    let done = Event::Done(Done::Authenticated(mechanism));
+    if let Some(ResponseCode::Capability(list)) = code {
+        state.capabilities = list;
+        return Some(done);
+    }
+    state.ask_capabilities(done);
+    None
 }

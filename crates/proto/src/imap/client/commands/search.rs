@@ -1,7 +1,6 @@
-//! SEARCH keys (RFC 9051 §6.4.4), as far as a mail reader needs them.
+//! SEARCH (RFC 9051 §6.4.4), always by UID, with the keys a mail reader needs.
 
-use super::command::{CommandText, NotNow};
-use super::response::set_text;
+use super::{Answered, Client, CommandText, Done, Event, NotNow, Response, Sealed, Session};
 use crate::imap::grammar::{Date, SequenceSet, is_flag};
 
 /// One key. Text may be any Unicode text.
@@ -60,18 +59,31 @@ pub enum SearchKey {
 /// Keys nested deeper than this are refused.
 const DEPTH: usize = 32;
 
-pub(super) fn command(keys: &[SearchKey]) -> Result<CommandText, NotNow> {
-    let mut command = CommandText::new("UID SEARCH");
-    if keys.iter().any(|key| !key.is_ascii(DEPTH)) {
-        command.text(" CHARSET UTF-8");
+impl Client<Sealed> {
+    /// UID SEARCH for messages that all keys match. UIDs come as [`Event::Found`]; ends in [`Done::Searched`].
+    ///
+    /// # Errors
+    /// See [`NotNow`].
+    pub fn search(&mut self, keys: &[SearchKey]) -> Result<(), NotNow> {
+        let mut text = CommandText::new("UID SEARCH");
+        if keys.iter().any(|key| !key.is_ascii(DEPTH)) {
+            text.text(" CHARSET UTF-8");
+        }
+        if keys.is_empty() {
+            text.text(" ALL");
+        }
+        for key in keys {
+            key.write(&mut text, DEPTH)?;
+        }
+        let search = Answered {
+            take: |response| match response {
+                Response::Search(uids) => Ok(Event::Found(uids)),
+                other => Err(other),
+            },
+            done: Done::Searched,
+        };
+        self.begin(Session::Selected, text, search)
     }
-    if keys.is_empty() {
-        command.text(" ALL");
-    }
-    for key in keys {
-        key.write(&mut command, DEPTH)?;
-    }
-    Ok(command)
 }
 
 impl SearchKey {
@@ -98,8 +110,8 @@ impl SearchKey {
         match self {
             Self::All => command.text(" ALL"),
             Self::Uid(set) => {
-                let set = set_text(set).ok_or(NotNow::BadArgument("no UIDs were given"))?;
-                command.text(&format!(" UID {set}"));
+                command.text(" UID ");
+                command.uids(set)?;
             }
             Self::Seen => command.text(" SEEN"),
             Self::Unseen => command.text(" UNSEEN"),
