@@ -3,8 +3,9 @@
 use async_trait::async_trait;
 
 use crate::{
-    AccountId, Appended, Body, Changes, ContentId, FlagChange, Mailbox, MailboxId, Message, ModSeq,
-    NewDelivery, NewMessage, OpenMailbox, Snapshot, Spool, StoreError, Uid, UidRange,
+    AccountId, Appended, Body, Changes, ContentId, FlagChange, FlagsChanged, Mailbox, MailboxId,
+    Message, ModSeq, NewDelivery, NewMessage, OpenMailbox, Snapshot, Spool, StoreError, Uid,
+    UidRange,
 };
 
 /// Mailboxes and messages. What is changed is on stable storage when an operation answers.
@@ -111,7 +112,7 @@ pub trait Mail: Send + Sync + std::fmt::Debug + 'static {
 
     /// Changes flags of the messages in `uids` that are still there, and whose modification sequence is at
     /// most `unchanged_since` where that is given (RFC 7162 §3.1.3). Answers every message in `uids` that
-    /// is still there as it is afterwards; those not changed keep their modification sequence.
+    /// is still there; those not changed keep their modification sequence.
     async fn set_flags(
         &self,
         account: AccountId,
@@ -119,9 +120,17 @@ pub trait Mail: Send + Sync + std::fmt::Debug + 'static {
         uids: &[Uid],
         change: &FlagChange,
         unchanged_since: Option<ModSeq>,
-    ) -> Result<Vec<Message>, StoreError>;
+    ) -> Result<Vec<FlagsChanged>, StoreError>;
 
-    /// Removes the messages in `uids` that are still there; answers those removed.
+    /// Removes those of `uids` that still have `\Deleted` when it is their turn; answers those removed.
+    async fn expunge_deleted(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+    ) -> Result<Vec<Uid>, StoreError>;
+
+    /// Removes the messages in `uids` that are still there, whatever their flags; answers those removed.
     async fn expunge(
         &self,
         account: AccountId,

@@ -198,6 +198,15 @@ impl UidRange {
     };
 }
 
+/// A message whose flags were to be changed, as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FlagsChanged {
+    /// The message afterwards.
+    pub message: Message,
+    /// Its modification sequence before: who knows the mailbox up to less has not heard of a change by others.
+    pub before: ModSeq,
+}
+
 /// What happened in a mailbox after a given [`ModSeq`] (RFC 7162).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Changes {

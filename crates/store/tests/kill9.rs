@@ -281,7 +281,7 @@ impl Writing {
             .mail
             .set_flags(self.account, mailbox, &[uid], &change, None)
             .await;
-        let modseq = changed.unwrap()[0].modseq;
+        let modseq = changed.unwrap()[0].message.modseq;
         self.tell("flagged", mailbox, uid, &format!("{} {flag}", modseq.0));
     }
 

@@ -13,8 +13,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pillarbox_store::{
-    AccountId, EmbeddedOptions, EmbeddedStore, FlagChange, Flags, MailboxId, Message, ModSeq,
-    StoreError, Stores, Uid,
+    AccountId, EmbeddedOptions, EmbeddedStore, FlagChange, Flags, FlagsChanged, MailboxId, Message,
+    ModSeq, StoreError, Stores, Uid,
 };
 use proptest::prelude::*;
 use steps::{
@@ -29,7 +29,8 @@ const FLAGS: [&str; 4] = ["\\Seen", "\\Deleted", "x", "y"];
 enum Step {
     Append(usize, Vec<(usize, u8)>),
     SetFlags(usize, Vec<u32>, u8, u8, bool),
-    Expunge(usize, Vec<u32>),
+    /// Unconditionally, or if they have `\Deleted`.
+    Expunge(usize, Vec<u32>, bool),
     Copy(usize, Vec<u32>, usize),
     Move(usize, Vec<u32>, usize),
     Create(usize),
@@ -48,7 +49,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(to, all)| Step::Append(to, all)),
         4 => (name(), uids(), 0..3_u8, 0..16_u8, any::<bool>())
             .prop_map(|(of, uids, how, flags, old)| Step::SetFlags(of, uids, how, flags, old)),
-        2 => (name(), uids()).prop_map(|(of, uids)| Step::Expunge(of, uids)),
+        2 => (name(), uids(), any::<bool>()).prop_map(|(of, uids, if_deleted)| Step::Expunge(of, uids, if_deleted)),
         2 => (name(), uids(), name()).prop_map(|(of, uids, to)| Step::Copy(of, uids, to)),
         2 => (name(), uids(), name()).prop_map(|(of, uids, to)| Step::Move(of, uids, to)),
         2 => name().prop_map(Step::Create),
@@ -185,7 +186,9 @@ impl Pair {
             Step::SetFlags(of, uids, how, bits, is_old) => {
                 self.set_flags(NAMES[of], &uids, how, bits, is_old).await;
             }
-            Step::Expunge(of, uids) => self.expunge(NAMES[of], &uids).await,
+            Step::Expunge(of, uids, if_deleted) => {
+                self.expunge(NAMES[of], &uids, if_deleted).await;
+            }
             Step::Copy(of, uids, to) => self.copy(NAMES[of], &uids, NAMES[to], false).await,
             Step::Move(of, uids, to) => self.copy(NAMES[of], &uids, NAMES[to], true).await,
             Step::Create(name) => self.create(NAMES[name]).await,
@@ -244,8 +247,16 @@ impl Pair {
             .filter(|uid| folder.kept.contains_key(uid))
             .collect();
         assert_eq!(answer.len(), there.len());
-        for (message, uid) in answer.iter().zip(there) {
+        for (
+            FlagsChanged {
+                message,
+                before: known,
+            },
+            uid,
+        ) in answer.iter().zip(there)
+        {
             assert_eq!(message.uid.0.get(), uid);
+            assert_eq!(*known, before[&uid].modseq);
             let kept = folder.kept.get_mut(&uid).unwrap();
             let old = kept.flags.clone();
             if since.is_none_or(|since| before[&uid].modseq <= since) {
@@ -261,20 +272,23 @@ impl Pair {
         }
     }
 
-    async fn expunge(&mut self, of: &'static str, uids: &[u32]) {
+    async fn expunge(&mut self, of: &'static str, uids: &[u32], if_deleted: bool) {
         let Some(id) = self.id(of).await else { return };
         let wanted: Vec<Uid> = uids.iter().map(|n| uid(*n)).collect();
-        let gone = self
-            .store
-            .mail
-            .expunge(self.jane, id, &wanted)
-            .await
-            .unwrap();
+        let mail = &self.store.mail;
+        let gone = match if_deleted {
+            true => mail.expunge_deleted(self.jane, id, &wanted).await,
+            false => mail.expunge(self.jane, id, &wanted).await,
+        };
+        let gone = gone.unwrap();
         let folder = self.model.folders.get_mut(of).unwrap();
         let expected: BTreeSet<u32> = uids
             .iter()
             .copied()
-            .filter(|uid| folder.kept.remove(uid).is_some())
+            .filter(|uid| match folder.kept.get(uid) {
+                Some(kept) if if_deleted && !kept.flags.contains("\\Deleted") => false,
+                _ => folder.kept.remove(uid).is_some(),
+            })
             .collect();
         assert!(numbers(&gone).into_iter().eq(expected));
     }

@@ -5,11 +5,13 @@ use std::ops::Range;
 
 use pillarbox_proto::imap::grammar::DateTime;
 use pillarbox_proto::imap::server::{
-    Access, Code, Completion, Extension, Fetch, FetchItem, FieldFilter, Label, Partial, Section,
+    Access, Code, Completion, Extension, Fetch, FetchItem, FieldFilter, Label, Naming, Partial,
+    Section,
 };
 use pillarbox_proto::message::{Index, IndexLimits, Indexer};
 use pillarbox_store::{
-    AccountId, Body, ContentId, FlagChange, Flags, Mail, Message, ModSeq, StoreError, Uid,
+    AccountId, Body, ContentId, FlagChange, Flags, FlagsChanged, Mail, Message, ModSeq, StoreError,
+    Uid,
 };
 
 use super::allowed_by;
@@ -73,12 +75,14 @@ impl Session {
         for chunk in named.chunks(if seen { SEEN_CHUNK } else { CHUNK }) {
             let own = seen.then_some(&mut *own);
             match self.fetch_chunk(fetch, chunk, own).await {
-                Ok(found) => missing |= found < chunk.len() && fetch.changed_since.is_none(),
+                Ok(found) => missing |= found < chunk.len(),
                 Err(Fault::Session(ended)) => return Err(ended),
                 Err(Fault::Store(error)) => return Ok(failed(&error)),
             }
         }
-        Ok(if missing {
+        // A UID that is gone is passed over (RFC 3501 §6.4.8).
+        let by_number = fetch.naming == Naming::Sequence && fetch.changed_since.is_none();
+        Ok(if missing && by_number {
             Completion::no(Code::ExpungeIssued, "Some of the messages are gone")
         } else {
             Completion::DONE
@@ -91,7 +95,7 @@ impl Session {
         &mut self,
         fetch: &Fetch,
         named: &[(u32, u32)],
-        own: Option<&mut HashMap<Uid, ModSeq>>,
+        mut own: Option<&mut HashMap<Uid, ModSeq>>,
     ) -> Result<usize, Fault> {
         let (Ok((store, account)), Ok(selected)) = (self.mail(), self.selected()) else {
             return Ok(named.len());
@@ -115,13 +119,16 @@ impl Session {
             let changed = store
                 .set_flags(account, mailbox, &newly_seen, &change, None)
                 .await?;
-            for message in changed {
-                if let Some(old) = messages.iter_mut().find(|old| old.uid == message.uid) {
+            for FlagsChanged { message, .. } in changed {
+                // The client is told these flags with the message.
+                if let Some(own) = &mut own {
+                    own.insert(message.uid, message.modseq);
+                }
+                if let Ok(at) = messages.binary_search_by_key(&message.uid, |old| old.uid)
+                    && let Some(old) = messages.get_mut(at)
+                {
                     *old = message;
                 }
-            }
-            if let Some(own) = own {
-                own.extend(messages.iter().map(|message| (message.uid, message.modseq)));
             }
         }
         for message in &messages {

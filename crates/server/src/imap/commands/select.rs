@@ -90,7 +90,8 @@ pub(in crate::imap) async fn remove_deleted(
             && among.is_none_or(|among| among.binary_search(&uid).is_ok())
     });
     if !doomed.is_empty() {
-        store.expunge(account, selected.id, &doomed).await?;
+        // Another session may take `\\Deleted` away in the meantime.
+        store.expunge_deleted(account, selected.id, &doomed).await?;
     }
     Ok(())
 }

@@ -7,10 +7,9 @@ use pillarbox_proto::imap::grammar::SequenceSet;
 use pillarbox_proto::imap::server::{
     Code, Completion, Extension, FlagOperation, Naming, Store as StoreCommand,
 };
-use pillarbox_store::{FlagChange, Flags, Message, ModSeq, Uid};
+use pillarbox_store::{FlagChange, Flags, FlagsChanged, ModSeq, Uid};
 
 use super::allowed_by;
-use super::select::messages_of;
 use crate::imap::session::{Ended, NO_SUCH_MESSAGE, Session, failed};
 use crate::imap::view::Expunges;
 
@@ -18,38 +17,21 @@ impl Session {
     pub(in crate::imap) async fn store(&mut self, command: &StoreCommand) -> Result<(), Ended> {
         // What others did is told first, so that what is told after is this command's doing.
         self.updates(Expunges::Withheld, &HashMap::new()).await?;
-        let (completion, own) = match self.change(command).await {
-            Ok((messages, left_alone)) => {
-                let own: HashMap<Uid, ModSeq> = messages
-                    .iter()
-                    .map(|message| (message.uid, message.modseq))
-                    .collect();
-                if !command.silent || self.dialogue().enabled().has(Extension::Condstore) {
-                    for message in &messages {
-                        let uid = (command.naming == Naming::Uid).then_some(message.uid);
-                        self.tell_flags(message, uid);
-                        self.flush_when_full().await?;
-                    }
-                }
-                let completion = match left_alone.is_empty() {
-                    true => Completion::DONE,
-                    false => Completion::Ok(Some(Code::Modified(SequenceSet::of(left_alone)))),
-                };
-                (completion, own)
-            }
-            Err(completion) => (completion, HashMap::new()),
+        let mut own = HashMap::new();
+        let completion = match self.change(command).await {
+            Ok((seen, answers)) => self.tell_changes(command, seen, answers, &mut own).await?,
+            Err(completion) => completion,
         };
         self.updates(allowed_by(command.naming), &own).await?;
         self.dialogue().complete(completion);
         Ok(())
     }
 
-    /// Changes the flags. Answers the messages as they are now, and the numbers of those that were left
-    /// alone because somebody else had changed them (RFC 7162 §3.1.3).
+    /// Changes the flags. Answers the messages, and up to where the client had been told of the mailbox.
     async fn change(
         &mut self,
         command: &StoreCommand,
-    ) -> Result<(Vec<Message>, Vec<u32>), Completion> {
+    ) -> Result<(ModSeq, Vec<FlagsChanged>), Completion> {
         let (store, account) = self.mail()?;
         let selected = self.selected()?;
         let named = selected
@@ -62,57 +44,59 @@ impl Session {
             FlagOperation::Add => FlagChange::Add(flags),
             FlagOperation::Remove => FlagChange::Remove(flags),
         };
-        let mut uids: Vec<u32> = named.iter().map(|(_, uid)| *uid).collect();
-        let mut left_alone: Vec<u32> = Vec::new();
-        if let Some(since) = command.unchanged_since {
-            let before = messages_of(&*store, account, selected, &uids)
-                .await
-                .map_err(|error| failed(&error))?;
-            left_alone = before
-                .iter()
-                .filter(|message| message.modseq.0 > since)
-                .map(|message| message.uid.0.get())
-                .collect();
-            uids.retain(|uid| left_alone.binary_search(uid).is_err());
-        }
-        let wanted: Vec<Uid> = uids
+        let wanted: Vec<Uid> = named
             .iter()
-            .filter_map(|uid| NonZeroU32::new(*uid).map(Uid))
+            .filter_map(|(_, uid)| NonZeroU32::new(*uid).map(Uid))
             .collect();
-        let mut messages = Vec::new();
-        if !wanted.is_empty() {
-            let unchanged_since = command.unchanged_since.map(ModSeq);
-            messages = store
-                .set_flags(account, selected.id, &wanted, &change, unchanged_since)
-                .await
-                .map_err(|error| failed(&error))?;
+        if wanted.is_empty() {
+            return Ok((selected.seen, Vec::new()));
         }
-        // Somebody may have been quicker since the look above.
-        let missed = messages
-            .iter()
-            .filter(|message| !reflects(message, &change));
-        left_alone.extend(missed.map(|message| message.uid.0.get()));
-        left_alone.sort_unstable();
-        messages.retain(|message| left_alone.binary_search(&message.uid.0.get()).is_err());
-        if command.naming == Naming::Sequence {
-            let view = &selected.view;
+        let unchanged_since = command.unchanged_since.map(ModSeq);
+        let answers = store
+            .set_flags(account, selected.id, &wanted, &change, unchanged_since)
+            .await
+            .map_err(|error| failed(&error))?;
+        Ok((selected.seen, answers))
+    }
+
+    /// Tells the messages as they are now; with `.SILENT` those only that somebody else had changed before,
+    /// which the client does not know (RFC 3501 §6.4.6). Those that were left alone because of
+    /// UNCHANGEDSINCE are listed in the completion (RFC 7162 §3.1.3).
+    async fn tell_changes(
+        &mut self,
+        command: &StoreCommand,
+        seen: ModSeq,
+        answers: Vec<FlagsChanged>,
+        own: &mut HashMap<Uid, ModSeq>,
+    ) -> Result<Completion, Ended> {
+        let tells_all = !command.silent || self.dialogue().enabled().has(Extension::Condstore);
+        let mut left_alone: Vec<u32> = Vec::new();
+        for FlagsChanged { message, before } in answers {
+            let uid = message.uid;
+            if command
+                .unchanged_since
+                .is_some_and(|since| before.0 > since)
+            {
+                left_alone.push(uid.0.get());
+                continue;
+            }
+            own.insert(uid, message.modseq);
+            if tells_all || before > seen {
+                self.tell_flags(&message, (command.naming == Naming::Uid).then_some(uid));
+                self.flush_when_full().await?;
+            }
+        }
+        if left_alone.is_empty() {
+            return Ok(Completion::DONE);
+        }
+        if let (Naming::Sequence, Ok(selected)) = (command.naming, self.selected()) {
             left_alone = left_alone
                 .into_iter()
-                .filter_map(|uid| view.number_of(uid))
+                .filter_map(|uid| selected.view.number_of(uid))
                 .collect();
         }
-        Ok((messages, left_alone))
-    }
-}
-
-/// Whether a message's flags are as the change wanted them.
-fn reflects(message: &Message, change: &FlagChange) -> bool {
-    match change {
-        FlagChange::Replace(flags) => {
-            flags.iter().all(|flag| message.flags.contains(flag))
-                && message.flags.iter().all(|flag| flags.contains(flag))
-        }
-        FlagChange::Add(flags) => flags.iter().all(|flag| message.flags.contains(flag)),
-        FlagChange::Remove(flags) => !flags.iter().any(|flag| message.flags.contains(flag)),
+        Ok(Completion::Ok(Some(Code::Modified(SequenceSet::of(
+            left_alone,
+        )))))
     }
 }

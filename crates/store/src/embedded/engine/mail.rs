@@ -13,11 +13,11 @@ use crate::embedded::index::query;
 use crate::embedded::log::body::SegmentBody;
 use crate::embedded::names;
 use crate::embedded::names::INBOX;
-use crate::embedded::operations::{self as plan, DeliveryContent, Measure, Originals};
+use crate::embedded::operations::{self as plan, DeliveryContent, Measure, Originals, Which};
 use crate::{
-    AccountId, Appended, Body, Changes, ContentId, FlagChange, Mail, Mailbox, MailboxId, Message,
-    ModSeq, NewDelivery, NewMessage, OpenMailbox, Recipient, Snapshot, Spool, StoreError, Uid,
-    UidRange,
+    AccountId, Appended, Body, Changes, ContentId, FlagChange, FlagsChanged, Mail, Mailbox,
+    MailboxId, Message, ModSeq, NewDelivery, NewMessage, OpenMailbox, Recipient, Snapshot, Spool,
+    StoreError, Uid, UidRange,
 };
 
 /// Messages that an operation changes before others get in between.
@@ -62,6 +62,23 @@ impl EmbeddedStore {
             plan::copy(index, account, from, &uids, to, originals)
         })
         .await
+    }
+
+    async fn expunge_slices(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+        which: Which,
+    ) -> Result<Vec<Uid>, StoreError> {
+        let mut answers = Vec::new();
+        for slice in slices(uids) {
+            let removed = self.submit(account, Vec::new(), move |index| {
+                plan::expunge(index, account, mailbox, &slice, which)
+            });
+            answers.extend(removed.await?);
+        }
+        Ok(answers)
     }
 
     /// Removes the messages of a mailbox that is to be deleted, if they are more than a slice.
@@ -338,7 +355,7 @@ impl Mail for EmbeddedStore {
         uids: &[Uid],
         change: &FlagChange,
         unchanged_since: Option<ModSeq>,
-    ) -> Result<Vec<Message>, StoreError> {
+    ) -> Result<Vec<FlagsChanged>, StoreError> {
         let mut answers = Vec::new();
         for slice in slices(uids) {
             let change = change.clone();
@@ -350,20 +367,24 @@ impl Mail for EmbeddedStore {
         Ok(answers)
     }
 
+    async fn expunge_deleted(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+        uids: &[Uid],
+    ) -> Result<Vec<Uid>, StoreError> {
+        self.expunge_slices(account, mailbox, uids, Which::Deleted)
+            .await
+    }
+
     async fn expunge(
         &self,
         account: AccountId,
         mailbox: MailboxId,
         uids: &[Uid],
     ) -> Result<Vec<Uid>, StoreError> {
-        let mut answers = Vec::new();
-        for slice in slices(uids) {
-            let removed = self.submit(account, Vec::new(), move |index| {
-                plan::expunge(index, account, mailbox, &slice)
-            });
-            answers.extend(removed.await?);
-        }
-        Ok(answers)
+        self.expunge_slices(account, mailbox, uids, Which::All)
+            .await
     }
 
     async fn copy(

@@ -16,8 +16,9 @@ use crate::embedded::index::query::{self, Counters};
 use crate::embedded::log::entry::{AppendedMessage, DeliveredMessage, DeliveredTo, Effect};
 use crate::embedded::names::{self, INBOX};
 use crate::{
-    AccountId, Appended, ContentId, DeliveryId, FlagChange, Flags, LadderMove, Mailbox, MailboxId,
-    Message, ModSeq, NewAccount, NewMessage, Recipient, StoreError, Uid, Verifiers,
+    AccountId, Appended, ContentId, DeliveryId, FlagChange, Flags, FlagsChanged, LadderMove,
+    Mailbox, MailboxId, Message, ModSeq, NewAccount, NewMessage, Recipient, StoreError, Uid,
+    Verifiers,
 };
 
 /// Effects, and what the caller is told once they are stored; or why the operation is refused.
@@ -542,16 +543,22 @@ pub(crate) fn set_flags(
     uids: &[Uid],
     change: &FlagChange,
     unchanged_since: Option<ModSeq>,
-) -> Planned<Vec<Message>> {
+) -> Planned<Vec<FlagsChanged>> {
     let (FlagChange::Replace(named) | FlagChange::Add(named) | FlagChange::Remove(named)) = change;
     check_flags(named)?;
     query::mailbox(index, account, mailbox)?;
     let modseq = ModSeq(query::counters(index, account)?.modseq + 1);
-    let mut messages = still_there(index, account, mailbox, uids)?;
+    let mut answers: Vec<FlagsChanged> = still_there(index, account, mailbox, uids)?
+        .into_iter()
+        .map(|message| FlagsChanged {
+            before: message.modseq,
+            message,
+        })
+        .collect();
     // Messages that end up with the same flags share an effect.
     let mut groups: BTreeMap<String, (Flags, Vec<Uid>)> = BTreeMap::new();
-    for message in &mut messages {
-        if unchanged_since.is_some_and(|since| message.modseq > since) {
+    for FlagsChanged { message, before } in &mut answers {
+        if unchanged_since.is_some_and(|since| *before > since) {
             continue;
         }
         let flags = changed(&message.flags, change);
@@ -576,7 +583,7 @@ pub(crate) fn set_flags(
             uids,
         })
         .collect();
-    done(effects, messages)
+    done(effects, answers)
 }
 
 /// Flags after a change. One that stays keeps its first spelling.
@@ -591,15 +598,26 @@ fn changed(have: &Flags, change: &FlagChange) -> Flags {
     }
 }
 
+/// Which of the messages named are expunged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// All that are still there.
+    All,
+    /// Those that have `\Deleted`.
+    Deleted,
+}
+
 pub(crate) fn expunge(
     index: &Connection,
     account: AccountId,
     mailbox: MailboxId,
     uids: &[Uid],
+    which: Which,
 ) -> Planned<Vec<Uid>> {
     query::mailbox(index, account, mailbox)?;
     let modseq = ModSeq(query::counters(index, account)?.modseq + 1);
-    let there = still_there(index, account, mailbox, uids)?;
+    let mut there = still_there(index, account, mailbox, uids)?;
+    there.retain(|message| which == Which::All || message.flags.contains("\\Deleted"));
     let uids: Vec<Uid> = there.iter().map(|message| message.uid).collect();
     if uids.is_empty() {
         return done(Vec::new(), uids);

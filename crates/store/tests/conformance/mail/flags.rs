@@ -1,7 +1,7 @@
 //! Flags of messages.
 
 use pillarbox_store::{
-    AccountId, FlagChange, Flags, MailboxId, Message, ModSeq, StoreError, Stores, Uid,
+    AccountId, FlagChange, Flags, FlagsChanged, MailboxId, Message, ModSeq, StoreError, Stores, Uid,
 };
 
 use crate::steps::{append, append_with, create_account, mailbox, messages, uid};
@@ -27,10 +27,19 @@ impl Inbox {
         change: FlagChange,
         unchanged_since: Option<ModSeq>,
     ) -> Result<Vec<Message>, StoreError> {
-        self.store
-            .mail
-            .set_flags(self.jane, self.id, uids, &change, unchanged_since)
-            .await
+        let before = messages(&self.store, self.jane, self.id).await;
+        let mail = &self.store.mail;
+        let answers = mail.set_flags(self.jane, self.id, uids, &change, unchanged_since);
+        let answers = answers.await?;
+        for FlagsChanged {
+            message,
+            before: known,
+        } in &answers
+        {
+            let old = before.iter().find(|old| old.uid == message.uid).unwrap();
+            assert_eq!(*known, old.modseq, "the modification sequence before");
+        }
+        Ok(answers.into_iter().map(|answer| answer.message).collect())
     }
 
     async fn flags(&self, uid: Uid) -> Vec<String> {

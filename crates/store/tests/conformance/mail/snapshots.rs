@@ -39,7 +39,7 @@ pub(crate) async fn all_who_look_share_one_list(place: Place) {
         .await;
     let fourth = store.mail.snapshot(jane, inbox).await.unwrap();
     assert!(Arc::ptr_eq(&third.uids, &fourth.uids));
-    assert_eq!(fourth.modseq, changed.unwrap()[0].modseq);
+    assert_eq!(fourth.modseq, changed.unwrap()[0].message.modseq);
     let store = place.reopen(store).await;
     let anew = store.mail.snapshot(jane, inbox).await.unwrap();
     assert_eq!(anew, fourth);
