@@ -172,10 +172,10 @@ pub(super) fn parse(text: &[u8]) -> Result<Response<'_>, Unreadable> {
     Ok(match word.to_ascii_uppercase().as_slice() {
         b"CAPABILITY" => Response::Capability(Capabilities::parse(cursor.rest())),
         b"SEARCH" => Response::Search(search(cursor)?),
-        b"FLAGS" => Response::Flags(flags(behind_space(&mut cursor)?)?),
-        b"LIST" => Response::List(mailbox::listing(behind_space(&mut cursor)?)?),
-        b"STATUS" => Response::MailboxStatus(mailbox::status(behind_space(&mut cursor)?)?),
-        b"ID" => Response::Id(id(behind_space(&mut cursor)?)?),
+        b"FLAGS" => Response::Flags(flags(cursor.space()?)?),
+        b"LIST" => Response::List(mailbox::listing(cursor.space()?)?),
+        b"STATUS" => Response::MailboxStatus(mailbox::status(cursor.space()?)?),
+        b"ID" => Response::Id(id(cursor.space()?)?),
         _ => Response::Unknown,
     })
 }
@@ -200,17 +200,11 @@ fn numbered(mut cursor: Cursor<'_>) -> Result<Response<'_>, Unreadable> {
         b"EXISTS" => Response::Exists(number),
         b"EXPUNGE" => Response::Expunge(number),
         b"FETCH" => {
-            let items = behind_space(&mut cursor)?;
+            let items = cursor.space()?;
             Response::Fetch(Box::new(fetch::message_data(number, items)?))
         }
         _ => Response::Unknown,
     })
-}
-
-/// The cursor behind the space where it stands.
-fn behind_space<'a, 'b>(cursor: &'b mut Cursor<'a>) -> Result<&'b mut Cursor<'a>, SyntaxError> {
-    cursor.space()?;
-    Ok(cursor)
 }
 
 fn condition(word: &[u8]) -> Option<Condition> {

@@ -113,12 +113,13 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Reads exactly one space.
+    /// Reads exactly one space; what follows it can be read next.
     ///
     /// # Errors
     /// No space stands here.
-    pub fn space(&mut self) -> Result<(), SyntaxError> {
-        self.expect(b' ', "a space")
+    pub fn space(&mut self) -> Result<&mut Self, SyntaxError> {
+        self.expect(b' ', "a space")?;
+        Ok(self)
     }
 
     /// Asserts that nothing is left.

@@ -93,21 +93,38 @@ pub(super) trait Command: Sized {
     const FORMS: Forms = Forms::Plain;
     /// Lines as clients write them, without tag and the end of the line, for tests and fuzzing.
     const EXAMPLES: &'static [&'static str] = &[Self::NAME];
+    /// What is read of a command that has no arguments.
+    const BARE: Option<Self> = None;
+
+    /// The capabilities that tell of this command after login, with spaces between them.
+    const CAPABILITIES: &'static str = "";
 
     /// Adds the capabilities that tell of this command.
-    fn capabilities(_list: &mut Capabilities<'_>) {}
+    fn capabilities(list: &mut Capabilities<'_>) {
+        if !Self::CAPABILITIES.is_empty() {
+            list.after_login(Self::CAPABILITIES);
+        }
+    }
 
     /// Reads what follows the name. That nothing is left afterwards is checked for it.
-    fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal>;
+    fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
+        // A command with neither arguments nor a reader brings a message: see below.
+        Self::BARE.ok_or_else(|| cursor.error("the message as a literal").into())
+    }
 
     /// Reads what follows the name up to the announcement of a literal. A command that takes a message,
     /// which streams past instead of being read as an argument, is complete there.
     fn read_before_message(
-        _cursor: &mut Cursor<'_>,
-        _reading: Reading<'_>,
-        _literal: LiteralHeader,
+        _: &mut Cursor<'_>,
+        _: Reading<'_>,
+        _: LiteralHeader,
     ) -> Result<Option<Self>, Refusal> {
         Ok(None)
+    }
+
+    /// What handing it to the session changes here; or the answer, where the session need not be asked.
+    fn begin(self, _: &mut State) -> Result<Self, Completion> {
+        Ok(self)
     }
 }
 
@@ -115,14 +132,6 @@ pub(super) trait Command: Sized {
 pub(super) trait Answered: Command {
     /// Writes the untagged responses.
     fn answer(self, state: &mut State) -> Completion;
-}
-
-/// A command that the session answers.
-pub(super) trait Asked: Command {
-    /// What handing it to the session changes here; or the answer, where the session need not be asked.
-    fn begin(self, _state: &mut State) -> Result<Self, Completion> {
-        Ok(self)
-    }
 }
 
 /// The list of capabilities at this moment (R9051-1, R5802-1).

@@ -2,12 +2,9 @@
 //!
 //! The message streams past: its octets are never held here.
 
-use crate::imap::framing::LiteralHeader;
-use crate::imap::grammar::{Cursor, DateTime};
-use crate::imap::server::command::{Asked, Capabilities, Command, Reading, When};
-use crate::imap::server::reply::Refusal;
-
-use super::{mailbox, store};
+use super::{
+    Capabilities, Command, Cursor, DateTime, LiteralHeader, Reading, Refusal, When, mailbox, store,
+};
 
 /// APPEND was announced: [`crate::imap::server::Dialogue::message_accept`] or
 /// [`crate::imap::server::Dialogue::message_refuse`].
@@ -34,12 +31,6 @@ impl Command for Append {
     fn capabilities(list: &mut Capabilities<'_>) {
         let limit = format!("APPENDLIMIT={}", list.state.limits.message);
         list.after_login(&limit);
-    }
-
-    fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
-        Err(cursor
-            .error("a mailbox and the message as a literal")
-            .into())
     }
 
     fn read_before_message(
@@ -75,5 +66,3 @@ impl Command for Append {
         }))
     }
 }
-
-impl Asked for Append {}

@@ -1,11 +1,8 @@
 //! COPY (RFC 3501 §6.4.7) and MOVE (RFC 6851).
 
-use crate::imap::grammar::{Cursor, SequenceSet};
-use crate::imap::server::command::{Asked, Capabilities, Command, Forms, Naming, Reading, When};
-use crate::imap::server::reply::{Code, Refusal};
-use crate::imap::server::responses::Responses;
-
-use super::mailbox;
+use super::{
+    Code, Command, Cursor, Forms, Naming, Reading, Refusal, Responses, SequenceSet, When, mailbox,
+};
 
 /// COPY.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,8 +22,7 @@ impl Command for Copy {
     const EXAMPLES: &'static [&'static str] = &["COPY 1 INBOX", "UID COPY 1:3,5:* {1+}\r\nx"];
 
     fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
-        cursor.space()?;
-        let set = cursor.sequence_set()?;
+        let set = cursor.space()?.sequence_set()?;
         cursor.space()?;
         Ok(Self {
             set,
@@ -36,8 +32,6 @@ impl Command for Copy {
     }
 }
 
-impl Asked for Copy {}
-
 /// MOVE: what moved messages became has to be told by [`Responses::moved`], before their EXPUNGEs.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Move(pub Copy);
@@ -45,19 +39,14 @@ pub struct Move(pub Copy);
 impl Command for Move {
     const NAME: &'static str = "MOVE";
     const WHEN: When = When::ReadWrite;
+    const CAPABILITIES: &'static str = Self::NAME;
     const FORMS: Forms = Forms::PlainAndUid;
     const EXAMPLES: &'static [&'static str] = &["UID MOVE 1 INBOX"];
-
-    fn capabilities(list: &mut Capabilities<'_>) {
-        list.after_login(Self::NAME);
-    }
 
     fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
         Copy::read(cursor, reading).map(Self)
     }
 }
-
-impl Asked for Move {}
 
 impl Responses {
     /// Tells what moved messages became, which has to stand before their EXPUNGEs (RFC 6851 §4.3).

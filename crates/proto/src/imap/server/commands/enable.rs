@@ -1,10 +1,8 @@
 //! ENABLE (RFC 5161).
 
-use crate::imap::grammar::Cursor;
-use crate::imap::server::command::{Answered, Capabilities, Command, Reading, When};
-use crate::imap::server::enabled::Extension;
-use crate::imap::server::reply::{Completion, Refusal};
-use crate::imap::server::state::State;
+use super::{
+    Answered, Capabilities, Command, Completion, Cursor, Extension, Reading, Refusal, State, When,
+};
 
 /// An ENABLE command, of whose names only those count that are known here.
 #[derive(Debug)]

@@ -1,9 +1,6 @@
 //! EXPUNGE (RFC 3501 §6.4.3) and UID EXPUNGE (RFC 4315 §2.1).
 
-use crate::imap::grammar::{Cursor, SequenceSet};
-use crate::imap::server::command::{Asked, Capabilities, Command, Forms, Naming, Reading, When};
-use crate::imap::server::reply::Refusal;
-use crate::imap::server::responses::Responses;
+use super::{Command, Cursor, Forms, Naming, Reading, Refusal, Responses, SequenceSet, When};
 
 /// EXPUNGE: announce what is removed, then complete.
 #[derive(Debug, PartialEq, Eq)]
@@ -15,12 +12,9 @@ pub struct Expunge {
 impl Command for Expunge {
     const NAME: &'static str = "EXPUNGE";
     const WHEN: When = When::ReadWrite;
+    const CAPABILITIES: &'static str = "UIDPLUS";
     const FORMS: Forms = Forms::PlainAndUid;
     const EXAMPLES: &'static [&'static str] = &["EXPUNGE", "UID EXPUNGE 1:*"];
-
-    fn capabilities(list: &mut Capabilities<'_>) {
-        list.after_login("UIDPLUS");
-    }
 
     fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
         let mut among = None;
@@ -31,8 +25,6 @@ impl Command for Expunge {
         Ok(Self { among })
     }
 }
-
-impl Asked for Expunge {}
 
 impl Responses {
     /// Says that the message with this number is gone.

@@ -2,13 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::imap::grammar::{Cursor, DateTime, SequenceSet, SyntaxError, put_astring};
-use crate::imap::server::command::{Asked, Command, Forms, Naming, Reading, When};
-use crate::imap::server::enabled::Extension;
-use crate::imap::server::output::Output;
-use crate::imap::server::reply::{Completion, Refusal};
-use crate::imap::server::responses::Responses;
-use crate::imap::server::state::State;
+use super::{
+    Command, Completion, Cursor, DateTime, Extension, Forms, Naming, Output, Reading, Refusal,
+    Responses, SequenceSet, State, SyntaxError, When, put_astring,
+};
 use crate::message::{self, BodyStructure, Envelope};
 
 use super::structure::{self, Form};
@@ -189,8 +186,7 @@ impl Command for Fetch {
     ];
 
     fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
-        cursor.space()?;
-        let set = cursor.sequence_set()?;
+        let set = cursor.space()?.sequence_set()?;
         cursor.space()?;
         let mut items = Vec::new();
         if cursor.peek() == Some(b'(') {
@@ -219,9 +215,7 @@ impl Command for Fetch {
             changed_since,
         })
     }
-}
 
-impl Asked for Fetch {
     fn begin(self, state: &mut State) -> Result<Self, Completion> {
         if self.items.contains(&FetchItem::Modseq) {
             state.enable(Extension::Condstore);

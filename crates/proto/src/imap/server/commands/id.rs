@@ -1,9 +1,6 @@
 //! ID (RFC 2971).
 
-use crate::imap::grammar::{Cursor, put_string};
-use crate::imap::server::command::{Asked, Capabilities, Command, Reading, When};
-use crate::imap::server::reply::{Completion, Refusal};
-use crate::imap::server::state::State;
+use super::{Capabilities, Command, Completion, Cursor, Reading, Refusal, State, When, put_string};
 
 /// The most field and value pairs ID may have (RFC 2971 §3.3).
 const FIELDS: usize = 30;
@@ -40,9 +37,7 @@ impl Command for Id {
         }
         Ok(Self { fields })
     }
-}
 
-impl Asked for Id {
     /// We say our name, and nothing that helps an attacker choose.
     fn begin(self, state: &mut State) -> Result<Self, Completion> {
         let out = state.responses.output();

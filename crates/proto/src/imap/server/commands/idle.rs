@@ -1,9 +1,6 @@
 //! IDLE (RFC 2177).
 
-use crate::imap::grammar::Cursor;
-use crate::imap::server::command::{Asked, Capabilities, Command, Reading, When};
-use crate::imap::server::reply::{Completion, Refusal};
-use crate::imap::server::state::State;
+use super::{Command, Completion, State, When};
 
 /// IDLE has begun: updates may be written at any time until [`super::Event::IdleEnd`]. Needs no answer.
 #[derive(Debug, PartialEq, Eq)]
@@ -12,17 +9,9 @@ pub struct Idle;
 impl Command for Idle {
     const NAME: &'static str = "IDLE";
     const WHEN: When = When::AfterLogin;
+    const CAPABILITIES: &'static str = Self::NAME;
+    const BARE: Option<Self> = Some(Self);
 
-    fn capabilities(list: &mut Capabilities<'_>) {
-        list.after_login(Self::NAME);
-    }
-
-    fn read(_: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
-        Ok(Self)
-    }
-}
-
-impl Asked for Idle {
     fn begin(self, state: &mut State) -> Result<Self, Completion> {
         state.responses.output().line("+ Idling");
         Ok(self)

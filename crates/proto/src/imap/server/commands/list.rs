@@ -1,15 +1,11 @@
 //! LIST and LSUB (RFC 3501 §6.3.8, §6.3.9), with LIST-EXTENDED (RFC 5258), LIST-STATUS (RFC 5819),
 //! CHILDREN (RFC 3348) and SPECIAL-USE (RFC 6154).
 
-use crate::imap::grammar::{Cursor, SyntaxError};
-use crate::imap::server::command::{Asked, Capabilities, Command, Reading, When};
-use crate::imap::server::enabled::Extension;
-use crate::imap::server::reply::{Completion, Refusal};
-use crate::imap::server::responses::Responses;
-use crate::imap::server::state::State;
-
-use super::mailbox;
 use super::status::{self, StatusItem};
+use super::{
+    Command, Completion, Cursor, Extension, Reading, Refusal, Responses, State, SyntaxError, When,
+    mailbox,
+};
 
 /// The most patterns one LIST may have.
 const PATTERNS: usize = 32;
@@ -125,15 +121,12 @@ pub struct Listed {
 impl Command for List {
     const NAME: &'static str = "LIST";
     const WHEN: When = When::AfterLogin;
+    const CAPABILITIES: &'static str = "CHILDREN SPECIAL-USE LIST-EXTENDED LIST-STATUS";
     const EXAMPLES: &'static [&'static str] = &[
         "LIST \"\" \"\"",
         "LIST \"\" *",
         "LIST (SUBSCRIBED RECURSIVEMATCH) a/ (%/b x) RETURN (CHILDREN STATUS (MESSAGES))",
     ];
-
-    fn capabilities(list: &mut Capabilities<'_>) {
-        list.after_login("CHILDREN SPECIAL-USE LIST-EXTENDED LIST-STATUS");
-    }
 
     fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
         cursor.space()?;
@@ -168,9 +161,7 @@ impl Command for List {
         }
         Ok(list)
     }
-}
 
-impl Asked for List {
     fn begin(self, state: &mut State) -> Result<Self, Completion> {
         if self.patterns.is_empty() {
             state.responses.untagged("LIST (\\Noselect) \"/\" \"\"");
@@ -208,8 +199,6 @@ impl Command for Lsub {
         Ok(Self { patterns })
     }
 }
-
-impl Asked for Lsub {}
 
 /// The patterns with their reference. Where none of them can mean a mailbox, there is nothing to list.
 fn below(

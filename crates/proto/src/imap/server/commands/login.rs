@@ -4,12 +4,10 @@
 
 use pillarbox_policy::{AuthPermit, SecretBytes};
 
-use crate::imap::grammar::{Cursor, SyntaxError};
+use super::{
+    Capabilities, Code, Command, Completion, Cursor, Phase, Reading, Refusal, SyntaxError, When,
+};
 use crate::sasl::LoginsInClear;
-
-use crate::imap::server::command::{Capabilities, Command, Reading, When};
-use crate::imap::server::reply::{Code, Completion, Refusal};
-use crate::imap::server::state::Phase;
 
 /// What a cleartext connection is told, whatever it sent (S4.1-4, S4.1-5, R9051-1).
 pub(in crate::imap::server) const PRIVACY_REQUIRED: Completion = Completion::No(

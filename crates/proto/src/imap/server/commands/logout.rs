@@ -1,9 +1,6 @@
 //! LOGOUT (RFC 3501 §6.1.3).
 
-use crate::imap::grammar::Cursor;
-use crate::imap::server::command::{Answered, Command, Reading, When};
-use crate::imap::server::reply::{Completion, Refusal};
-use crate::imap::server::state::{Phase, State};
+use super::{Answered, Command, Completion, Phase, State, When};
 
 /// A LOGOUT command.
 #[derive(Debug)]
@@ -12,10 +9,7 @@ pub(super) struct Logout;
 impl Command for Logout {
     const NAME: &'static str = "LOGOUT";
     const WHEN: When = When::Always;
-
-    fn read(_: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
-        Ok(Self)
-    }
+    const BARE: Option<Self> = Some(Self);
 }
 
 impl Answered for Logout {

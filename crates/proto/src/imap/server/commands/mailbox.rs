@@ -1,9 +1,6 @@
 //! Mailbox names; CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE (RFC 3501 §6.3.3 to §6.3.7).
 
-use crate::imap::grammar::{Cursor, put_astring, utf7};
-use crate::imap::server::command::{Asked, Command, Reading, When};
-use crate::imap::server::output::Output;
-use crate::imap::server::reply::{Code, Completion, Refusal};
+use super::{Code, Command, Completion, Cursor, Output, Reading, Refusal, When, put_astring, utf7};
 
 /// The longest mailbox name, in octets of modified UTF-7.
 const LONGEST: usize = 1_000;
@@ -57,8 +54,7 @@ impl Command for Create {
     ];
 
     fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
-        cursor.space()?;
-        let mut mailbox = read(cursor)?;
+        let mut mailbox = read(cursor.space()?)?;
         // A separator at the end says that mailboxes will be made below it (RFC 3501 §6.3.3). Any may be.
         if mailbox.ends_with('/') {
             mailbox.pop();
@@ -66,8 +62,6 @@ impl Command for Create {
         Ok(Self { mailbox })
     }
 }
-
-impl Asked for Create {}
 
 /// DELETE.
 #[derive(Debug, PartialEq, Eq)]
@@ -82,13 +76,10 @@ impl Command for Delete {
     const EXAMPLES: &'static [&'static str] = &["DELETE a"];
 
     fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
-        cursor.space()?;
-        let mailbox = read(cursor)?;
+        let mailbox = read(cursor.space()?)?;
         Ok(Self { mailbox })
     }
 }
-
-impl Asked for Delete {}
 
 /// RENAME.
 #[derive(Debug, PartialEq, Eq)]
@@ -105,15 +96,11 @@ impl Command for Rename {
     const EXAMPLES: &'static [&'static str] = &["RENAME a b", "RENAME INBOX \"x y\""];
 
     fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
-        cursor.space()?;
-        let from = read(cursor)?;
-        cursor.space()?;
-        let to = read(cursor)?;
+        let from = read(cursor.space()?)?;
+        let to = read(cursor.space()?)?;
         Ok(Self { from, to })
     }
 }
-
-impl Asked for Rename {}
 
 /// SUBSCRIBE.
 #[derive(Debug, PartialEq, Eq)]
@@ -128,13 +115,10 @@ impl Command for Subscribe {
     const EXAMPLES: &'static [&'static str] = &["SUBSCRIBE a"];
 
     fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
-        cursor.space()?;
-        let mailbox = read(cursor)?;
+        let mailbox = read(cursor.space()?)?;
         Ok(Self { mailbox })
     }
 }
-
-impl Asked for Subscribe {}
 
 /// UNSUBSCRIBE.
 #[derive(Debug, PartialEq, Eq)]
@@ -149,10 +133,7 @@ impl Command for Unsubscribe {
     const EXAMPLES: &'static [&'static str] = &["UNSUBSCRIBE a"];
 
     fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
-        cursor.space()?;
-        let mailbox = read(cursor)?;
+        let mailbox = read(cursor.space()?)?;
         Ok(Self { mailbox })
     }
 }
-
-impl Asked for Unsubscribe {}

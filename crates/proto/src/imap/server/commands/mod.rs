@@ -28,12 +28,18 @@ mod store;
 mod structure;
 mod unauthenticate;
 
-use crate::imap::framing::LiteralHeader;
-use crate::imap::grammar::Cursor;
-
-use super::command::{Answered, Asked, Capabilities, Command, Forms, Naming, Reading, When};
-use super::reply::{Completion, Refusal};
-use super::state::State;
+// What commands are made of.
+pub(super) use super::command::{Answered, Capabilities, Command, Forms, Naming, Reading, When};
+pub(super) use super::enabled::{Enabled, Extension};
+pub(super) use super::output::Output;
+pub(super) use super::reply::{Code, Completion, Refusal};
+pub(super) use super::responses::Responses;
+pub(super) use super::state::{Access, Phase, State};
+pub(super) use crate::imap::framing::LiteralHeader;
+pub(super) use crate::imap::grammar::{
+    Cursor, Date, DateTime, SYSTEM_FLAGS, SequenceSet, SyntaxError, put_astring, put_nstring,
+    put_string, utf7,
+};
 
 pub use append::Append;
 pub use close::{Close, Unselect};
@@ -229,7 +235,7 @@ impl Entry {
         )
     }
 
-    const fn asked<C: Asked + Into<Event>>() -> Self {
+    const fn asked<C: Command + Into<Event>>() -> Self {
         Self::new::<C>(
             |cursor, reading, state| {
                 let command: C = whole(cursor, reading)?;

@@ -1,9 +1,6 @@
 //! NAMESPACE (RFC 2342).
 
-use crate::imap::grammar::Cursor;
-use crate::imap::server::command::{Answered, Capabilities, Command, Reading, When};
-use crate::imap::server::reply::{Completion, Refusal};
-use crate::imap::server::state::State;
+use super::{Answered, Command, Completion, State, When};
 
 /// A NAMESPACE command.
 #[derive(Debug)]
@@ -12,14 +9,8 @@ pub(super) struct Namespace;
 impl Command for Namespace {
     const NAME: &'static str = "NAMESPACE";
     const WHEN: When = When::AfterLogin;
-
-    fn capabilities(list: &mut Capabilities<'_>) {
-        list.after_login(Self::NAME);
-    }
-
-    fn read(_: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
-        Ok(Self)
-    }
+    const CAPABILITIES: &'static str = Self::NAME;
+    const BARE: Option<Self> = Some(Self);
 }
 
 impl Answered for Namespace {

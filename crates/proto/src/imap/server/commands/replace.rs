@@ -1,12 +1,10 @@
 //! REPLACE (RFC 8508).
 
-use crate::imap::framing::LiteralHeader;
-use crate::imap::grammar::{Cursor, SequenceSet};
-use crate::imap::server::command::{Asked, Capabilities, Command, Forms, Naming, Reading, When};
-use crate::imap::server::reply::{Code, Refusal};
-use crate::imap::server::responses::Responses;
-
 use super::append::Append;
+use super::{
+    Code, Command, Cursor, Forms, LiteralHeader, Naming, Reading, Refusal, Responses, SequenceSet,
+    When,
+};
 
 /// REPLACE was announced; it is taken or refused as [`Append`] is. What the new message became has to be told by
 /// [`Responses::replaced`], before the EXPUNGE of the old one.
@@ -23,22 +21,13 @@ pub struct Replace {
 impl Command for Replace {
     const NAME: &'static str = "REPLACE";
     const WHEN: When = When::ReadWrite;
+    const CAPABILITIES: &'static str = Self::NAME;
     const FORMS: Forms = Forms::PlainAndUid;
     const EXAMPLES: &'static [&'static str] = &[
         "REPLACE 1 INBOX {5+}\r\nhello",
         "REPLACE * {5+}\r\nINBOX (\\Seen) {0+}\r\n",
         "UID REPLACE 4 INBOX (\\Draft) \"17-Jul-1996 02:44:25 -0700\" {2+}\r\nhi",
     ];
-
-    fn capabilities(list: &mut Capabilities<'_>) {
-        list.after_login(Self::NAME);
-    }
-
-    fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
-        Err(cursor
-            .error("a message's number, a mailbox and the message as a literal")
-            .into())
-    }
 
     fn read_before_message(
         cursor: &mut Cursor<'_>,
@@ -59,8 +48,6 @@ impl Command for Replace {
         Ok(new.map(|new| Self { old, naming, new }))
     }
 }
-
-impl Asked for Replace {}
 
 impl Responses {
     /// Tells what the new message became, which has to stand before the EXPUNGE of the old one (RFC 8508 §4.3).

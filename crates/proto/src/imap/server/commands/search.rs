@@ -1,12 +1,9 @@
 //! SEARCH (RFC 3501 §6.4.4), with RETURN (ESEARCH, RFC 4731) and MODSEQ (RFC 7162 §3.1.5).
 
-use crate::imap::grammar::{Cursor, Date, SequenceSet, SyntaxError};
-
-use crate::imap::server::command::{Asked, Capabilities, Command, Forms, Naming, Reading, When};
-use crate::imap::server::enabled::Extension;
-use crate::imap::server::reply::{Code, Completion, Refusal};
-use crate::imap::server::responses::Responses;
-use crate::imap::server::state::State;
+use super::{
+    Code, Command, Completion, Cursor, Date, Extension, Forms, Naming, Reading, Refusal, Responses,
+    SequenceSet, State, SyntaxError, When,
+};
 
 /// The most keys one SEARCH may have, which bounds what one message costs.
 pub const MAX_KEYS: usize = 256;
@@ -109,6 +106,7 @@ pub struct SearchOutcome {
 impl Command for Search {
     const NAME: &'static str = "SEARCH";
     const WHEN: When = When::Selected;
+    const CAPABILITIES: &'static str = "ESEARCH";
     const FORMS: Forms = Forms::PlainAndUid;
     const EXAMPLES: &'static [&'static str] = &[
         "SEARCH ALL",
@@ -116,10 +114,6 @@ impl Command for Search {
         "UID SEARCH CHARSET UTF-8 OR (DELETED 1:5) UID 1:* HEADER x {1+}\r\ny",
         "SEARCH MODSEQ \"/flags/\\\\draft\" all 5 KEYWORD $x LARGER 1 BODY a TEXT b SENTON 1-Jan-2000",
     ];
-
-    fn capabilities(list: &mut Capabilities<'_>) {
-        list.after_login("ESEARCH");
-    }
 
     fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
         cursor.space()?;
@@ -151,9 +145,7 @@ impl Command for Search {
             returns,
         })
     }
-}
 
-impl Asked for Search {
     fn begin(self, state: &mut State) -> Result<Self, Completion> {
         if self.key.names_modseq() {
             state.enable(Extension::Condstore);
@@ -281,8 +273,7 @@ impl Reader {
 }
 
 fn text(cursor: &mut Cursor<'_>) -> Result<Vec<u8>, SyntaxError> {
-    cursor.space()?;
-    cursor.astring().map(std::borrow::Cow::into_owned)
+    cursor.space()?.astring().map(std::borrow::Cow::into_owned)
 }
 
 fn keyword(cursor: &mut Cursor<'_>) -> Result<String, SyntaxError> {
@@ -296,13 +287,11 @@ fn keyword(cursor: &mut Cursor<'_>) -> Result<String, SyntaxError> {
 }
 
 fn date(cursor: &mut Cursor<'_>) -> Result<Date, SyntaxError> {
-    cursor.space()?;
-    Date::read(cursor)
+    Date::read(cursor.space()?)
 }
 
 fn number(cursor: &mut Cursor<'_>) -> Result<u64, SyntaxError> {
-    cursor.space()?;
-    cursor.number64()
+    cursor.space()?.number64()
 }
 
 /// `MODSEQ ["/flags/\\Seen" all] 12`: modification sequences are kept per message, so the entry, where there

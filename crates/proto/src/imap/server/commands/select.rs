@@ -2,14 +2,10 @@
 
 use std::num::NonZeroU32;
 
-use crate::imap::grammar::{Cursor, SYSTEM_FLAGS};
-use crate::imap::server::command::{Asked, Command, Reading, When};
-use crate::imap::server::enabled::Extension;
-use crate::imap::server::reply::{Completion, Refusal};
-use crate::imap::server::responses::Responses;
-use crate::imap::server::state::{Access, Phase, State};
-
-use super::mailbox;
+use super::{
+    Access, Command, Completion, Cursor, Extension, Phase, Reading, Refusal, Responses,
+    SYSTEM_FLAGS, State, When, mailbox,
+};
 
 /// SELECT: [`crate::imap::server::Dialogue::selected`], or complete with a failure. The mailbox that was
 /// selected is not any more, whatever the outcome.
@@ -44,8 +40,7 @@ impl Command for Select {
     const EXAMPLES: &'static [&'static str] = &["SELECT INBOX", "SELECT \"x y\" (CONDSTORE)"];
 
     fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
-        cursor.space()?;
-        let mailbox = mailbox::read(cursor)?;
+        let mailbox = mailbox::read(cursor.space()?)?;
         // RFC 4466 select-param, of which there is one here: CONDSTORE (RFC 7162 §3.1.8).
         let condstore = cursor.eat(b' ');
         if condstore && !cursor.eat_text("(CONDSTORE)") {
@@ -53,9 +48,7 @@ impl Command for Select {
         }
         Ok(Self { mailbox, condstore })
     }
-}
 
-impl Asked for Select {
     fn begin(self, state: &mut State) -> Result<Self, Completion> {
         self.open(state, Access::ReadWrite);
         Ok(self)
@@ -74,9 +67,7 @@ impl Command for Examine {
     fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
         Select::read(cursor, reading).map(Self)
     }
-}
 
-impl Asked for Examine {
     fn begin(self, state: &mut State) -> Result<Self, Completion> {
         self.0.open(state, Access::ReadOnly);
         Ok(self)

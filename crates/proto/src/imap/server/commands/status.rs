@@ -3,14 +3,10 @@
 use std::fmt::Write as _;
 use std::num::NonZeroU32;
 
-use crate::imap::grammar::{Cursor, SyntaxError};
-use crate::imap::server::command::{Asked, Capabilities, Command, Reading, When};
-use crate::imap::server::enabled::Extension;
-use crate::imap::server::reply::{Completion, Refusal};
-use crate::imap::server::responses::Responses;
-use crate::imap::server::state::State;
-
-use super::mailbox;
+use super::{
+    Command, Completion, Cursor, Extension, Reading, Refusal, Responses, State, SyntaxError, When,
+    mailbox,
+};
 
 /// What STATUS can tell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,23 +113,17 @@ pub struct Status {
 impl Command for Status {
     const NAME: &'static str = "STATUS";
     const WHEN: When = When::AfterLogin;
+    const CAPABILITIES: &'static str = "STATUS=SIZE";
     const EXAMPLES: &'static [&'static str] =
         &["STATUS INBOX (MESSAGES UIDNEXT SIZE HIGHESTMODSEQ)"];
 
-    fn capabilities(list: &mut Capabilities<'_>) {
-        list.after_login("STATUS=SIZE");
-    }
-
     fn read(cursor: &mut Cursor<'_>, _: Reading<'_>) -> Result<Self, Refusal> {
-        cursor.space()?;
-        let mailbox = mailbox::read(cursor)?;
+        let mailbox = mailbox::read(cursor.space()?)?;
         cursor.space()?;
         let items = items(cursor)?;
         Ok(Self { mailbox, items })
     }
-}
 
-impl Asked for Status {
     fn begin(self, state: &mut State) -> Result<Self, Completion> {
         if self.items.contains(&StatusItem::HighestModseq) {
             state.enable(Extension::Condstore);

@@ -1,10 +1,9 @@
 //! STORE (RFC 3501 §6.4.6), with UNCHANGEDSINCE (RFC 7162 §3.1.3).
 
-use crate::imap::grammar::{Cursor, SYSTEM_FLAGS, SequenceSet, SyntaxError};
-use crate::imap::server::command::{Asked, Capabilities, Command, Forms, Naming, Reading, When};
-use crate::imap::server::enabled::Extension;
-use crate::imap::server::reply::{Completion, Refusal};
-use crate::imap::server::state::State;
+use super::{
+    Command, Completion, Cursor, Extension, Forms, Naming, Reading, Refusal, SYSTEM_FLAGS,
+    SequenceSet, State, SyntaxError, When,
+};
 
 /// How flags change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +37,7 @@ pub struct Store {
 impl Command for Store {
     const NAME: &'static str = "STORE";
     const WHEN: When = When::ReadWrite;
+    const CAPABILITIES: &'static str = "CONDSTORE";
     const FORMS: Forms = Forms::PlainAndUid;
     const EXAMPLES: &'static [&'static str] = &[
         "STORE 1 +FLAGS (\\Seen)",
@@ -45,13 +45,8 @@ impl Command for Store {
         "STORE 2 FLAGS ()",
     ];
 
-    fn capabilities(list: &mut Capabilities<'_>) {
-        list.after_login("CONDSTORE");
-    }
-
     fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
-        cursor.space()?;
-        let set = cursor.sequence_set()?;
+        let set = cursor.space()?.sequence_set()?;
         cursor.space()?;
         let mut unchanged_since = None;
         if cursor.eat_text("(UNCHANGEDSINCE ") {
@@ -80,9 +75,7 @@ impl Command for Store {
             unchanged_since,
         })
     }
-}
 
-impl Asked for Store {
     fn begin(self, state: &mut State) -> Result<Self, Completion> {
         if self.unchanged_since.is_some() {
             state.enable(Extension::Condstore);

@@ -1,6 +1,6 @@
 //! ENVELOPE and BODYSTRUCTURE on the wire (RFC 3501 §7.4.2, §9).
 
-use crate::imap::grammar::{put_nstring, put_string};
+use super::{put_nstring, put_string};
 use crate::message::{Address, BodyStructure, Content, Disposition, Envelope, Parameter};
 
 /// How much of a structure is told.
