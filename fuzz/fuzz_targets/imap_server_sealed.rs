@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 use pillarbox_fuzz::server_facts;
 use pillarbox_policy::{LoginOutcome, LoginRefusal};
 use pillarbox_proto::imap::server::{
-    Code, Completion, Event, FetchItem, Limits, Naming, SearchOutcome, SelectedMailbox, Server,
+    Code, Completion, Event, FetchItem, Limits, SearchOutcome, SelectedMailbox, Server,
     StatusValues, Violation,
 };
 use pillarbox_proto::line::LineError;
@@ -103,22 +103,15 @@ impl Caller {
             Event::Fetch(fetch) => {
                 for (number, uid) in self
                     .view
-                    .resolve(&fetch.set, fetch.naming)
+                    .resolve(&fetch.messages)
                     .unwrap_or_default()
                 {
                     dialogue.responses().fetch_open(number);
                     for item in &fetch.items {
-                        if let FetchItem::Section {
-                            section,
-                            partial,
-                            label,
-                        } = item
-                        {
-                            let range = partial.map_or(0..5, |partial| partial.of(0..5));
+                        if let FetchItem::Section(wanted) = item {
+                            let range = wanted.part_of(0..5);
                             let length = range.end - range.start;
-                            dialogue
-                                .responses()
-                                .fetch_octets(section, *partial, *label, length);
+                            dialogue.responses().fetch_octets(wanted, length);
                             dialogue
                                 .responses()
                                 .fetch_piece(&b"hello"[..length as usize]);
@@ -132,7 +125,7 @@ impl Caller {
             }
             Event::Expunge(expunge) => {
                 let doomed = match &expunge.among {
-                    Some(set) => self.view.resolve(set, Naming::Uid).unwrap_or_default(),
+                    Some(messages) => self.view.resolve(messages).unwrap_or_default(),
                     None => self
                         .view
                         .uid_of(1)

@@ -90,7 +90,7 @@ impl Caller {
             Event::Replace(replace) => {
                 self.events.push("Replace");
                 self.appended.clear();
-                let named = self.view.resolve(&replace.old, replace.naming);
+                let named = self.view.resolve(&replace.old);
                 self.replaces = named.ok().and_then(|named| Some(named.first()?.1));
                 match (replace.new.mailbox.as_str(), self.replaces) {
                     (_, None) => dialogue.message_refuse(Code::Nonexistent, "no such message"),
@@ -172,7 +172,7 @@ impl Caller {
             Event::Expunge(expunge) => {
                 let among = expunge
                     .among
-                    .map(|set| self.view.resolve(&set, Naming::Uid).unwrap());
+                    .map(|messages| self.view.resolve(&messages).unwrap());
                 if among.is_none_or(|among| among.iter().any(|(_, uid)| *uid == 7)) {
                     self.view.expunged([7]);
                 }
@@ -192,7 +192,7 @@ impl Caller {
                 dialogue.responses().found(&search, &found);
                 ("Search", Completion::DONE)
             }
-            Event::Fetch(fetch) => match self.view.resolve(&fetch.set, fetch.naming) {
+            Event::Fetch(fetch) => match self.view.resolve(&fetch.messages) {
                 Ok(named) => {
                     for (number, uid) in named {
                         fetch_one(dialogue, number, uid, &fetch.items);
@@ -205,10 +205,7 @@ impl Caller {
                 ),
             },
             Event::Store(store) => {
-                let named = self
-                    .view
-                    .resolve(&store.set, store.naming)
-                    .unwrap_or_default();
+                let named = self.view.resolve(&store.messages).unwrap_or_default();
                 for (number, _) in named {
                     if !store.silent {
                         dialogue.responses().fetch_open(number);
@@ -257,10 +254,7 @@ impl Caller {
     }
 
     fn copied(&self, copy: &Copy) -> Option<(Vec<u32>, Code)> {
-        let named = self
-            .view
-            .resolve(&copy.set, copy.naming)
-            .unwrap_or_default();
+        let named = self.view.resolve(&copy.messages).unwrap_or_default();
         let uids: Vec<u32> = named.iter().map(|(_, uid)| *uid).collect();
         let code = Code::CopyUid {
             validity: NonZeroU32::MIN,
@@ -342,34 +336,25 @@ fn fetch_one(dialogue: &mut Dialogue, number: u32, uid: u32, items: &[FetchItem]
             FetchItem::BodyStructure => dialogue
                 .responses()
                 .fetch_body_structure(&index.body_structure()),
-            FetchItem::Section {
-                section,
-                partial,
-                label,
-            } => {
-                let Some(range) = section.range(&index) else {
-                    dialogue
-                        .responses()
-                        .fetch_nothing(section, *partial, *label);
+            FetchItem::Section(wanted) => {
+                let Some(range) = wanted.section.range(&index) else {
+                    dialogue.responses().fetch_nothing(wanted);
                     continue;
                 };
                 let mut octets =
                     MESSAGE.as_bytes()[range.start as usize..range.end as usize].to_vec();
-                if let Some(mut filter) = section.text.as_ref().and_then(FieldFilter::new) {
+                if let Some(mut filter) = wanted.section.text.as_ref().and_then(FieldFilter::new) {
                     octets = filter.push(&octets);
                     octets.extend(filter.finish());
                 }
                 let all = 0..octets.len() as u64;
-                let wanted = partial.map_or(all.clone(), |partial| partial.of(all));
-                dialogue.responses().fetch_octets(
-                    section,
-                    *partial,
-                    *label,
-                    wanted.end - wanted.start,
-                );
+                let part = wanted.part_of(all);
                 dialogue
                     .responses()
-                    .fetch_piece(&octets[wanted.start as usize..wanted.end as usize]);
+                    .fetch_octets(wanted, part.end - part.start);
+                dialogue
+                    .responses()
+                    .fetch_piece(&octets[part.start as usize..part.end as usize]);
             }
         }
     }

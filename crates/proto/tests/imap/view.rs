@@ -1,7 +1,6 @@
 //! Sequence numbers of a mailbox that one session has: as simple as can be. Also for the fuzz target.
 
-use pillarbox_proto::imap::grammar::SequenceSet;
-use pillarbox_proto::imap::server::Naming;
+use pillarbox_proto::imap::server::{Messages, Naming};
 
 /// What a client has to be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,11 +41,8 @@ impl View {
     }
 
     /// The messages a command names, as pairs of number and UID; an error for a number that there is not.
-    pub(crate) fn resolve(
-        &self,
-        set: &SequenceSet,
-        naming: Naming,
-    ) -> Result<Vec<(u32, u32)>, &'static str> {
+    pub(crate) fn resolve(&self, messages: &Messages) -> Result<Vec<(u32, u32)>, &'static str> {
+        let Messages { set, naming } = messages;
         let count = self.len();
         let largest = match naming {
             Naming::Sequence => count,
@@ -54,7 +50,7 @@ impl View {
         };
         let mut found = Vec::new();
         for range in set.resolve(largest) {
-            if naming == Naming::Sequence && *range.end() > count {
+            if *naming == Naming::Sequence && *range.end() > count {
                 return Err("no such message");
             }
             found.extend(self.numbered().filter(|(number, uid)| match naming {
@@ -62,7 +58,7 @@ impl View {
                 Naming::Uid => range.contains(uid),
             }));
         }
-        if naming == Naming::Sequence && found.is_empty() {
+        if *naming == Naming::Sequence && found.is_empty() {
             return Err("no such message");
         }
         Ok(found)

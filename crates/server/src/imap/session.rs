@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_proto::imap::server::{Access, Code, Completion, Dialogue, Event, Responses};
+use pillarbox_proto::imap::server::{
+    Access, Code, Completion, Dialogue, Event, Messages, Responses,
+};
 use pillarbox_proto::message::Indexer;
 use pillarbox_store::{
     AccountId, Mail, MailboxId, ModSeq, NewMessage, Spool, StoreError, Wake, Watch,
@@ -36,6 +38,11 @@ pub(super) struct Selected {
 }
 
 impl Selected {
+    /// The messages a command names, as pairs of number and UID, ascending.
+    pub(super) fn named(&self, messages: &Messages) -> Result<Vec<(u32, u32)>, Completion> {
+        self.view.resolve(messages).map_err(|_| NO_SUCH_MESSAGE)
+    }
+
     /// Whether a wake-up is about something that was not taken in.
     pub(super) fn concerns(&self, wake: Wake) -> bool {
         match wake {
@@ -85,8 +92,34 @@ impl From<session::Ended> for Ended {
     }
 }
 
+/// Why a command is not carried out.
+pub(super) enum Failure {
+    /// The session goes on: this is the answer.
+    Answer(Completion),
+    /// It does not.
+    Session(Ended),
+}
+
+impl From<Completion> for Failure {
+    fn from(completion: Completion) -> Self {
+        Self::Answer(completion)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Answer(failed(&error))
+    }
+}
+
+impl From<Ended> for Failure {
+    fn from(ended: Ended) -> Self {
+        Self::Session(ended)
+    }
+}
+
 /// What a handler answers: how its command is completed.
-pub(super) type Handled = Result<Completion, Ended>;
+pub(super) type Handled = Result<Completion, Failure>;
 
 /// One IMAP session from the greeting inside TLS to the end.
 pub(super) struct Session {
@@ -219,15 +252,14 @@ pub(super) const INTERNAL: Completion =
     Completion::No(Some(Code::ServerBug), "The server made a mistake");
 
 /// A sequence number that the selected mailbox does not have.
-pub(super) const NO_SUCH_MESSAGE: Completion =
-    Completion::Bad("there is no message with that number");
+const NO_SUCH_MESSAGE: Completion = Completion::Bad("there is no message with that number");
 
 /// The mailbox that something is to be put into does not exist (RFC 3501 §6.3.11).
 pub(super) const TRY_CREATE: Completion =
     Completion::No(Some(Code::TryCreate), "There is no such mailbox");
 
 /// How a command is completed whose store operation failed. What is the operator's to mend is logged.
-pub(super) fn failed(error: &StoreError) -> Completion {
+fn failed(error: &StoreError) -> Completion {
     match error {
         StoreError::NotFound { .. } => {
             Completion::no(Code::Nonexistent, "There is no such mailbox")

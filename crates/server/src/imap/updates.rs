@@ -7,6 +7,9 @@ use pillarbox_store::{AccountId, Mail, Message, ModSeq, StoreError, Uid};
 use super::session::{Ended, Session};
 use super::view::{Expunges, Update};
 
+/// Changes that a command of this session made and has told: messages, and the change of each.
+pub(super) type Own = HashMap<Uid, ModSeq>;
+
 /// Changed messages asked for at once.
 const CHUNK: u32 = 1_024;
 
@@ -16,11 +19,7 @@ impl Session {
     /// wake-up.
     ///
     /// A store that fails here costs the client no more than old news: it is logged, and told next time.
-    pub(super) async fn updates(
-        &mut self,
-        expunges: Expunges,
-        own: &HashMap<Uid, ModSeq>,
-    ) -> Result<(), Ended> {
+    pub(super) async fn updates(&mut self, expunges: Expunges, own: &Own) -> Result<(), Ended> {
         let Ok((mail, account)) = self.mail() else {
             return Ok(());
         };
@@ -51,7 +50,7 @@ impl Session {
         &mut self,
         mail: &dyn Mail,
         account: AccountId,
-        own: &HashMap<Uid, ModSeq>,
+        own: &Own,
     ) -> Result<(), Ended> {
         let Some(selected) = &self.selected else {
             return Ok(());

@@ -6,8 +6,7 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use pillarbox_proto::imap::grammar::SequenceSet;
-use pillarbox_proto::imap::server::Naming;
+use pillarbox_proto::imap::server::{Messages, Naming};
 use pillarbox_store::{Uid, UidList};
 
 /// Whether untagged EXPUNGE may be sent now. Not while FETCH, STORE or SEARCH run with sequence numbers, and
@@ -87,13 +86,10 @@ impl View {
     /// # Errors
     /// A sequence number is beyond the last message. (A UID that does not exist is no error: RFC 3501 section
     /// 6.4.8.)
-    pub(super) fn resolve(
-        &self,
-        set: &SequenceSet,
-        naming: Naming,
-    ) -> Result<Vec<(u32, u32)>, NoSuchMessage> {
+    pub(super) fn resolve(&self, messages: &Messages) -> Result<Vec<(u32, u32)>, NoSuchMessage> {
+        let Messages { set, naming } = messages;
         let mut found = Vec::new();
-        for range in set.resolve(self.largest(naming)) {
+        for range in set.resolve(self.largest(*naming)) {
             let positions = match naming {
                 Naming::Sequence if *range.end() > self.len() => return Err(NoSuchMessage),
                 Naming::Sequence => range.start().saturating_sub(1)..*range.end(),
@@ -104,7 +100,7 @@ impl View {
             let uids = self.told.from(positions.start);
             found.extend(positions.zip(uids).map(|(at, uid)| (at + 1, uid.0.get())));
         }
-        if found.is_empty() && naming == Naming::Sequence {
+        if found.is_empty() && *naming == Naming::Sequence {
             return Err(NoSuchMessage);
         }
         Ok(found)
@@ -154,8 +150,9 @@ mod tests {
 
     use super::*;
 
-    fn set(text: &str) -> SequenceSet {
-        Cursor::new(text.as_bytes()).sequence_set().unwrap()
+    fn messages(text: &str, naming: Naming) -> Messages {
+        let set = Cursor::new(text.as_bytes()).sequence_set().unwrap();
+        Messages { set, naming }
     }
 
     fn list(numbers: &[u32]) -> Arc<UidList> {
@@ -171,7 +168,7 @@ mod tests {
     #[test]
     fn numbers_and_uids() {
         let view = View::new(list(&[3, 5, 9, 12]));
-        let resolve = |text, naming| view.resolve(&set(text), naming);
+        let resolve = |text, naming| view.resolve(&messages(text, naming));
         assert_eq!(resolve("2:3", Naming::Sequence), Ok(vec![(2, 5), (3, 9)]));
         assert_eq!(resolve("*", Naming::Sequence), Ok(vec![(4, 12)]));
         assert_eq!(resolve("5", Naming::Sequence), Err(NoSuchMessage));
@@ -185,10 +182,10 @@ mod tests {
         assert_eq!(resolve("4", Naming::Uid), Ok(vec![]));
         let empty = View::default();
         assert_eq!(
-            empty.resolve(&set("*"), Naming::Sequence),
+            empty.resolve(&messages("*", Naming::Sequence)),
             Err(NoSuchMessage)
         );
-        assert_eq!(empty.resolve(&set("1:*"), Naming::Uid), Ok(vec![]));
+        assert_eq!(empty.resolve(&messages("1:*", Naming::Uid)), Ok(vec![]));
     }
 
     #[test]

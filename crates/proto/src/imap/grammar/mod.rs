@@ -15,4 +15,4 @@ pub use cursor::{Cursor, SyntaxError};
 pub use date::{Date, DateTime};
 pub use flag::{MAX_FLAG, SYSTEM_FLAGS, is_flag};
 pub use quote::{is_atom, put_astring, put_nstring, put_string, quoted};
-pub use sequence::{Bound, SequenceSet};
+pub use sequence::SequenceSet;

@@ -8,7 +8,7 @@ use super::{Cursor, SyntaxError};
 
 /// One end of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bound {
+enum Bound {
     /// A sequence number or UID.
     Number(NonZeroU32),
     /// `*`: the largest in the mailbox.
@@ -72,12 +72,6 @@ impl SequenceSet {
         }
     }
 
-    /// The set of one range.
-    #[must_use]
-    pub fn range(from: Bound, to: Bound) -> Self {
-        Self(vec![(from, to)])
-    }
-
     /// The shortest way to write these numbers in the order given: ascending neighbours become ranges.
     /// Zeros, which are no sequence numbers, are left out.
     pub fn of(numbers: impl IntoIterator<Item = u32>) -> Self {
@@ -102,9 +96,10 @@ impl SequenceSet {
         self.0.is_empty()
     }
 
-    /// The ranges as they were written.
-    pub fn bounds(&self) -> impl Iterator<Item = (Bound, Bound)> + '_ {
-        self.0.iter().copied()
+    /// Whether this is one number, or `*`.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        matches!(self.0.as_slice(), [(from, to)] if from == to)
     }
 
     /// The numbers meant where `largest` is the largest in use: ascending ranges that neither touch nor

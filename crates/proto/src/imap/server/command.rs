@@ -3,7 +3,7 @@
 use pillarbox_policy::AuthPermit;
 
 use crate::imap::framing::LiteralHeader;
-use crate::imap::grammar::Cursor;
+use crate::imap::grammar::{Cursor, SequenceSet, SyntaxError};
 
 use super::enabled::Enabled;
 use super::reply::{Code, Completion, Refusal};
@@ -16,6 +16,25 @@ pub enum Naming {
     Sequence,
     /// By UID: the command began with `UID`.
     Uid,
+}
+
+/// The messages a command names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Messages {
+    /// Their numbers.
+    pub set: SequenceSet,
+    /// What the numbers mean.
+    pub naming: Naming,
+}
+
+impl Messages {
+    /// Reads a space and a set.
+    pub(super) fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, SyntaxError> {
+        Ok(Self {
+            set: cursor.space()?.sequence_set()?,
+            naming: reading.naming,
+        })
+    }
 }
 
 /// When a command may come.

@@ -65,7 +65,7 @@ mod responses;
 mod state;
 
 pub use clear::{ClearEvent, ClearSettings};
-pub use command::Naming;
+pub use command::{Messages, Naming};
 pub use commands::*;
 pub use dialogue::Dialogue;
 pub use enabled::{Enabled, Extension};

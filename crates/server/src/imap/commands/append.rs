@@ -4,7 +4,7 @@ use pillarbox_proto::imap::grammar::SequenceSet;
 use pillarbox_proto::imap::server::{Append, Code, Completion, Event};
 use pillarbox_store::{Appended, NewMessage, Spool, StoreError};
 
-use crate::imap::session::{INTERNAL, Session, TRY_CREATE, failed};
+use crate::imap::session::{Failure, Handled, INTERNAL, Session, TRY_CREATE};
 
 impl Session {
     pub(in crate::imap) async fn append_begin(&mut self, append: Append) {
@@ -17,18 +17,22 @@ impl Session {
     pub(in crate::imap) async fn append_end(
         &mut self,
         message: NewMessage<Box<dyn Spool>>,
-    ) -> Completion {
-        let (store, account) = match self.mail() {
-            Ok(mail) => mail,
-            Err(completion) => return completion,
-        };
-        match store.append(account, vec![message]).await.as_deref() {
-            Ok([appended]) => Completion::Ok(Some(append_uid(appended))),
-            Ok(_) => INTERNAL,
-            // The mailbox was removed meanwhile.
-            Err(StoreError::NotFound { .. }) => TRY_CREATE,
-            Err(error) => failed(error),
+    ) -> Handled {
+        let (store, account) = self.mail()?;
+        let appended = store.append(account, vec![message]).await;
+        match appended.map_err(try_create)?.as_slice() {
+            [appended] => Ok(Completion::Ok(Some(append_uid(appended)))),
+            _ => Err(INTERNAL.into()),
         }
+    }
+}
+
+/// Why nothing was put into a mailbox. One that is not there, or was removed meanwhile, would have to be made first
+/// (RFC 3501 §6.3.11).
+pub(super) fn try_create(error: StoreError) -> Failure {
+    match error {
+        StoreError::NotFound { .. } => Failure::Answer(TRY_CREATE),
+        error => error.into(),
     }
 }
 

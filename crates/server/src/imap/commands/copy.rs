@@ -4,29 +4,22 @@ use std::num::NonZeroU32;
 
 use pillarbox_proto::imap::grammar::SequenceSet;
 use pillarbox_proto::imap::server::{Code, Completion, Copy};
-use pillarbox_store::{Appended, StoreError, Uid};
+use pillarbox_store::{Appended, Uid};
 
-use crate::imap::session::{NO_SUCH_MESSAGE, Session, TRY_CREATE, failed};
+use super::append::try_create;
+use crate::imap::session::{Failure, Handled, Session};
 
 impl Session {
-    pub(in crate::imap) async fn copy(&mut self, copy: &Copy) -> Completion {
-        match self.transfer(copy, Originals::Kept).await {
-            Ok(code) => Completion::Ok(code),
-            Err(completion) => completion,
-        }
+    pub(in crate::imap) async fn copy(&mut self, copy: &Copy) -> Handled {
+        Ok(Completion::Ok(self.transfer(copy, Originals::Kept).await?))
     }
 
     /// MOVE: what is gone is told like what others remove, by the updates that follow.
-    pub(in crate::imap) async fn move_messages(&mut self, copy: &Copy) -> Completion {
-        match self.transfer(copy, Originals::Removed).await {
-            Ok(code) => {
-                if let Some(code) = code {
-                    self.responses().moved(&code);
-                }
-                Completion::DONE
-            }
-            Err(completion) => completion,
+    pub(in crate::imap) async fn move_messages(&mut self, copy: &Copy) -> Handled {
+        if let Some(code) = self.transfer(copy, Originals::Removed).await? {
+            self.responses().moved(&code);
         }
+        Ok(Completion::DONE)
     }
 
     /// Copies or moves. Answers COPYUID; nothing, where nothing was copied.
@@ -34,30 +27,23 @@ impl Session {
         &mut self,
         copy: &Copy,
         originals: Originals,
-    ) -> Result<Option<Code>, Completion> {
+    ) -> Result<Option<Code>, Failure> {
         let (store, account) = self.mail()?;
         let selected = self.selected()?;
         let from = selected.id;
-        let uids: Vec<Uid> = selected
-            .view
-            .resolve(&copy.set, copy.naming)
-            .map_err(|_| NO_SUCH_MESSAGE)?
-            .into_iter()
+        let named = selected.named(&copy.messages)?.into_iter();
+        let uids: Vec<Uid> = named
             .filter_map(|(_, uid)| NonZeroU32::new(uid).map(Uid))
             .collect();
-        let to = match store.mailbox(account, &copy.mailbox).await {
-            Ok(mailbox) => mailbox.id,
-            Err(StoreError::NotFound { .. }) => return Err(TRY_CREATE),
-            Err(error) => return Err(failed(&error)),
-        };
+        let to = store.mailbox(account, &copy.mailbox).await;
+        let to = to.map_err(try_create)?.id;
         if uids.is_empty() {
             return Ok(None);
         }
-        let copied = match originals {
-            Originals::Kept => store.copy(account, from, &uids, to).await,
-            Originals::Removed => store.move_messages(account, from, &uids, to).await,
+        let pairs = match originals {
+            Originals::Kept => store.copy(account, from, &uids, to).await?,
+            Originals::Removed => store.move_messages(account, from, &uids, to).await?,
         };
-        let pairs = copied.map_err(|error| failed(&error))?;
         Ok(code(&pairs))
     }
 }

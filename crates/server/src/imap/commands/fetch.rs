@@ -1,22 +1,19 @@
 //! FETCH. Bodies go from the store to the socket in pieces of at most 16 KiB.
 
-use std::collections::HashMap;
 use std::ops::Range;
 
 use pillarbox_proto::imap::grammar::DateTime;
 use pillarbox_proto::imap::server::{
-    Access, Code, Completion, Extension, Fetch, FetchItem, FieldFilter, Label, Naming, Partial,
-    Section,
+    Access, Code, Completion, Extension, Fetch, FetchItem, FieldFilter, Naming, Octets, Section,
 };
 use pillarbox_proto::message::{Index, IndexLimits, Indexer};
 use pillarbox_store::{
-    AccountId, Body, ContentId, FlagChange, Flags, FlagsChanged, Mail, Message, ModSeq, StoreError,
-    Uid,
+    AccountId, Body, ContentId, FlagChange, Flags, FlagsChanged, Mail, Message, StoreError, Uid,
 };
 
-use super::allowed_by;
 use super::select::messages_of;
-use crate::imap::session::{Ended, Handled, NO_SUCH_MESSAGE, Session, failed};
+use crate::imap::session::{Ended, Failure, Handled, Session};
+use crate::imap::updates::Own;
 
 /// Octets read at once.
 const PIECE: usize = 16 * 1024;
@@ -25,68 +22,35 @@ const CHUNK: usize = 256;
 /// Messages whose `\Seen` is set in one commit, before their bodies are sent.
 const SEEN_CHUNK: usize = 32;
 
-/// What is known of a message beside its metadata, looked up once it is needed.
-pub(in crate::imap) struct Content {
-    account: AccountId,
-    id: ContentId,
-    pub(in crate::imap) index: Option<Index>,
-    pub(in crate::imap) body: Option<Box<dyn Body>>,
-}
-
-/// Why a message could not be told.
-enum Fault {
-    Session(Ended),
-    Store(StoreError),
-}
-
-impl From<Ended> for Fault {
-    fn from(ended: Ended) -> Self {
-        Self::Session(ended)
-    }
-}
-
-impl From<StoreError> for Fault {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
+/// What is known of a message beside its metadata, where it is needed.
+struct Content {
+    index: Option<Index>,
+    body: Option<Box<dyn Body>>,
 }
 
 impl Session {
-    pub(in crate::imap) async fn fetch(&mut self, fetch: &Fetch) -> Result<(), Ended> {
-        let mut own = HashMap::new();
-        let completion = self.fetch_all(fetch, &mut own).await?;
-        self.updates(allowed_by(fetch.naming), &own).await?;
-        self.dialogue().complete(completion);
-        Ok(())
-    }
-
     /// Tells of all messages that are named. The flags it sets are told in `own`.
-    async fn fetch_all(&mut self, fetch: &Fetch, own: &mut HashMap<Uid, ModSeq>) -> Handled {
-        let selected = match self.selected() {
-            Ok(selected) => selected,
-            Err(completion) => return Ok(completion),
-        };
-        let Ok(named) = selected.view.resolve(&fetch.set, fetch.naming) else {
-            return Ok(NO_SUCH_MESSAGE);
-        };
+    pub(in crate::imap) async fn fetch(&mut self, fetch: &Fetch, own: &mut Own) -> Handled {
+        let selected = self.selected()?;
+        let named = selected.named(&fetch.messages)?;
         let seen =
             selected.access == Access::ReadWrite && fetch.items.iter().any(FetchItem::sets_seen);
         let mut missing = false;
         for chunk in named.chunks(if seen { SEEN_CHUNK } else { CHUNK }) {
             let own = seen.then_some(&mut *own);
-            match self.fetch_chunk(fetch, chunk, own).await {
-                Ok(found) => missing |= found < chunk.len(),
-                Err(Fault::Session(ended)) => return Err(ended),
-                Err(Fault::Store(error)) => return Ok(failed(&error)),
-            }
+            let found = self.fetch_chunk(fetch, chunk, own).await?;
+            missing |= found < chunk.len();
         }
         // A UID that is gone is passed over (RFC 3501 §6.4.8).
-        let by_number = fetch.naming == Naming::Sequence && fetch.changed_since.is_none();
-        Ok(if missing && by_number {
-            Completion::no(Code::ExpungeIssued, "Some of the messages are gone")
-        } else {
-            Completion::DONE
-        })
+        let by_number =
+            fetch.messages.naming == Naming::Sequence && fetch.changed_since.is_none();
+        match missing && by_number {
+            true => Ok(Completion::no(
+                Code::ExpungeIssued,
+                "Some of the messages are gone",
+            )),
+            false => Ok(Completion::DONE),
+        }
     }
 
     /// Tells of some messages; answers how many of them are still there. Where `own` is given, `\Seen` is set
@@ -95,11 +59,10 @@ impl Session {
         &mut self,
         fetch: &Fetch,
         named: &[(u32, u32)],
-        mut own: Option<&mut HashMap<Uid, ModSeq>>,
-    ) -> Result<usize, Fault> {
-        let (Ok((store, account)), Ok(selected)) = (self.mail(), self.selected()) else {
-            return Ok(named.len());
-        };
+        mut own: Option<&mut Own>,
+    ) -> Result<usize, Failure> {
+        let (store, account) = self.mail()?;
+        let selected = self.selected()?;
         let uids: Vec<u32> = named.iter().map(|(_, uid)| *uid).collect();
         let mut messages = messages_of(&*store, account, selected, &uids).await?;
         if let Some(since) = fetch.changed_since {
@@ -153,19 +116,18 @@ impl Session {
         number: u32,
         message: &Message,
         flags_are_new: bool,
-    ) -> Result<(), Fault> {
-        let mut content = Content::new(account, message.content);
+    ) -> Result<(), Failure> {
         // Everything that can fail is fetched before the response begins.
-        if fetch.items.iter().any(needs_index) {
-            content.load_index(store).await?;
-        }
-        if fetch
-            .items
-            .iter()
-            .any(|item| matches!(item, FetchItem::Section { .. }))
-        {
-            content.load_body(store).await?;
-        }
+        let content = Content {
+            index: match fetch.items.iter().any(needs_index) {
+                true => Some(index_of(store, account, message.content).await?),
+                false => None,
+            },
+            body: match fetch.items.iter().any(needs_body) {
+                true => Some(store.body(account, message.content).await?),
+                false => None,
+            },
+        };
         self.responses().fetch_open(number);
         for item in &fetch.items {
             self.fetch_item(item, message, &content).await?;
@@ -189,75 +151,58 @@ impl Session {
         item: &FetchItem,
         message: &Message,
         content: &Content,
-    ) -> Result<(), Fault> {
-        match item {
-            FetchItem::Uid => self.responses().fetch_uid(message.uid.0.get()),
-            FetchItem::Flags => self.responses().fetch_flags(message.flags.iter()),
-            FetchItem::InternalDate => self.responses().fetch_internal_date(DateTime {
+    ) -> Result<(), Failure> {
+        let responses = self.responses();
+        match (item, &content.index) {
+            (FetchItem::Uid, _) => responses.fetch_uid(message.uid.0.get()),
+            (FetchItem::Flags, _) => responses.fetch_flags(message.flags.iter()),
+            (FetchItem::InternalDate, _) => responses.fetch_internal_date(DateTime {
                 seconds: message.internal_date.0,
                 offset_minutes: message.internal_offset,
             }),
-            FetchItem::Size => self.responses().fetch_size(message.size),
-            FetchItem::Modseq => self.responses().fetch_modseq(message.modseq.0),
-            FetchItem::Envelope => {
-                if let Some(index) = &content.index {
-                    self.responses().fetch_envelope(&index.envelope());
-                }
+            (FetchItem::Size, _) => responses.fetch_size(message.size),
+            (FetchItem::Modseq, _) => responses.fetch_modseq(message.modseq.0),
+            (FetchItem::Envelope, Some(index)) => responses.fetch_envelope(&index.envelope()),
+            (FetchItem::Body, Some(index)) => responses.fetch_body(&index.body_structure()),
+            (FetchItem::BodyStructure, Some(index)) => {
+                responses.fetch_body_structure(&index.body_structure());
             }
-            FetchItem::Body => {
-                if let Some(index) = &content.index {
-                    self.responses().fetch_body(&index.body_structure());
-                }
-            }
-            FetchItem::BodyStructure => {
-                if let Some(index) = &content.index {
-                    self.responses()
-                        .fetch_body_structure(&index.body_structure());
-                }
-            }
-            FetchItem::Section {
-                section,
-                partial,
-                label,
-            } => {
-                self.fetch_section(section, *partial, *label, message, content)
-                    .await?;
-            }
+            // The index is there: see `needs_index`.
+            (FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure, None) => {}
+            (FetchItem::Section(octets), _) => self.fetch_octets(octets, message, content).await?,
         }
         self.flush_when_full().await?;
         Ok(())
     }
 
-    async fn fetch_section(
+    async fn fetch_octets(
         &mut self,
-        section: &Section,
-        partial: Option<Partial>,
-        label: Label,
+        octets: &Octets,
         message: &Message,
         content: &Content,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Failure> {
         let range = match &content.index {
-            Some(index) => section.range(index),
+            Some(index) => octets.section.range(index),
             None => Some(0..message.size),
         };
         let (Some(range), Some(body)) = (range, &content.body) else {
-            self.responses().fetch_nothing(section, partial, label);
+            self.responses().fetch_nothing(octets);
             return Ok(());
         };
-        let filter = section.text.as_ref().and_then(FieldFilter::new);
-        if filter.is_some() {
-            return self
-                .fetch_fields(section, partial, label, &**body, range)
-                .await;
+        if octets
+            .section
+            .text
+            .as_ref()
+            .and_then(FieldFilter::new)
+            .is_some()
+        {
+            return self.fetch_fields(octets, &**body, range).await;
         }
-        let range = partial.map_or(range.clone(), |partial| partial.of(range));
+        let range = octets.part_of(range);
         let length = range.end.saturating_sub(range.start);
-        self.responses()
-            .fetch_octets(section, partial, label, length);
-        let mut at = range.start;
-        while at < range.end {
-            let piece = read(&**body, at..range.end).await.map_err(cut_off)?;
-            at += length_of(&piece);
+        self.responses().fetch_octets(octets, length);
+        let mut pieces = Pieces::new(&**body, range);
+        while let Some(piece) = pieces.next().await.map_err(cut_off)? {
             self.responses().fetch_piece(&piece);
             self.flush_when_full().await?;
         }
@@ -267,40 +212,30 @@ impl Session {
     /// HEADER.FIELDS: the header is read twice, first to know how much of it is kept.
     async fn fetch_fields(
         &mut self,
-        section: &Section,
-        partial: Option<Partial>,
-        label: Label,
+        octets: &Octets,
         body: &dyn Body,
         header: Range<u64>,
-    ) -> Result<(), Fault> {
+    ) -> Result<(), Failure> {
+        let filter = || octets.section.text.as_ref().and_then(FieldFilter::new);
+        let (Some(mut first), Some(mut second)) = (filter(), filter()) else {
+            return Ok(());
+        };
         let mut kept = 0;
-        let mut filter = section.text.as_ref().and_then(FieldFilter::new);
-        let mut at = header.start;
-        while at < header.end {
-            let piece = read(body, at..header.end).await?;
-            at += length_of(&piece);
-            kept += filter
-                .as_mut()
-                .map_or(0, |filter| length_of(&filter.push(&piece)));
+        let mut pieces = Pieces::new(body, header.clone());
+        while let Some(piece) = pieces.next().await.map_err(cut_off)? {
+            kept += length_of(&first.push(&piece));
         }
-        kept += filter.map_or(0, |filter| length_of(&filter.finish()));
-        let wanted = partial.map_or(0..kept, |partial| partial.of(0..kept));
+        kept += length_of(&first.finish());
+        let wanted = octets.part_of(0..kept);
         let length = wanted.end.saturating_sub(wanted.start);
-        self.responses()
-            .fetch_octets(section, partial, label, length);
-        let mut filter = section.text.as_ref().and_then(FieldFilter::new);
-        let (mut at, mut passed) = (header.start, 0);
-        while at < header.end {
-            let piece = read(body, at..header.end).await.map_err(cut_off)?;
-            at += length_of(&piece);
-            if let Some(filter) = &mut filter {
-                self.put_wanted(&filter.push(&piece), &mut passed, &wanted);
-            }
+        self.responses().fetch_octets(octets, length);
+        let mut passed = 0;
+        let mut pieces = Pieces::new(body, header);
+        while let Some(piece) = pieces.next().await.map_err(cut_off)? {
+            self.put_wanted(&second.push(&piece), &mut passed, &wanted);
             self.flush_when_full().await?;
         }
-        if let Some(filter) = filter {
-            self.put_wanted(&filter.finish(), &mut passed, &wanted);
-        }
+        self.put_wanted(&second.finish(), &mut passed, &wanted);
         Ok(())
     }
 
@@ -318,74 +253,73 @@ impl Session {
     }
 }
 
-impl Content {
-    pub(in crate::imap) fn new(account: AccountId, id: ContentId) -> Self {
-        Self {
-            account,
-            id,
-            index: None,
-            body: None,
-        }
+/// The index that was stored with the message, or, where this version cannot read it, a new one.
+pub(in crate::imap) async fn index_of(
+    store: &dyn Mail,
+    account: AccountId,
+    id: ContentId,
+) -> Result<Index, StoreError> {
+    if let Ok(index) = Index::from_bytes(&store.index(account, id).await?) {
+        return Ok(index);
     }
-
-    pub(in crate::imap) async fn load_body(&mut self, store: &dyn Mail) -> Result<(), StoreError> {
-        if self.body.is_none() {
-            self.body = Some(store.body(self.account, self.id).await?);
-        }
-        Ok(())
+    let body = store.body(account, id).await?;
+    let mut indexer = Indexer::new(IndexLimits::default());
+    let mut pieces = Pieces::new(&*body, 0..body.len());
+    while let Some(piece) = pieces.next().await? {
+        indexer.push(&piece);
     }
-
-    /// The index that was stored with the message, or, where this version cannot read it, a new one.
-    pub(in crate::imap) async fn load_index(&mut self, store: &dyn Mail) -> Result<(), StoreError> {
-        let stored = store.index(self.account, self.id).await?;
-        if let Ok(index) = Index::from_bytes(&stored) {
-            self.index = Some(index);
-            return Ok(());
-        }
-        self.load_body(store).await?;
-        let mut indexer = Indexer::new(IndexLimits::default());
-        if let Some(body) = &self.body {
-            let mut at = 0;
-            while at < body.len() {
-                let piece = read(&**body, at..body.len()).await?;
-                at += length_of(&piece);
-                indexer.push(&piece);
-            }
-        }
-        self.index = Some(indexer.finish());
-        Ok(())
-    }
+    Ok(indexer.finish())
 }
 
 /// The index is needed for everything but the whole message and its metadata.
 fn needs_index(item: &FetchItem) -> bool {
     match item {
         FetchItem::Envelope | FetchItem::Body | FetchItem::BodyStructure => true,
-        FetchItem::Section { section, .. } => *section != Section::default(),
+        FetchItem::Section(octets) => octets.section != Section::default(),
         _ => false,
     }
 }
 
-/// Reads the next piece of a range.
-pub(in crate::imap) async fn read(
-    body: &dyn Body,
-    range: Range<u64>,
-) -> Result<Vec<u8>, StoreError> {
-    let length = usize::try_from(range.end.saturating_sub(range.start)).unwrap_or(PIECE);
-    let piece = body.read_at(range.start, length.min(PIECE)).await?;
-    if piece.is_empty() {
-        return Err(StoreError::Engine(format!(
-            "a message ends at octet {} although {} were stored",
-            range.start, range.end
-        )));
-    }
-    Ok(piece)
+fn needs_body(item: &FetchItem) -> bool {
+    matches!(item, FetchItem::Section(_))
 }
 
-/// Octets were announced and cannot be had: no answer is left but to cut the connection off.
-fn cut_off(error: StoreError) -> Fault {
+/// A range of a body, read piece by piece.
+pub(in crate::imap) struct Pieces<'a> {
+    body: &'a dyn Body,
+    left: Range<u64>,
+}
+
+impl<'a> Pieces<'a> {
+    pub(in crate::imap) fn new(body: &'a dyn Body, range: Range<u64>) -> Self {
+        Self { body, left: range }
+    }
+
+    /// The next piece; nothing at the end of the range.
+    pub(in crate::imap) async fn next(&mut self) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.left.is_empty() {
+            return Ok(None);
+        }
+        let length = usize::try_from(self.left.end - self.left.start).unwrap_or(PIECE);
+        let piece = self
+            .body
+            .read_at(self.left.start, length.min(PIECE))
+            .await?;
+        if piece.is_empty() {
+            return Err(StoreError::Engine(format!(
+                "a message ends at octet {} although {} were stored",
+                self.left.start, self.left.end
+            )));
+        }
+        self.left.start += length_of(&piece);
+        Ok(Some(piece))
+    }
+}
+
+/// A response has begun whose octets cannot be had: no answer is left but to cut the connection off.
+fn cut_off(error: StoreError) -> Ended {
     tracing::error!(%error, "a message could not be read to its end");
-    Fault::Session(Ended::CutOff)
+    Ended::CutOff
 }
 
 fn length_of(piece: &[u8]) -> u64 {

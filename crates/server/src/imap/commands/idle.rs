@@ -1,12 +1,11 @@
 //! IDLE: waits for the client and for the store at once, with no buffer of its own.
 
-use std::collections::HashMap;
-
 use pillarbox_proto::imap::server::{Completion, Event};
 use pillarbox_store::Wake;
 use pillarbox_transport::Driven;
 
 use crate::imap::session::{Ended, Selected, Session};
+use crate::imap::updates::Own;
 use crate::imap::view::Expunges;
 use crate::session::{ServerConversation, log_violation};
 
@@ -19,7 +18,7 @@ enum Woken {
 
 impl Session {
     pub(in crate::imap) async fn idle(&mut self) -> Result<(), Ended> {
-        Box::pin(self.updates(Expunges::Announced, &HashMap::new())).await?;
+        Box::pin(self.updates(Expunges::Announced, &Own::new())).await?;
         loop {
             let woken = tokio::select! {
                 driven = self.conversation.drive() => Woken::Client(driven?),
@@ -28,7 +27,7 @@ impl Session {
             };
             match woken {
                 Woken::Client(Driven::Event(_)) => {
-                    Box::pin(self.updates(Expunges::Announced, &HashMap::new())).await?;
+                    Box::pin(self.updates(Expunges::Announced, &Own::new())).await?;
                     self.dialogue().complete(Completion::DONE);
                     return Ok(());
                 }
@@ -42,7 +41,7 @@ impl Session {
                         && selected.concerns(wake)
                     {
                         selected.stale = true;
-                        Box::pin(self.updates(Expunges::Announced, &HashMap::new())).await?;
+                        Box::pin(self.updates(Expunges::Announced, &Own::new())).await?;
                     }
                 }
                 Woken::Store(None) | Woken::Shutdown => return Err(self.shutting_down()),

@@ -4,14 +4,12 @@ use pillarbox_proto::imap::server::{Attribute, Completion, List, ListSelect, Lis
 use pillarbox_store::Mailbox;
 
 use super::status;
-use crate::imap::session::{Handled, Session, failed};
+use crate::imap::session::{Handled, Session};
 
 impl Session {
     pub(in crate::imap) async fn list(&mut self, list: &List) -> Handled {
-        let mailboxes = match self.mailboxes().await {
-            Ok(mailboxes) => mailboxes,
-            Err(completion) => return Ok(completion),
-        };
+        let (store, account) = self.mail()?;
+        let mailboxes = store.mailboxes(account).await?;
         for mailbox in &mailboxes {
             if let Some(listed) = listed(list, mailbox, &mailboxes) {
                 self.responses().listed(&listed);
@@ -27,10 +25,8 @@ impl Session {
     }
 
     pub(in crate::imap) async fn lsub(&mut self, lsub: &Lsub) -> Handled {
-        let mailboxes = match self.mailboxes().await {
-            Ok(mailboxes) => mailboxes,
-            Err(completion) => return Ok(completion),
-        };
+        let (store, account) = self.mail()?;
+        let mailboxes = store.mailboxes(account).await?;
         let matches = |name: &str| lsub.patterns.iter().any(|pattern| pattern.matches(name));
         for mailbox in &mailboxes {
             // RFC 3501 §6.3.9: a name that is not subscribed but has a subscribed one below it, which the
@@ -46,14 +42,6 @@ impl Session {
             }
         }
         Ok(Completion::DONE)
-    }
-
-    async fn mailboxes(&mut self) -> Result<Vec<Mailbox>, Completion> {
-        let (store, account) = self.mail()?;
-        store
-            .mailboxes(account)
-            .await
-            .map_err(|error| failed(&error))
     }
 }
 

@@ -1,53 +1,37 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE.
 
 use pillarbox_proto::imap::server::{Code, Completion, Create, Delete, Rename};
-use pillarbox_store::StoreError;
 
-use crate::imap::session::{Session, failed};
+use crate::imap::session::{Handled, Session};
 
 impl Session {
-    pub(in crate::imap) async fn create(&mut self, create: &Create) -> Completion {
-        match self.mail() {
-            Ok((store, account)) => done(
-                store
-                    .create_mailbox(account, &create.mailbox)
-                    .await
-                    .map(drop),
-            ),
-            Err(completion) => completion,
-        }
+    pub(in crate::imap) async fn create(&mut self, create: &Create) -> Handled {
+        let (store, account) = self.mail()?;
+        store.create_mailbox(account, &create.mailbox).await?;
+        Ok(Completion::DONE)
     }
 
-    pub(in crate::imap) async fn delete(&mut self, delete: &Delete) -> Completion {
+    pub(in crate::imap) async fn delete(&mut self, delete: &Delete) -> Handled {
         // RFC 3501 §6.3.4.
         if delete.mailbox == "INBOX" {
-            return Completion::no(Code::Cannot, "INBOX cannot be deleted");
+            return Ok(Completion::no(Code::Cannot, "INBOX cannot be deleted"));
         }
-        match self.mail() {
-            Ok((store, account)) => done(store.delete_mailbox(account, &delete.mailbox).await),
-            Err(completion) => completion,
-        }
+        let (store, account) = self.mail()?;
+        store.delete_mailbox(account, &delete.mailbox).await?;
+        Ok(Completion::DONE)
     }
 
-    pub(in crate::imap) async fn rename(&mut self, rename: &Rename) -> Completion {
-        match self.mail() {
-            Ok((store, account)) => done(
-                store
-                    .rename_mailbox(account, &rename.from, &rename.to)
-                    .await,
-            ),
-            Err(completion) => completion,
-        }
+    pub(in crate::imap) async fn rename(&mut self, rename: &Rename) -> Handled {
+        let (store, account) = self.mail()?;
+        store
+            .rename_mailbox(account, &rename.from, &rename.to)
+            .await?;
+        Ok(Completion::DONE)
     }
 
-    pub(in crate::imap) async fn subscribe(&mut self, name: &str, subscribed: bool) -> Completion {
-        match self.mail() {
-            Ok((store, account)) => done(store.set_subscribed(account, name, subscribed).await),
-            Err(completion) => completion,
-        }
+    pub(in crate::imap) async fn subscribe(&mut self, name: &str, subscribed: bool) -> Handled {
+        let (store, account) = self.mail()?;
+        store.set_subscribed(account, name, subscribed).await?;
+        Ok(Completion::DONE)
     }
-}
-
-fn done(result: Result<(), StoreError>) -> Completion {
-    result.map_or_else(|error| failed(&error), |()| Completion::DONE)
 }

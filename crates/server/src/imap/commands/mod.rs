@@ -17,11 +17,10 @@ mod status;
 mod store;
 mod unauthenticate;
 
-use std::collections::HashMap;
+use pillarbox_proto::imap::server::{Access, Code, Completion, Event, Naming};
 
-use pillarbox_proto::imap::server::{Access, Completion, Event, Naming};
-
-use super::session::{Ended, INTERNAL, Session};
+use super::session::{Ended, Failure, INTERNAL, Session};
+use super::updates::Own;
 use super::view::Expunges;
 use crate::session::ServerConversation;
 
@@ -29,8 +28,8 @@ impl Session {
     /// Carries out what the machine asks for.
     pub(super) async fn handle(&mut self, event: Event) -> Result<(), Ended> {
         use Expunges::{Announced, Withheld};
-        let (completion, expunges) = match event {
-            Event::Id(id) => (self.identified(&id.fields), Withheld),
+        let mut own = Own::new();
+        let (handled, expunges) = match event {
             Event::NeedPermit => {
                 let peer = self.conversation.peer_addr().ip();
                 let window = self.context.legacy_window(peer).await;
@@ -53,7 +52,7 @@ impl Session {
                     (self.replace_end(&replace, message).await, Announced)
                 }
                 // No other command brings a message.
-                Some(_) | None => (INTERNAL, Withheld),
+                Some(_) | None => (Ok(INTERNAL), Withheld),
             },
             Event::MessageAborted => {
                 self.incoming = None;
@@ -61,40 +60,47 @@ impl Session {
             }
             // Waited for by the loop itself.
             Event::Idle(_) => return Ok(()),
-            Event::Noop(_) | Event::Check(_) | Event::IdleEnd => (Completion::DONE, Announced),
             Event::Select(select) => return self.select(&select, Access::ReadWrite).await,
             Event::Examine(examine) => return self.select(&examine.0, Access::ReadOnly).await,
+            Event::Id(id) => (Ok(self.identified(&id.fields)), Withheld),
+            Event::Noop(_) | Event::Check(_) | Event::IdleEnd => (Ok(Completion::DONE), Announced),
             Event::Close(_) => (self.close_mailbox().await, Withheld),
             Event::Unselect(_) => {
                 self.selected = None;
-                (Completion::DONE, Withheld)
+                (Ok(Completion::DONE), Withheld)
             }
-            Event::Unauthenticate(_) => (self.unauthenticate(), Withheld),
+            Event::Unauthenticate(_) => (Ok(self.unauthenticate()), Withheld),
             Event::Create(create) => (self.create(&create).await, Announced),
             Event::Delete(delete) => (self.delete(&delete).await, Announced),
             Event::Rename(rename) => (self.rename(&rename).await, Announced),
-            Event::Subscribe(subscribe) => {
-                (self.subscribe(&subscribe.mailbox, true).await, Announced)
-            }
-            Event::Unsubscribe(unsubscribe) => {
-                (self.subscribe(&unsubscribe.mailbox, false).await, Announced)
-            }
-            Event::List(list) => (self.list(&list).await?, Announced),
-            Event::Lsub(lsub) => (self.lsub(&lsub).await?, Announced),
+            Event::Subscribe(it) => (self.subscribe(&it.mailbox, true).await, Announced),
+            Event::Unsubscribe(it) => (self.subscribe(&it.mailbox, false).await, Announced),
+            Event::List(list) => (self.list(&list).await, Announced),
+            Event::Lsub(lsub) => (self.lsub(&lsub).await, Announced),
             Event::Status(status) => (self.status(&status).await, Announced),
             Event::Expunge(expunge) => (self.expunge(&expunge).await, Announced),
-            Event::Search(search) => (self.search(&search).await?, allowed_by(search.naming)),
-            Event::Fetch(fetch) => return self.fetch(&fetch).await,
-            Event::Store(store) => return self.store(&store).await,
+            Event::Search(search) => (self.search(&search).await, allowed_by(search.naming)),
+            Event::Fetch(fetch) => {
+                let expunges = allowed_by(fetch.messages.naming);
+                (self.fetch(&fetch, &mut own).await, expunges)
+            }
+            Event::Store(store) => {
+                let expunges = allowed_by(store.messages.naming);
+                (self.store(&store, &mut own).await, expunges)
+            }
             Event::Copy(copy) => (self.copy(&copy).await, Announced),
             Event::Move(copy) => (self.move_messages(&copy.0).await, Announced),
         };
+        let completion = match handled {
+            Ok(completion) | Err(Failure::Answer(completion)) => completion,
+            Err(Failure::Session(ended)) => return Err(ended),
+        };
         // A failed command may not have been understood: sequence numbers stay for the next.
         let expunges = match completion {
-            Completion::Ok(_) => expunges,
+            Completion::Ok(_) | Completion::No(Some(Code::ExpungeIssued), _) => expunges,
             Completion::No(..) | Completion::Bad(_) => Withheld,
         };
-        self.updates(expunges, &HashMap::new()).await?;
+        self.updates(expunges, &own).await?;
         self.dialogue().complete(completion);
         Ok(())
     }

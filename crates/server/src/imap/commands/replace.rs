@@ -3,10 +3,10 @@
 use std::num::NonZeroU32;
 
 use pillarbox_proto::imap::server::{Code, Completion, Event, Replace};
-use pillarbox_store::{NewMessage, Spool, StoreError, Uid};
+use pillarbox_store::{NewMessage, Spool, Uid};
 
-use super::append::append_uid;
-use crate::imap::session::{Session, TRY_CREATE, failed};
+use super::append::{append_uid, try_create};
+use crate::imap::session::{Handled, Session};
 
 const NO_MESSAGE: &str = "The message to be replaced is not there";
 
@@ -26,31 +26,20 @@ impl Session {
         &mut self,
         replace: &Replace,
         message: NewMessage<Box<dyn Spool>>,
-    ) -> Completion {
-        let gone = Completion::no(Code::Nonexistent, NO_MESSAGE);
-        let Some(old) = self.replaced(replace) else {
-            return gone;
-        };
-        let (store, account, from) = match (self.mail(), self.selected()) {
-            (Ok((store, account)), Ok(selected)) => (store, account, selected.id),
-            (Err(completion), _) | (_, Err(completion)) => return completion,
-        };
-        match store.replace(account, from, old, message).await {
-            Ok(Some(appended)) => {
-                self.responses().replaced(&append_uid(&appended));
-                Completion::DONE
-            }
-            Ok(None) => gone,
-            // The mailbox was removed meanwhile.
-            Err(StoreError::NotFound { .. }) => TRY_CREATE,
-            Err(error) => failed(&error),
-        }
+    ) -> Handled {
+        let gone = || Completion::no(Code::Nonexistent, NO_MESSAGE);
+        let old = self.replaced(replace).ok_or_else(gone)?;
+        let (store, account) = self.mail()?;
+        let from = self.selected()?.id;
+        let replaced = store.replace(account, from, old, message).await;
+        let appended = replaced.map_err(try_create)?.ok_or_else(gone)?;
+        self.responses().replaced(&append_uid(&appended));
+        Ok(Completion::DONE)
     }
 
     /// The message that goes, as far as this session knows.
     fn replaced(&mut self, replace: &Replace) -> Option<Uid> {
-        let selected = self.selected().ok()?;
-        let named = selected.view.resolve(&replace.old, replace.naming).ok()?;
+        let named = self.selected().ok()?.named(&replace.old).ok()?;
         match named.as_slice() {
             [(_, uid)] => NonZeroU32::new(*uid).map(Uid),
             _ => None,

@@ -8,9 +8,9 @@ use pillarbox_proto::imap::server::{Completion, Naming, Search, SearchKey, Searc
 use pillarbox_proto::message::{self, Finder, Needle};
 use pillarbox_store::{AccountId, Mail, Message, StoreError};
 
-use super::fetch::{Content, read};
+use super::fetch::{Pieces, index_of};
 use super::select::messages_of;
-use crate::imap::session::{Handled, Session, failed};
+use crate::imap::session::{Handled, Session};
 use crate::imap::view::View;
 
 /// Messages looked up at once.
@@ -20,42 +20,33 @@ const HEADER: u64 = 256 * 1024;
 
 impl Session {
     pub(in crate::imap) async fn search(&mut self, search: &Search) -> Handled {
-        match self.find(search).await {
-            Ok(found) => {
-                self.responses().found(search, &found);
-                Ok(Completion::DONE)
-            }
-            Err(completion) => Ok(completion),
-        }
-    }
-
-    async fn find(&mut self, search: &Search) -> Result<Vec<SearchOutcome>, Completion> {
         let (store, account) = self.mail()?;
         let selected = self.selected()?;
-        let uids: Vec<u32> = selected.view.uids().map(|uid| uid.0.get()).collect();
+        let view = &selected.view;
+        let uids: Vec<u32> = view.uids().map(|uid| uid.0.get()).collect();
         let needles = Needles::of(&search.key);
         let mut found = Vec::new();
         for chunk in uids.chunks(CHUNK) {
-            let messages = messages_of(&*store, account, selected, chunk)
-                .await
-                .map_err(|error| failed(&error))?;
-            for message in messages {
+            for message in messages_of(&*store, account, selected, chunk).await? {
                 let uid = message.uid.0.get();
-                let Some(number) = selected.view.number_of(uid) else {
+                let Some(number) = view.number_of(uid) else {
                     continue;
                 };
-                let matches = matches(
-                    &*store,
-                    account,
-                    &search.key,
-                    &needles,
-                    &message,
+                let facts = Facts {
+                    message: &message,
                     number,
-                    &selected.view,
-                )
-                .await
-                .map_err(|error| failed(&error))?;
-                if matches {
+                    view,
+                };
+                let met = match facts.decide(&search.key, None) {
+                    Some(decided) => decided,
+                    None => match Inside::look(&*store, account, &needles, &message).await {
+                        Ok(inside) => facts.decide(&search.key, Some(&inside)) == Some(true),
+                        // Expunged meanwhile: it is not found.
+                        Err(StoreError::NotFound { .. }) => false,
+                        Err(error) => return Err(error.into()),
+                    },
+                };
+                if met {
                     found.push(SearchOutcome {
                         number: match search.naming {
                             Naming::Sequence => number,
@@ -66,34 +57,9 @@ impl Session {
                 }
             }
         }
-        Ok(found)
+        self.responses().found(search, &found);
+        Ok(Completion::DONE)
     }
-}
-
-async fn matches(
-    store: &dyn Mail,
-    account: AccountId,
-    key: &SearchKey,
-    needles: &Needles<'_>,
-    message: &Message,
-    number: u32,
-    view: &View,
-) -> Result<bool, StoreError> {
-    let facts = Facts {
-        message,
-        number,
-        view,
-    };
-    if let Some(decided) = facts.decide(key, None) {
-        return Ok(decided);
-    }
-    let inside = match Inside::look(store, account, needles, message).await {
-        Ok(inside) => inside,
-        // Expunged meanwhile: it is not found.
-        Err(StoreError::NotFound { .. }) => return Ok(false),
-        Err(error) => return Err(error),
-    };
-    Ok(facts.decide(key, Some(&inside)).unwrap_or(false))
 }
 
 /// What is known of a message without looking into it.
@@ -180,21 +146,14 @@ impl<'k> Inside<'k> {
         needles: &'k Needles<'k>,
         message: &Message,
     ) -> Result<Self, StoreError> {
-        let mut content = Content::new(account, message.content);
-        content.load_index(store).await?;
-        content.load_body(store).await?;
-        let (Some(index), Some(body)) = (&content.index, &content.body) else {
-            return Err(StoreError::NotFound {
-                what: "the message".to_owned(),
-            });
-        };
-        let header_range = index.section(&[], message::Section::Header).unwrap_or(0..0);
-        let header_end = header_range.end.min(HEADER);
+        let index = index_of(store, account, message.content).await?;
+        let body = store.body(account, message.content).await?;
+        let header_end = index
+            .section(&[], message::Section::Header)
+            .map_or(0, |range| range.end);
         let mut header = Vec::new();
-        let mut at = 0;
-        while at < header_end {
-            let piece = read(&**body, at..header_end).await?;
-            at += piece.len() as u64;
+        let mut pieces = Pieces::new(&*body, 0..header_end.min(HEADER));
+        while let Some(piece) = pieces.next().await? {
             header.extend_from_slice(&piece);
         }
         let mut finders: Vec<(&SearchKey, Finder<'_>)> = needles
@@ -203,28 +162,19 @@ impl<'k> Inside<'k> {
             .filter(|(key, _)| !matches!(key, SearchKey::Header { .. }))
             .map(|(key, needle)| (*key, needle.finder()))
             .collect();
-        let mut at = if finders
-            .iter()
-            .any(|(key, _)| matches!(key, SearchKey::Text(_)))
-        {
-            0
-        } else {
-            header_range.end
-        };
-        while at < body.len() && finders.iter().any(|(_, finder)| !finder.found()) {
-            // Header and body are read apart, so that BODY sees the one and not the other.
-            let end = if at < header_range.end {
-                header_range.end
-            } else {
-                body.len()
-            };
-            let piece = read(&**body, at..end).await?;
-            for (key, finder) in &mut finders {
-                if matches!(key, SearchKey::Text(_)) || at >= header_range.end {
+        // Header and body are read apart: BODY sees the one and not the other.
+        for (part, is_body) in [(0..header_end, false), (header_end..body.len(), true)] {
+            let sees = |key: &SearchKey| is_body || matches!(key, SearchKey::Text(_));
+            let mut pieces = Pieces::new(&*body, part);
+            while finders
+                .iter()
+                .any(|(key, finder)| sees(key) && !finder.found())
+                && let Some(piece) = pieces.next().await?
+            {
+                for (_, finder) in finders.iter_mut().filter(|(key, _)| sees(key)) {
                     finder.push(&piece);
                 }
             }
-            at += piece.len() as u64;
         }
         let sent = index.envelope().date.as_deref().and_then(sent_date);
         let texts = finders

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use pillarbox_proto::imap::server::{Access, Completion, Select, SelectedMailbox};
 use pillarbox_store::{AccountId, Mail, Message, StoreError, Uid, UidRange};
 
-use crate::imap::session::{Ended, Selected, Session, failed};
+use crate::imap::session::{Ended, Failure, Handled, Selected, Session};
 use crate::imap::view::View;
 
 impl Session {
@@ -20,7 +20,8 @@ impl Session {
                 self.selected = Some(selected);
                 self.dialogue().selected(&mailbox);
             }
-            Err(completion) => self.dialogue().complete(completion),
+            Err(Failure::Answer(completion)) => self.dialogue().complete(completion),
+            Err(Failure::Session(ended)) => return Err(ended),
         }
         Ok(())
     }
@@ -29,14 +30,11 @@ impl Session {
         &mut self,
         select: &Select,
         access: Access,
-    ) -> Result<(Selected, SelectedMailbox), Completion> {
+    ) -> Result<(Selected, SelectedMailbox), Failure> {
         let (store, account) = self.mail()?;
         // Watching begins before the first look, so that nothing falls between.
         let watch = self.context.stores.wakeups.watch(account);
-        let open = store
-            .open_mailbox(account, &select.mailbox)
-            .await
-            .map_err(|error| failed(&error))?;
+        let open = store.open_mailbox(account, &select.mailbox).await?;
         let view = View::new(open.snapshot.uids);
         let first_unseen = open.first_unseen.map(|uid| uid.0.get());
         let told = SelectedMailbox {
@@ -59,20 +57,14 @@ impl Session {
     }
 
     /// CLOSE: expunges without telling, unless the mailbox is read-only.
-    pub(in crate::imap) async fn close_mailbox(&mut self) -> Completion {
-        let Some(selected) = self.selected.take() else {
-            return Completion::DONE;
-        };
-        if selected.access == Access::ReadOnly {
-            return Completion::DONE;
+    pub(in crate::imap) async fn close_mailbox(&mut self) -> Handled {
+        if let Some(selected) = self.selected.take()
+            && selected.access == Access::ReadWrite
+        {
+            let (store, account) = self.mail()?;
+            remove_deleted(&*store, account, &selected, None).await?;
         }
-        match self.mail() {
-            Ok((store, account)) => match remove_deleted(&*store, account, &selected, None).await {
-                Ok(()) => Completion::DONE,
-                Err(error) => failed(&error),
-            },
-            Err(completion) => completion,
-        }
+        Ok(Completion::DONE)
     }
 }
 

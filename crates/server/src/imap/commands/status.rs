@@ -3,22 +3,15 @@
 use pillarbox_proto::imap::server::{Completion, Status, StatusValues};
 use pillarbox_store::Mailbox;
 
-use crate::imap::session::{Session, failed};
+use crate::imap::session::{Handled, Session};
 
 impl Session {
-    pub(in crate::imap) async fn status(&mut self, status: &Status) -> Completion {
-        let (store, account) = match self.mail() {
-            Ok(mail) => mail,
-            Err(completion) => return completion,
-        };
-        match store.mailbox(account, &status.mailbox).await {
-            Ok(mailbox) => {
-                self.responses()
-                    .status(&mailbox.name, &status.items, &values(&mailbox));
-                Completion::DONE
-            }
-            Err(error) => failed(&error),
-        }
+    pub(in crate::imap) async fn status(&mut self, status: &Status) -> Handled {
+        let (store, account) = self.mail()?;
+        let mailbox = store.mailbox(account, &status.mailbox).await?;
+        self.responses()
+            .status(&mailbox.name, &status.items, &values(&mailbox));
+        Ok(Completion::DONE)
     }
 }
 

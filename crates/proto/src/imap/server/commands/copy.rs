@@ -1,16 +1,12 @@
 //! COPY (RFC 3501 §6.4.7) and MOVE (RFC 6851).
 
-use super::{
-    Code, Command, Cursor, Forms, Naming, Reading, Refusal, Responses, SequenceSet, When, mailbox,
-};
+use super::{Code, Command, Cursor, Forms, Messages, Reading, Refusal, Responses, When, mailbox};
 
 /// COPY.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Copy {
     /// Which messages.
-    pub set: SequenceSet,
-    /// What the set means.
-    pub naming: Naming,
+    pub messages: Messages,
     /// Where to.
     pub mailbox: String,
 }
@@ -22,11 +18,10 @@ impl Command for Copy {
     const EXAMPLES: &'static [&'static str] = &["COPY 1 INBOX", "UID COPY 1:3,5:* {1+}\r\nx"];
 
     fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
-        let set = cursor.space()?.sequence_set()?;
+        let messages = Messages::read(cursor, reading)?;
         cursor.space()?;
         Ok(Self {
-            set,
-            naming: reading.naming,
+            messages,
             mailbox: mailbox::read(cursor)?,
         })
     }

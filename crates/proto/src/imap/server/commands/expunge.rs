@@ -1,12 +1,12 @@
 //! EXPUNGE (RFC 3501 §6.4.3) and UID EXPUNGE (RFC 4315 §2.1).
 
-use super::{Command, Cursor, Forms, Naming, Reading, Refusal, Responses, SequenceSet, When};
+use super::{Command, Cursor, Forms, Messages, Naming, Reading, Refusal, Responses, When};
 
 /// EXPUNGE: announce what is removed, then complete.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Expunge {
     /// The UIDs that UID EXPUNGE names.
-    pub among: Option<SequenceSet>,
+    pub among: Option<Messages>,
 }
 
 impl Command for Expunge {
@@ -17,11 +17,8 @@ impl Command for Expunge {
     const EXAMPLES: &'static [&'static str] = &["EXPUNGE", "UID EXPUNGE 1:*"];
 
     fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
-        let mut among = None;
-        if reading.naming == Naming::Uid {
-            cursor.space()?;
-            among = Some(cursor.sequence_set()?);
-        }
+        let names = reading.naming == Naming::Uid;
+        let among = names.then(|| Messages::read(cursor, reading)).transpose()?;
         Ok(Self { among })
     }
 }

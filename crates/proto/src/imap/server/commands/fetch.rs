@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{
-    Command, Completion, Cursor, DateTime, Extension, Forms, Naming, Output, Reading, Refusal,
-    Responses, SequenceSet, State, SyntaxError, When, put_astring,
+    Command, Completion, Cursor, DateTime, Extension, Forms, Messages, Naming, Output, Reading,
+    Refusal, Responses, State, SyntaxError, When, put_astring,
 };
 use crate::message::{self, BodyStructure, Envelope};
 
@@ -19,9 +19,7 @@ const DEPTH: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fetch {
     /// Which messages.
-    pub set: SequenceSet,
-    /// What the set means.
-    pub naming: Naming,
+    pub messages: Messages,
     /// What to tell of each.
     pub items: Vec<FetchItem>,
     /// Only messages that changed since.
@@ -48,27 +46,42 @@ pub enum FetchItem {
     /// `MODSEQ`.
     Modseq,
     /// Octets of the message.
-    Section {
-        /// Which.
-        section: Section,
-        /// Only this many from there.
-        partial: Option<Partial>,
-        /// The name it was asked for by.
-        label: Label,
-    },
+    Section(Octets),
 }
 
 impl FetchItem {
     /// Whether telling it sets `\Seen` (RFC 3501 §6.4.5).
     #[must_use]
     pub fn sets_seen(&self) -> bool {
-        matches!(
-            self,
-            Self::Section {
-                label: Label::Body | Label::Rfc822 | Label::Rfc822Text,
-                ..
+        match self {
+            Self::Section(Octets { label, .. }) => {
+                matches!(label, Label::Body | Label::Rfc822 | Label::Rfc822Text)
             }
-        )
+            _ => false,
+        }
+    }
+}
+
+/// Octets of a message, as they were asked for: `BODY[1.2.HEADER]<0.100>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Octets {
+    /// Which.
+    pub section: Section,
+    /// Only this many from there.
+    pub partial: Option<Partial>,
+    /// The name they were asked for by.
+    pub label: Label,
+}
+
+impl Octets {
+    /// What is wanted of a range.
+    #[must_use]
+    pub fn part_of(&self, range: std::ops::Range<u64>) -> std::ops::Range<u64> {
+        let Some(partial) = self.partial else {
+            return range;
+        };
+        let start = range.start.saturating_add(partial.origin).min(range.end);
+        start..start.saturating_add(partial.count).min(range.end)
     }
 }
 
@@ -166,15 +179,6 @@ pub struct Partial {
     pub count: u64,
 }
 
-impl Partial {
-    /// What is left of a range.
-    #[must_use]
-    pub fn of(self, range: std::ops::Range<u64>) -> std::ops::Range<u64> {
-        let start = range.start.saturating_add(self.origin).min(range.end);
-        start..start.saturating_add(self.count).min(range.end)
-    }
-}
-
 impl Command for Fetch {
     const NAME: &'static str = "FETCH";
     const WHEN: When = When::Selected;
@@ -186,7 +190,7 @@ impl Command for Fetch {
     ];
 
     fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
-        let set = cursor.space()?.sequence_set()?;
+        let messages = Messages::read(cursor, reading)?;
         cursor.space()?;
         let mut items = Vec::new();
         if cursor.peek() == Some(b'(') {
@@ -209,8 +213,7 @@ impl Command for Fetch {
             items.insert(0, FetchItem::Uid);
         }
         Ok(Self {
-            set,
-            naming: reading.naming,
+            messages,
             items,
             changed_since,
         })
@@ -241,13 +244,13 @@ fn macros(cursor: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> bool {
 
 fn item(cursor: &mut Cursor<'_>, items: &mut Vec<FetchItem>) -> Result<(), SyntaxError> {
     let error = cursor.error("a fetch item");
-    let whole = |text, label| FetchItem::Section {
-        section: Section {
-            path: Vec::new(),
-            text,
-        },
-        partial: None,
-        label,
+    let whole = |text, label| {
+        let path = Vec::new();
+        FetchItem::Section(Octets {
+            section: Section { path, text },
+            partial: None,
+            label,
+        })
     };
     let item = match cursor.word()?.to_ascii_uppercase().as_str() {
         "UID" => FetchItem::Uid,
@@ -287,11 +290,11 @@ fn octets(cursor: &mut Cursor<'_>, label: Label) -> Result<FetchItem, SyntaxErro
         }
         partial = Some(Partial { origin, count });
     }
-    Ok(FetchItem::Section {
+    Ok(FetchItem::Section(Octets {
         section,
         partial,
         label,
-    })
+    }))
 }
 
 fn section(cursor: &mut Cursor<'_>) -> Result<Section, SyntaxError> {
@@ -390,36 +393,30 @@ impl Responses {
     }
 
     /// Announces octets; exactly `length` of them have to follow by [`Responses::fetch_piece`].
-    pub fn fetch_octets(
-        &mut self,
-        section: &Section,
-        partial: Option<Partial>,
-        label: Label,
-        length: u64,
-    ) {
-        self.put_label(section, partial, label);
+    pub fn fetch_octets(&mut self, octets: &Octets, length: u64) {
+        self.put_label(octets);
         self.output().text(&format!(" {{{length}}}\r\n"));
     }
 
     /// Says that the message has no such section.
-    pub fn fetch_nothing(&mut self, section: &Section, partial: Option<Partial>, label: Label) {
-        self.put_label(section, partial, label);
+    pub fn fetch_nothing(&mut self, octets: &Octets) {
+        self.put_label(octets);
         self.output().text(" NIL");
     }
 
-    fn put_label(&mut self, section: &Section, partial: Option<Partial>, label: Label) {
-        let out = match label {
+    fn put_label(&mut self, octets: &Octets) {
+        let out = match octets.label {
             Label::Rfc822 => self.item("RFC822"),
             Label::Rfc822Header => self.item("RFC822.HEADER"),
             Label::Rfc822Text => self.item("RFC822.TEXT"),
             Label::Body | Label::BodyPeek => {
                 let out = self.item("BODY[");
-                section.put(out);
+                octets.section.put(out);
                 out.text("]");
                 out
             }
         };
-        if let Some(partial) = partial {
+        if let Some(partial) = octets.partial {
             out.text(&format!("<{}>", partial.origin));
         }
     }

@@ -29,7 +29,9 @@ mod structure;
 mod unauthenticate;
 
 // What commands are made of.
-pub(super) use super::command::{Answered, Capabilities, Command, Forms, Naming, Reading, When};
+pub(super) use super::command::{
+    Answered, Capabilities, Command, Forms, Messages, Naming, Reading, When,
+};
 pub(super) use super::enabled::{Enabled, Extension};
 pub(super) use super::output::Output;
 pub(super) use super::reply::{Code, Completion, Refusal};
@@ -45,7 +47,7 @@ pub use append::Append;
 pub use close::{Close, Unselect};
 pub use copy::{Copy, Move};
 pub use expunge::Expunge;
-pub use fetch::{Fetch, FetchItem, Label, Partial, Section, SectionText};
+pub use fetch::{Fetch, FetchItem, Label, Octets, Partial, Section, SectionText};
 pub use fields::FieldFilter;
 pub use id::Id;
 pub use idle::Idle;

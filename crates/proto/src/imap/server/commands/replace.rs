@@ -2,8 +2,7 @@
 
 use super::append::Append;
 use super::{
-    Code, Command, Cursor, Forms, LiteralHeader, Naming, Reading, Refusal, Responses, SequenceSet,
-    When,
+    Code, Command, Cursor, Forms, LiteralHeader, Messages, Reading, Refusal, Responses, When,
 };
 
 /// REPLACE was announced; it is taken or refused as [`Append`] is. What the new message became has to be told by
@@ -11,9 +10,7 @@ use super::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replace {
     /// The one message that goes.
-    pub old: SequenceSet,
-    /// What the set means.
-    pub naming: Naming,
+    pub old: Messages,
     /// The message that comes.
     pub new: Append,
 }
@@ -34,18 +31,13 @@ impl Command for Replace {
         reading: Reading<'_>,
         literal: LiteralHeader,
     ) -> Result<Option<Self>, Refusal> {
-        cursor.space()?;
         let error = cursor.error("the number of one message");
-        let old = cursor.sequence_set()?;
-        let mut bounds = old.bounds();
-        match (bounds.next(), bounds.next()) {
-            (Some((from, to)), None) if from == to => {}
-            _ => return Err(error.into()),
+        let old = Messages::read(cursor, reading)?;
+        if !old.set.is_one() {
+            return Err(error.into());
         }
-        drop(bounds);
         let new = Append::read_before_message(cursor, reading, literal)?;
-        let naming = reading.naming;
-        Ok(new.map(|new| Self { old, naming, new }))
+        Ok(new.map(|new| Self { old, new }))
     }
 }
 

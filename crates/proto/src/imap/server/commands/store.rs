@@ -1,8 +1,8 @@
 //! STORE (RFC 3501 §6.4.6), with UNCHANGEDSINCE (RFC 7162 §3.1.3).
 
 use super::{
-    Command, Completion, Cursor, Extension, Forms, Naming, Reading, Refusal, SYSTEM_FLAGS,
-    SequenceSet, State, SyntaxError, When,
+    Command, Completion, Cursor, Extension, Forms, Messages, Reading, Refusal, SYSTEM_FLAGS, State,
+    SyntaxError, When,
 };
 
 /// How flags change.
@@ -20,9 +20,7 @@ pub enum FlagOperation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
     /// Which messages.
-    pub set: SequenceSet,
-    /// What the set means.
-    pub naming: Naming,
+    pub messages: Messages,
     /// How.
     pub operation: FlagOperation,
     /// Which flags.
@@ -46,7 +44,7 @@ impl Command for Store {
     ];
 
     fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
-        let set = cursor.space()?.sequence_set()?;
+        let messages = Messages::read(cursor, reading)?;
         cursor.space()?;
         let mut unchanged_since = None;
         if cursor.eat_text("(UNCHANGEDSINCE ") {
@@ -67,8 +65,7 @@ impl Command for Store {
         let silent = cursor.eat_text(".SILENT");
         cursor.space()?;
         Ok(Self {
-            set,
-            naming: reading.naming,
+            messages,
             operation,
             flags: settable(cursor)?,
             silent,
