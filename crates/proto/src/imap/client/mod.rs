@@ -1,4 +1,4 @@
-//! The client's end of IMAP: [`Client`] over [`Clear`] and over [`Sealed`].
+//! The client's end of IMAP: [`Client`] over [`Clear`](crate::Clear) and over [`Sealed`](crate::Sealed).
 //!
 //! `Client<Clear>` accepts exactly an `* OK` greeting, can ask for CAPABILITY and STARTTLS, and nothing else.
 //! Whatever else the other end says before TLS is a [`Violation`] and ends the conversation; nothing it says
