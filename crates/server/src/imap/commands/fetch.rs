@@ -42,8 +42,7 @@ impl Session {
             missing |= found < chunk.len();
         }
         // A UID that is gone is passed over (RFC 3501 §6.4.8).
-        let by_number =
-            fetch.messages.naming == Naming::Sequence && fetch.changed_since.is_none();
+        let by_number = fetch.messages.naming == Naming::Sequence && fetch.changed_since.is_none();
         match missing && by_number {
             true => Ok(Completion::no(
                 Code::ExpungeIssued,

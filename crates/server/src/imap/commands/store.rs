@@ -3,9 +3,7 @@
 use std::num::NonZeroU32;
 
 use pillarbox_proto::imap::grammar::SequenceSet;
-use pillarbox_proto::imap::server::{
-    Code, Completion, Extension, FlagOperation, Naming, Store,
-};
+use pillarbox_proto::imap::server::{Code, Completion, Extension, FlagOperation, Naming, Store};
 use pillarbox_store::{FlagChange, Flags, FlagsChanged, ModSeq, Uid};
 
 use crate::imap::session::{Failure, Handled, Session};
