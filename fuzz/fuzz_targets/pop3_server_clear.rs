@@ -8,18 +8,12 @@
 use libfuzzer_sys::fuzz_target;
 use pillarbox_fuzz::clear;
 use pillarbox_proto::line::LineError;
-use pillarbox_proto::pop3::server::{
-    ClearSettings, Event, Limits, LoginsInClear, Server, Stls, Violation,
-};
+use pillarbox_proto::pop3::server::{Config, Event, LoginsInClear, Server, Violation};
 use pillarbox_proto::{AsksForPermit, Clear, Machine, Start, Step, Upgrade};
 
 /// What the server said, and whether it broke the session off for a line without end, which depends on pieces.
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
-    let settings = ClearSettings {
-        limits: Limits::default(),
-        stls: Stls::Available,
-        logins: LoginsInClear::NotListed,
-    };
+    let settings = (Config::default(), LoginsInClear::NotListed);
     let mut server = Server::<Clear>::start(&clear(), settings);
     let mut said = Vec::new();
     let mut read = 0;

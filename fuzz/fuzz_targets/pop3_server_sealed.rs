@@ -11,11 +11,11 @@ use pillarbox_policy::{LoginOutcome, LoginRefusal};
 use pillarbox_proto::line::LineError;
 use pillarbox_proto::machine::MAX_OUTPUT;
 use pillarbox_proto::pop3::maildrop::{Entry, Maildrop, UniqueId};
-use pillarbox_proto::pop3::server::{Event, Limits, Server, Updated, Violation};
+use pillarbox_proto::pop3::server::{Config, Event, Request, Server, Updated, Violation};
 use pillarbox_proto::pop3::stuffing::Wanted;
 use pillarbox_proto::sasl::server::ScramOutcome;
 use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Nonce, ScramKeys};
-use pillarbox_proto::{Machine, Sealed, Start, Step};
+use pillarbox_proto::{LoginMachine, Machine, Sealed, Start, Step};
 
 const MESSAGES: [&[u8]; 2] = [b"A: 1\r\n\r\n.one\r\n", b"bare\n.\nlines"];
 
@@ -53,7 +53,7 @@ impl Caller {
                     LoginAnswer::Recorded
                 }
             }),
-            Event::OpenMaildrop { .. } => {
+            Event::Request(Request::OpenMaildrop { .. }) => {
                 assert!(self.admitted && !self.opened);
                 self.opened = true;
                 let entry = |(uid, message): (u32, &&[u8])| Entry {
@@ -62,7 +62,7 @@ impl Caller {
                 };
                 server.open(Maildrop::new((1..).zip(&MESSAGES).map(entry).collect()));
             }
-            Event::Retrieve { entry } => {
+            Event::Request(Request::Retrieve { entry }) => {
                 assert!(self.opened);
                 server.message_begins(entry.octets);
                 let message = MESSAGES[entry.id.uid as usize - 1];
@@ -73,7 +73,7 @@ impl Caller {
                 }
                 server.message_ends();
             }
-            Event::Update { entries } => {
+            Event::Request(Request::Update { entries }) => {
                 assert!(self.opened && !entries.is_empty());
                 server.updated(Updated::Removed);
             }
@@ -84,7 +84,7 @@ impl Caller {
 fn session<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<u8>, bool) {
     let mut server = Server::<Sealed>::start(
         &Sealed::new(server_facts(Some(binding()))),
-        Limits::default(),
+        Config::default(),
     );
     let mut caller = Caller::default();
     let mut said = Vec::new();

@@ -13,8 +13,8 @@ use pillarbox_fuzz::{binding, server_facts};
 use pillarbox_policy::{LoginOutcome, LoginRefusal};
 use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Nonce, ScramKeys};
 use pillarbox_proto::smtp::Refusal;
-use pillarbox_proto::smtp::submission::server::{Config, Event, Server, Violation};
-use pillarbox_proto::{Machine, Sealed, Start, Step};
+use pillarbox_proto::smtp::submission::server::{Config, Event, Request, Server, Violation};
+use pillarbox_proto::{LoginMachine, Machine, Sealed, Start, Step};
 
 const LIMIT: u64 = 4096;
 
@@ -60,26 +60,26 @@ impl Caller {
                     LoginAnswer::Recorded
                 }
             }),
-            Event::Sender(_) => {
+            Event::Request(Request::Sender(_)) => {
                 assert!(self.authenticated);
                 self.recipients = 0;
                 self.verdict(server);
             }
-            Event::Recipient(_) => {
+            Event::Request(Request::Recipient(_)) => {
                 if self.verdict(server) {
                     self.recipients += 1;
                 }
             }
-            Event::ContentBegins => {
+            Event::Request(Request::ContentBegins) => {
                 assert!(self.recipients > 0);
                 self.content.clear();
                 self.verdict(server);
             }
-            Event::Content(piece) => {
+            Event::Request(Request::Content(piece)) => {
                 assert!(!piece.is_empty() && piece.len() <= 16 * 1024);
                 self.content.extend(piece);
             }
-            Event::ContentEnds => {
+            Event::Request(Request::ContentEnds) => {
                 let content = std::mem::take(&mut self.content);
                 assert!(content.len() as u64 <= LIMIT && !content.contains(&0));
                 let lines = content.windows(2).filter(|pair| *pair == b"\r\n").count();
@@ -94,7 +94,7 @@ impl Caller {
                 self.messages.push(content);
                 self.verdict(server);
             }
-            Event::TransactionAbandoned => self.content.clear(),
+            Event::Request(Request::TransactionAbandoned) => self.content.clear(),
             other => panic!("{other:?}"),
         }
     }

@@ -33,6 +33,7 @@ pub mod machine;
 pub mod message;
 pub mod pop3;
 pub mod sasl;
+pub mod server;
 pub mod server_text;
 mod session_limits;
 pub mod smtp;
@@ -40,6 +41,7 @@ mod violation;
 
 pub use channel::{ChannelState, Clear, Injected, Legacy, LoginChannel, Sealed};
 pub use machine::{AsksForPermit, Machine, OnChannel, Start, Step, Upgrade};
+pub use server::{LoginMachine, ServerMachine};
 pub use server_text::ServerText;
 pub use session_limits::SessionLimits;
 pub use violation::Violation;

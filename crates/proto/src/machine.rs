@@ -73,10 +73,23 @@ pub trait Upgrade: OnChannel {
     fn nothing_left(&self) -> Result<(), Injected>;
 }
 
+/// What a server asks of its session in the clear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClearEvent {
+    /// STARTTLS or STLS was granted, and nothing stood behind it: do the handshake.
+    StartTls,
+    /// A login came, and nothing of it was looked at. Read the grants now, and answer with the window that is open
+    /// ([`AsksForPermit::permitted`]), or [`AsksForPermit::refuse_login`].
+    NeedPermit,
+}
+
 /// A cleartext server that has been asked for a login and has not parsed its arguments.
 pub trait AsksForPermit: OnChannel<Channel = Clear> + Sized {
     /// The machine that parses them, and goes on in the clear.
     type Permitted: OnChannel<Channel = Legacy>;
+
+    /// What this event asks for, of what can be asked for in the clear.
+    fn clear_event(event: &Self::Event) -> Option<ClearEvent>;
 
     /// Goes on with the login, which this window permits.
     fn permitted(self, channel: Legacy, window: LegacyWindow) -> Self::Permitted;

@@ -27,18 +27,18 @@
 
 pub mod auth;
 mod core;
-pub mod imap;
-pub mod pop3;
+mod imap;
+mod pop3;
 mod run;
 mod session;
-pub mod submission;
+mod submission;
 
 pub use self::core::{clock, config, delivery, shutdown, storage};
 pub use auth::accounts;
 pub use auth::{AccountHandle, Authenticator, Origin, SessionLogins};
 pub use config::Settings;
 pub use lifecycle::{Server, StartError};
-pub use run::listeners::ListenError;
+pub use run::listeners::{ListenError, serve};
 pub use run::{admin, certificates, lifecycle};
 pub use session::context::{Context, ListenerInfo};
 pub use shutdown::{Shutdown, ShutdownTrigger};

@@ -34,6 +34,7 @@ const LAYERS: &[(&str, &[&[&str]])] = &[
             &["line", "server_text", "channel", "dots", "message"],
             &["machine"],
             &["sasl"],
+            &["server"],
             &["imap", "pop3", "smtp"],
         ],
     ),

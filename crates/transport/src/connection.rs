@@ -32,17 +32,17 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 ///
 /// The machine that is started has to belong to the state of the connection:
 /// ```
-/// use pillarbox_proto::{Sealed, pop3::server::{Limits, Server}};
+/// use pillarbox_proto::{Sealed, pop3::server::{Config, Server}};
 /// use pillarbox_transport::{Connection, Conversation};
 /// fn start(connection: Connection<Sealed>) -> Conversation<Server<Sealed>> {
-///     connection.start(Limits::default())
+///     connection.start(Config::default())
 /// }
 /// ```
 /// ```compile_fail,E0271
-/// use pillarbox_proto::{Clear, Sealed, pop3::server::{Limits, Server}};
+/// use pillarbox_proto::{Clear, Sealed, pop3::server::{Config, Server}};
 /// use pillarbox_transport::{Connection, Conversation};
 /// fn start(connection: Connection<Clear>) -> Conversation<Server<Sealed>> {
-///     connection.start(Limits::default())
+///     connection.start(Config::default())
 /// }
 /// ```
 /// and a machine that was made elsewhere cannot be driven at all:

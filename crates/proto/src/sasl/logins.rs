@@ -18,7 +18,7 @@ pub enum LoginsInClear {
 
 /// How logins are taken.
 #[derive(Debug)]
-pub(crate) enum Logins {
+pub enum Logins {
     /// In the clear: each is asked about before it is looked at. What is listed meanwhile, if anything.
     Ask {
         listed: Option<&'static [Mechanism]>,

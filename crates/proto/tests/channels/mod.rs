@@ -29,11 +29,11 @@ pub(crate) fn window() -> LegacyWindow {
         given: Timestamp(0),
     };
     let grants = Grants::restore(vec![grant], Timestamp(1));
-    grants.window(clear_facts().peer()).expect("it is open")
+    grants.window(clear_facts().peer()).unwrap()
 }
 
 /// The machine that goes on under a window.
 pub(crate) fn permitted<M: AsksForPermit>(clear: M) -> M::Permitted {
-    let channel = Legacy::opened(clear.channel(), &window()).expect("it is of this peer");
+    let channel = Legacy::opened(clear.channel(), &window()).unwrap();
     clear.permitted(channel, window())
 }

@@ -11,7 +11,7 @@ use pillarbox_proto::imap::server::{
 };
 use pillarbox_proto::message::{Index, IndexLimits, Indexer};
 use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Nonce};
-use pillarbox_proto::{LoginChannel, Machine, Step};
+use pillarbox_proto::{LoginChannel, LoginMachine, Machine, Step};
 
 use crate::channels::window;
 

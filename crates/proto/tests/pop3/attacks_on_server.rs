@@ -3,13 +3,13 @@
 use pillarbox_policy::{Code, PeerProof};
 use pillarbox_proto::channel::End;
 use pillarbox_proto::line::LineError;
-use pillarbox_proto::pop3::server::{Limits, LoginsInClear, Server, Stls, Violation};
+use pillarbox_proto::pop3::server::{Config, LoginsInClear, Server, StartTls, Violation};
 use pillarbox_proto::{Clear, Injected, Machine, Sealed, Start, Upgrade};
 
 use crate::caller::{Caller, InWindow, Stop, facts, feed, in_the_clear};
 
 fn clear() -> Server<Clear> {
-    in_the_clear(Stls::Available, LoginsInClear::NotListed)
+    in_the_clear(StartTls::Offered, LoginsInClear::NotListed)
 }
 
 #[test]
@@ -83,12 +83,12 @@ fn s3_stls_in_wrong_states_pop3() {
     let mut caller = Caller::new();
     let inside_tls = feed(
         &mut caller,
-        &mut Server::<Sealed>::start(&Sealed::new(facts()), Limits::default()),
+        &mut Server::<Sealed>::start(&Sealed::new(facts()), Config::default()),
         b"STLS\r\n",
         &[],
     );
     assert!(inside_tls.0.ends_with("-ERR STLS is not possible here\r\n"));
-    let mut no_certificate = in_the_clear(Stls::Unavailable, LoginsInClear::NotListed);
+    let mut no_certificate = in_the_clear(StartTls::NoCertificate, LoginsInClear::NotListed);
     let refused = feed(&mut caller, &mut no_certificate, b"STLS\r\n", &[]);
     assert!(refused.0.ends_with("-ERR STLS is not possible here\r\n"));
     let with_arguments = feed(&mut caller, &mut clear(), b"STLS tls1.0\r\n", &[]);
@@ -158,7 +158,7 @@ fn s5_a_client_certificate_does_not_log_in_pop3() {
             fingerprint: "ab".repeat(32),
         };
     });
-    let mut server = Server::<Sealed>::start(&Sealed::new(certificate), Limits::default());
+    let mut server = Server::<Sealed>::start(&Sealed::new(certificate), Config::default());
     let (said, _) = feed(&mut Caller::new(), &mut server, b"STAT\r\n", &[]);
     assert_eq!(said, "+OK Pillarbox ready\r\n-ERR log in first\r\n");
 }
@@ -171,7 +171,7 @@ fn s6_a_web_browser_is_sent_away_at_once_pop3() {
         feed(&mut Caller::new(), &mut clear(), &request, &[usize::MAX]),
         feed(
             &mut Caller::new(),
-            &mut Server::<Sealed>::start(&Sealed::new(facts()), Limits::default()),
+            &mut Server::<Sealed>::start(&Sealed::new(facts()), Config::default()),
             &request,
             &[7],
         ),

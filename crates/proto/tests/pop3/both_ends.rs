@@ -3,7 +3,7 @@
 use pillarbox_policy::{AccountLevel, Credentials, LoginOutcome, Tampering};
 use pillarbox_proto::pop3::client::{Client, Event, LoggedInBy, LoginError, Violation};
 use pillarbox_proto::pop3::response::ResponseCode;
-use pillarbox_proto::pop3::server::{Limits, LoginsInClear, Server, Stls};
+use pillarbox_proto::pop3::server::{Config, LoginsInClear, Server, StartTls};
 use pillarbox_proto::sasl::{Mechanism, Nonce};
 use pillarbox_proto::{ChannelState, Clear, Machine, Sealed, Start, Step};
 use pillarbox_testkit::{Sample, corpus};
@@ -43,7 +43,7 @@ fn nonce() -> Nonce {
 }
 
 fn logged_in(caller: &mut Caller) -> (Client<Sealed>, Server<Sealed>) {
-    let mut server = Server::<Sealed>::start(&Sealed::new(facts()), Limits::default());
+    let mut server = Server::<Sealed>::start(&Sealed::new(facts()), Config::default());
     let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ());
     assert_eq!(pump(&mut client, &mut server, caller), Ok(Event::Ready));
     client.log_in(&credentials(PASSWORD), nonce()).unwrap();
@@ -57,7 +57,7 @@ fn logged_in(caller: &mut Caller) -> (Client<Sealed>, Server<Sealed>) {
 #[test]
 fn stls_then_login_then_mail() {
     let mut caller = Caller::new();
-    let mut server = in_the_clear(Stls::Available, LoginsInClear::NotListed);
+    let mut server = in_the_clear(StartTls::Offered, LoginsInClear::NotListed);
     let mut client = Client::<Clear>::start(&clear(), ());
     assert_eq!(
         pump(&mut client, &mut server, &mut caller),
@@ -76,7 +76,7 @@ fn stls_then_login_then_mail() {
         Ok(Event::StartTls)
     );
 
-    let mut server: Server<Sealed> = seal(server, Limits::default()).unwrap();
+    let mut server: Server<Sealed> = seal(server, Config::default()).unwrap();
     let mut client: Client<Sealed> = seal(client, ()).unwrap();
     assert_eq!(
         pump(&mut client, &mut server, &mut caller),
@@ -166,7 +166,7 @@ fn retrieve(
 fn weaker_mechanisms_are_used_where_the_channel_cannot_bind() {
     let unbound = || pillarbox_testkit::facts_with(|parts| parts.binding = None);
     let mut caller = Caller::new();
-    let mut server = Server::<Sealed>::start(&Sealed::new(unbound()), Limits::default());
+    let mut server = Server::<Sealed>::start(&Sealed::new(unbound()), Config::default());
     let mut client = Client::<Sealed>::start(&Sealed::new(unbound()), ());
     assert_eq!(
         pump(&mut client, &mut server, &mut caller),
@@ -186,7 +186,7 @@ fn r5802_2_a_middleman_with_his_own_tls_fails_the_login() {
         parts.binding = Some(pillarbox_policy::ChannelBinding::tls_exporter([9; 32]));
     });
     let mut caller = Caller::new();
-    let mut server = Server::<Sealed>::start(&Sealed::new(other), Limits::default());
+    let mut server = Server::<Sealed>::start(&Sealed::new(other), Config::default());
     let mut client = Client::<Sealed>::start(&Sealed::new(facts()), ());
     assert_eq!(
         pump(&mut client, &mut server, &mut caller),

@@ -3,13 +3,14 @@
 use pillarbox_policy::{LoginOutcome, LoginRefusal, Secret, TlsFacts};
 use pillarbox_proto::pop3::maildrop::{Entry, Maildrop, UniqueId};
 use pillarbox_proto::pop3::server::{
-    CannotOpen, ClearSettings, Event, Limits, LoginsInClear, Server, Stls, Updated, Violation,
+    CannotOpen, Config, Event, LoginsInClear, Request, Server, StartTls, Updated, Violation,
 };
 use pillarbox_proto::pop3::stuffing::Wanted;
 use pillarbox_proto::sasl::server::ScramOutcome;
 use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Nonce, ScramKeys};
 use pillarbox_proto::{
-    AsksForPermit, Clear, Injected, Legacy, LoginChannel, Machine, Sealed, Start, Step,
+    AsksForPermit, Clear, Injected, Legacy, LoginChannel, LoginMachine, Machine, Sealed, Start,
+    Step,
 };
 
 use crate::channels::{clear, permitted, seal, window};
@@ -100,7 +101,7 @@ impl Caller {
                 let answer = self.answer_login(event.question);
                 server.answer_login(answer);
             }
-            Event::OpenMaildrop { login } => {
+            Event::Request(Request::OpenMaildrop { login }) => {
                 assert_eq!(login, LOGIN);
                 if self.in_use {
                     server.cannot_open(CannotOpen::InUse);
@@ -108,8 +109,8 @@ impl Caller {
                     server.open(self.maildrop());
                 }
             }
-            Event::Retrieve { entry } => self.send(server, entry, out),
-            Event::Update { entries } => {
+            Event::Request(Request::Retrieve { entry }) => self.send(server, entry, out),
+            Event::Request(Request::Update { entries }) => {
                 self.removed = entries.iter().map(|entry| entry.id.uid).collect();
                 server.updated(Updated::Removed);
             }
@@ -202,13 +203,13 @@ pub(crate) enum InWindow {
 
 impl InWindow {
     pub(crate) fn new() -> Self {
-        Self::Clear(in_the_clear(Stls::Available, LoginsInClear::Listed))
+        Self::Clear(in_the_clear(StartTls::Offered, LoginsInClear::Listed))
     }
 
     pub(crate) fn upgrade(self) -> Result<Server<Sealed>, Injected> {
         match self {
-            Self::Clear(server) => seal(server, Limits::default()),
-            Self::Legacy(server) => seal(server, Limits::default()),
+            Self::Clear(server) => seal(server, Config::default()),
+            Self::Legacy(server) => seal(server, Config::default()),
             Self::Moved => unreachable!(),
         }
     }
@@ -252,14 +253,12 @@ impl Served for InWindow {
 }
 
 /// A server in the clear.
-pub(crate) fn in_the_clear(stls: Stls, logins: LoginsInClear) -> Server<Clear> {
-    let limits = Limits::default();
-    let settings = ClearSettings {
-        limits,
-        stls,
-        logins,
+pub(crate) fn in_the_clear(starttls: StartTls, logins: LoginsInClear) -> Server<Clear> {
+    let config = Config {
+        starttls,
+        ..Config::default()
     };
-    Server::<Clear>::start(&clear(), settings)
+    Server::<Clear>::start(&clear(), (config, logins))
 }
 
 /// Feeds `input` in pieces of these lengths (then byte by byte), and answers what came out and why it stopped.

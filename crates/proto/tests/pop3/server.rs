@@ -5,17 +5,22 @@ use pillarbox_proto::line::LineError;
 use pillarbox_proto::pop3::client::{Client, Event as ClientEvent, LoggedInBy};
 use pillarbox_proto::pop3::maildrop::Maildrop;
 use pillarbox_proto::pop3::server::{
-    Event, Limits, LoginsInClear, Server, Stls, Updated, Violation,
+    Config, Event, Limits, LoginsInClear, Request, Server, StartTls, Updated, Violation,
 };
 use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, MAX_LINE, Mechanism, Nonce, ScramKeys};
-use pillarbox_proto::{Machine, Sealed, SessionLimits, Start, Step};
+use pillarbox_proto::server::Goodbye;
+use pillarbox_proto::{LoginMachine, Machine, Sealed, ServerMachine, SessionLimits, Start, Step};
 use proptest::prelude::*;
 
 use crate::both_ends::{credentials, pump};
 use crate::caller::{Caller, Stop, facts, feed, in_the_clear};
 
 fn sealed(limits: Limits) -> Server<Sealed> {
-    Server::<Sealed>::start(&Sealed::new(facts()), limits)
+    let config = Config {
+        limits,
+        ..Config::default()
+    };
+    Server::<Sealed>::start(&Sealed::new(facts()), config)
 }
 
 /// What a fresh session inside TLS answers to this input, and why it stopped.
@@ -210,7 +215,9 @@ fn a_removal_that_fails_is_told() {
         server.poll(),
         Step::Output(b"+OK marked deleted\r\n".into())
     );
-    assert!(matches!(server.poll(), Step::Event(Event::Update { entries }) if entries.len() == 1));
+    assert!(
+        matches!(server.poll(), Step::Event(Event::Request(Request::Update { entries })) if entries.len() == 1)
+    );
     assert_eq!(server.poll(), Step::NeedReply);
     server.updated(Updated::SomeNotRemoved);
     assert_eq!(
@@ -242,7 +249,7 @@ fn logged_in() -> Server<Sealed> {
     decide(&mut server, LoginAnswer::Accept);
     assert!(matches!(
         server.poll(),
-        Step::Event(Event::OpenMaildrop { .. })
+        Step::Event(Event::Request(Request::OpenMaildrop { .. }))
     ));
     let id = UniqueId {
         validity: 1,
@@ -258,7 +265,10 @@ fn logged_in() -> Server<Sealed> {
 fn a_message_that_breaks_off_has_no_end_mark() {
     let mut server = logged_in();
     server.input(b"RETR 1\r\nNOOP\r\n");
-    assert!(matches!(server.poll(), Step::Event(Event::Retrieve { .. })));
+    assert!(matches!(
+        server.poll(),
+        Step::Event(Event::Request(Request::Retrieve { .. }))
+    ));
     server.message_begins(5);
     assert_eq!(server.poll(), Step::Output(b"+OK 5 octets\r\n".into()));
     server.message_piece(b"a\r\n");
@@ -271,7 +281,10 @@ fn a_message_that_breaks_off_has_no_end_mark() {
 fn a_message_that_is_gone_is_told() {
     let mut server = logged_in();
     server.input(b"RETR 1\r\n");
-    assert!(matches!(server.poll(), Step::Event(Event::Retrieve { .. })));
+    assert!(matches!(
+        server.poll(),
+        Step::Event(Event::Request(Request::Retrieve { .. }))
+    ));
     server.message_missing();
     let Step::Output(said) = server.poll() else {
         panic!("a reply")
@@ -283,7 +296,7 @@ fn a_message_that_is_gone_is_told() {
 #[test]
 fn shutting_down_says_so_but_not_into_a_message() {
     let mut server = logged_in();
-    server.shut_down();
+    server.say_goodbye(Goodbye::ShuttingDown);
     assert_eq!(
         server.poll(),
         Step::Output(b"-ERR [SYS/TEMP] the server is going down; come back in a moment\r\n".into())
@@ -292,10 +305,13 @@ fn shutting_down_says_so_but_not_into_a_message() {
 
     let mut server = logged_in();
     server.input(b"RETR 1\r\n");
-    assert!(matches!(server.poll(), Step::Event(Event::Retrieve { .. })));
+    assert!(matches!(
+        server.poll(),
+        Step::Event(Event::Request(Request::Retrieve { .. }))
+    ));
     server.message_begins(5);
     assert!(matches!(server.poll(), Step::Output(_)));
-    server.shut_down();
+    server.say_goodbye(Goodbye::ShuttingDown);
     assert_eq!(server.poll(), Step::Close);
 }
 
@@ -434,7 +450,7 @@ proptest! {
     #[test]
     fn s4_no_input_in_the_clear_makes_a_credential_event(input in input(), pieces in prop::collection::vec(1usize..50, 0..60)) {
         let mut caller = Caller::new();
-        let mut server = in_the_clear(Stls::Available, LoginsInClear::NotListed);
+        let mut server = in_the_clear(StartTls::Offered, LoginsInClear::NotListed);
         feed(&mut caller, &mut server, &input, &pieces);
         prop_assert_eq!(caller.credentials_seen, 0);
     }

@@ -1,7 +1,7 @@
 //! Replays `tests/transcripts/pop3/server/*.txt`. A session starts as `sealed`, `clear`, `clear without STLS` or
 //! `clear with window`.
 
-use pillarbox_proto::pop3::server::{Limits, LoginsInClear, Server, Stls};
+use pillarbox_proto::pop3::server::{Config, LoginsInClear, Server, StartTls};
 use pillarbox_proto::{Clear, Machine, Sealed, Start as _};
 use pillarbox_testkit::transcript::{Session, Side, Start, Transcripts};
 
@@ -28,10 +28,10 @@ impl Served {
         let state = match start.channel.as_str() {
             "sealed" => {
                 let channel = Sealed::new(facts());
-                State::Sealed(Server::<Sealed>::start(&channel, Limits::default()))
+                State::Sealed(Server::<Sealed>::start(&channel, Config::default()))
             }
-            "clear" => clear(Stls::Available),
-            "clear without STLS" => clear(Stls::Unavailable),
+            "clear" => clear(StartTls::Offered),
+            "clear without STLS" => clear(StartTls::NoCertificate),
             "clear with window" => State::InWindow(InWindow::new()),
             other => panic!("there is no channel {other:?}"),
         };
@@ -72,7 +72,7 @@ impl Session for Served {
     fn start_tls(&mut self) {
         assert_eq!(self.stop, Stop::StartTls);
         let server = match self.state.take() {
-            Some(State::Clear(server)) => seal(server, Limits::default()),
+            Some(State::Clear(server)) => seal(server, Config::default()),
             Some(State::InWindow(server)) => server.upgrade(),
             _ => panic!("TLS inside TLS"),
         };

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use pillarbox_policy::{AccountLevel, Credentials, LoginRefusal, Secret};
 use pillarbox_proto::sasl::{LoginAnswer, LoginEvent, LoginQuestion, Nonce, coding};
-use pillarbox_proto::{Clear, Machine, Sealed, Start, Step, imap, pop3, smtp};
+use pillarbox_proto::{Clear, LoginMachine, Machine, Sealed, Start, Step, imap, pop3, smtp};
 use pillarbox_testkit::facts;
 use zeroize::Zeroizing;
 
@@ -169,7 +169,7 @@ fn imap_server() {
 #[test]
 fn pop3_server() {
     let _alone = alone();
-    use pop3::server::{Event, Limits, Server};
+    use pop3::server::{Config, Event, Server};
     let conversations: &[(&str, Lines)] = &[
         ("PASS", |pw| vec![line("USER ann\r\nPASS ", pw, "\r\n")]),
         ("PASS out of turn", |pw| vec![line("PASS ", pw, "\r\n")]),
@@ -180,7 +180,7 @@ fn pop3_server() {
         }),
     ];
     nothing_is_left(
-        || Server::<Sealed>::start(&Sealed::new(facts()), Limits::default()),
+        || Server::<Sealed>::start(&Sealed::new(facts()), Config::default()),
         |server, event| {
             if let Event::Login(login) = event {
                 server.answer_login(refused(login));

@@ -14,12 +14,12 @@ use pillarbox_proto::smtp::submission::client::{
     AuthenticateError, Client, Envelope, Event as Told, Failure, SendError,
 };
 use pillarbox_proto::smtp::submission::server::{
-    Config, Event, Limits, LoginsInClear, Server, Violation,
+    Config, Event, Limits, LoginsInClear, Request, Server, Violation,
 };
 use pillarbox_proto::smtp::{Body, ReversePath};
 use pillarbox_proto::{
-    AsksForPermit, ChannelState, Clear, LoginChannel, Machine, OnChannel, Sealed, Start, Step,
-    Upgrade,
+    AsksForPermit, ChannelState, Clear, LoginChannel, LoginMachine, Machine, OnChannel, Sealed,
+    Start, Step, Upgrade,
 };
 use pillarbox_testkit::{facts, facts_with, starttls_facts};
 use proptest::prelude::*;
@@ -71,24 +71,24 @@ impl Caller {
                     }
                 });
             }
-            Event::Sender(_) => server.accept(),
-            Event::Recipient(_) => {
+            Event::Request(Request::Sender(_)) => server.accept(),
+            Event::Request(Request::Recipient(_)) => {
                 self.recipients += 1;
                 server.accept();
             }
-            Event::ContentBegins => {
+            Event::Request(Request::ContentBegins) => {
                 self.content.clear();
                 server.accept();
             }
-            Event::Content(piece) => {
+            Event::Request(Request::Content(piece)) => {
                 assert!(!piece.is_empty() && piece.len() <= 16 * 1024);
                 self.content.extend(piece);
             }
-            Event::ContentEnds => {
+            Event::Request(Request::ContentEnds) => {
                 self.messages.push(std::mem::take(&mut self.content));
                 server.accept();
             }
-            Event::TransactionAbandoned => {
+            Event::Request(Request::TransactionAbandoned) => {
                 self.abandoned += 1;
                 self.content.clear();
             }
@@ -131,7 +131,7 @@ impl Served for Server<Clear> {
         match event {
             Event::StartTls => caller.starttls += 1,
             Event::NeedPermit => self.refuse_login(),
-            Event::TransactionAbandoned => {}
+            Event::Request(Request::TransactionAbandoned) => {}
             other => panic!("{other:?}"),
         }
     }

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use pillarbox_names::{Address, AddressDomain};
 use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Nonce};
-use pillarbox_proto::smtp::submission::server::{Config, Event, Server};
+use pillarbox_proto::smtp::submission::server::{self, Config, Event, Server};
 use pillarbox_proto::smtp::{Body, ForwardPath, Mail, Rcpt, ReversePath};
-use pillarbox_proto::{Machine, Sealed, Start, Step};
+use pillarbox_proto::{LoginMachine, Machine, Sealed, Start, Step};
 use pillarbox_testkit::facts;
 use proptest::prelude::*;
 use smtp_proto::{MAIL_BODY_8BITMIME, MAIL_SMTPUTF8, Request};
@@ -44,8 +44,8 @@ fn ours(line: &str) -> Ours {
     server.input(b"\r\n");
     let (out, event) = run(&mut server);
     match event {
-        Some(Event::Sender(mail)) => Ours::Mail(mail),
-        Some(Event::Recipient(rcpt)) => Ours::Rcpt(rcpt),
+        Some(Event::Request(server::Request::Sender(mail))) => Ours::Mail(mail),
+        Some(Event::Request(server::Request::Recipient(rcpt))) => Ours::Rcpt(rcpt),
         None if out.starts_with("250-") => Ours::Ehlo(server.client_name().unwrap().to_string()),
         None => Ours::Refused,
         Some(other) => panic!("{other:?}"),
@@ -62,7 +62,9 @@ fn run(server: &mut Server<Sealed>) -> (String, Option<Event>) {
                 LoginQuestion::Nonce => LoginAnswer::Nonce(Nonce::from_random([1; 18])),
                 _ => LoginAnswer::Accept,
             }),
-            Step::Event(event @ (Event::Sender(_) | Event::Recipient(_))) => {
+            Step::Event(
+                event @ Event::Request(server::Request::Sender(_) | server::Request::Recipient(_)),
+            ) => {
                 server.accept();
                 last = Some(event);
             }

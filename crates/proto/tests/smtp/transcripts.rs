@@ -11,11 +11,12 @@ use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, Nonce};
 use pillarbox_proto::smtp::LineEnds;
 use pillarbox_proto::smtp::submission::client::{Client, Envelope};
 use pillarbox_proto::smtp::submission::server::{
-    Config, Event, LoginsInClear, Server, StartTlsOffer,
+    Config, Event, LoginsInClear, Request, Server, StartTls,
 };
 use pillarbox_proto::smtp::{Body, DeliveryReports, ForwardPath, Mail, Refusal, ReversePath};
 use pillarbox_proto::{
-    AsksForPermit, Clear, Legacy, LoginChannel, Machine, Sealed, Start as _, Step, Upgrade,
+    AsksForPermit, Clear, Legacy, LoginChannel, LoginMachine, Machine, Sealed, Start as _, Step,
+    Upgrade,
 };
 use pillarbox_testkit::facts_with;
 use pillarbox_testkit::transcript::{Session, Side, Start, Transcripts, unescape};
@@ -94,7 +95,7 @@ impl Served {
                             match event {
                                 Event::StartTls => self.starttls = true,
                                 Event::NeedPermit => server.refuse_login(),
-                                Event::TransactionAbandoned => {}
+                                Event::Request(Request::TransactionAbandoned) => {}
                                 other => panic!("{other:?}"),
                             }
                             AnyServer::Clear(server, logins)
@@ -132,7 +133,7 @@ impl Served {
             Event::StartTls => self.starttls = true,
             Event::NeedPermit => server.permit(Some(window())),
             Event::Login(event) => server.answer_login(answer_login(event.question)),
-            Event::Sender(Mail { reverse_path, .. }) => match &reverse_path {
+            Event::Request(Request::Sender(Mail { reverse_path, .. })) => match &reverse_path {
                 ReversePath::Null => server.accept(),
                 ReversePath::Address(address) if !address.domain().is_fully_qualified() => {
                     server.refuse(Refusal::SenderNotQualified);
@@ -142,7 +143,7 @@ impl Served {
                 }
                 ReversePath::Address(_) => server.accept(),
             },
-            Event::Recipient(rcpt) => match &rcpt.forward_path {
+            Event::Request(Request::Recipient(rcpt)) => match &rcpt.forward_path {
                 ForwardPath::Address(address) if !address.domain().is_fully_qualified() => {
                     server.refuse(Refusal::RecipientNotQualified);
                 }
@@ -154,23 +155,22 @@ impl Served {
                 }
                 _ => server.accept(),
             },
-            Event::ContentBegins => {
+            Event::Request(Request::ContentBegins) => {
                 self.content.clear();
                 server.accept();
             }
-            Event::Content(piece) => {
+            Event::Request(Request::Content(piece)) => {
                 assert!(piece.len() <= 16 * 1024);
                 self.content.extend(piece);
                 if self.content.starts_with(b"FULL") {
                     server.refuse(Refusal::StorageFull);
                 }
             }
-            Event::ContentEnds => {
+            Event::Request(Request::ContentEnds) => {
                 self.stored = Some(std::mem::take(&mut self.content));
                 server.accept();
             }
-            Event::TransactionAbandoned => self.content.clear(),
-            other => panic!("{other:?}"),
+            Event::Request(Request::TransactionAbandoned) => self.content.clear(),
         }
     }
 }
@@ -246,7 +246,7 @@ fn configured(start: &Start) -> Config {
     let mut config = Config::new("mail.example.org");
     for (key, value) in &start.settings {
         match (key.as_str(), value.as_str()) {
-            ("starttls", "unavailable") => config.starttls = StartTlsOffer::Unavailable,
+            ("starttls", "unavailable") => config.starttls = StartTls::NoCertificate,
             ("reports", "offered") => config.reports = DeliveryReports::Offered,
             ("message", octets) => config.limits.message = octets.parse().unwrap(),
             ("recipients", count) => config.limits.recipients = count.parse().unwrap(),

@@ -4,12 +4,18 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use pillarbox_policy::{Channel, LegacyWindow, LoginAbort};
-use pillarbox_proto::imap::server::{ClearEvent, Dialogue, Event, Server, Violation};
-use pillarbox_proto::sasl::LoginEvent;
-use pillarbox_proto::{Clear, Legacy, Sealed};
+use pillarbox_proto::imap::server::{Dialogue, Event, Server, Violation};
+use pillarbox_proto::sasl::{LoginAnswer, LoginEvent};
+use pillarbox_proto::server::{self, Goodbye};
+use pillarbox_proto::{Legacy, LoginMachine, Sealed, ServerMachine};
 use pillarbox_transport::{ConnectionError, Driven};
 
-use crate::session::{ClearMachine, ClearRequest, Goodbye, ServerConversation, ServerMachine};
+use crate::session::conversation::{LoginConversation, ServerConversation};
+
+/// How long a client may take for each step before it has logged in.
+pub(super) const BEFORE_LOGIN: Duration = Duration::from_secs(60);
+/// The inactivity after which a session is ended (RFC 3501 §5.4: at least 30 minutes).
+pub(super) const AUTOLOGOUT: Duration = Duration::from_secs(30 * 60);
 
 /// A conversation in which logins are possible.
 #[derive(Debug)]
@@ -23,14 +29,6 @@ impl Conversation {
         match self {
             Self::Sealed(conversation) => conversation.machine(),
             Self::Legacy(conversation) => conversation.machine(),
-        }
-    }
-
-    /// Answers [`Event::NeedPermit`].
-    pub(super) fn permit(&mut self, window: Option<LegacyWindow>) {
-        match self {
-            Self::Sealed(conversation) => conversation.machine().permit(window),
-            Self::Legacy(conversation) => conversation.machine().permit(window),
         }
     }
 
@@ -53,11 +51,17 @@ impl ServerConversation for Conversation {
     }
 
     fn say_goodbye(&mut self, why: Goodbye) {
-        self.dialogue().bye(text(why));
+        match self {
+            Self::Sealed(conversation) => conversation.machine().say_goodbye(why),
+            Self::Legacy(conversation) => conversation.machine().say_goodbye(why),
+        }
     }
 
     fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
-        self.dialogue().abort_login(how)
+        match self {
+            Self::Sealed(conversation) => conversation.machine().abort_login(how),
+            Self::Legacy(conversation) => conversation.machine().abort_login(how),
+        }
     }
 
     fn peer_addr(&self) -> SocketAddr {
@@ -82,30 +86,34 @@ impl ServerConversation for Conversation {
     }
 }
 
-/// The last words to a client.
-pub(super) fn text(why: Goodbye) -> &'static str {
-    match why {
-        Goodbye::ShuttingDown => "The server is shutting down",
-        Goodbye::NoLogin => "Autologout; no login in time",
-        Goodbye::Idle => "Autologout; idle for too long",
-    }
-}
+impl LoginConversation for Conversation {
+    type Request = Event;
 
-impl ServerMachine for Server<Clear> {
-    fn say_goodbye(&mut self, why: Goodbye) {
-        self.bye(text(why));
+    fn sort(event: Event) -> server::Event<Event> {
+        match event {
+            Event::NeedPermit => server::Event::NeedPermit,
+            Event::Login(event) => server::Event::Login(event),
+            event => server::Event::Request(event),
+        }
     }
 
-    fn abort_login(&mut self, _how: LoginAbort) -> Option<LoginEvent> {
+    fn permit(&mut self, window: Option<LegacyWindow>) {
+        match self {
+            Self::Sealed(conversation) => conversation.machine().permit(window),
+            Self::Legacy(conversation) => conversation.machine().permit(window),
+        }
+    }
+
+    fn answer_login(&mut self, answer: LoginAnswer) {
+        self.dialogue().answer_login(answer);
+    }
+
+    /// ID is a command that the session answers.
+    fn client_name(&mut self) -> Option<String> {
         None
     }
-}
 
-impl ClearMachine for Server<Clear> {
-    fn request(event: &ClearEvent) -> ClearRequest {
-        match event {
-            ClearEvent::StartTls => ClearRequest::StartTls,
-            ClearEvent::NeedPermit => ClearRequest::Permit,
-        }
+    fn logged_in(&mut self) {
+        self.set_idle_timeout(AUTOLOGOUT);
     }
 }

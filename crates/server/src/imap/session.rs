@@ -1,26 +1,22 @@
 //! [`Session`]: the loop that hands events to their handlers.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use pillarbox_proto::imap::server::{
     Access, Code, Completion, Dialogue, Event, Messages, Responses,
 };
 use pillarbox_proto::message::Indexer;
+use pillarbox_proto::server::Goodbye;
 use pillarbox_store::{
     AccountId, Mail, MailboxId, ModSeq, NewMessage, Spool, StoreError, Wake, Watch,
 };
 use pillarbox_transport::{ConnectionError, Driven};
 
-use super::conversation::{Conversation, text};
+use super::conversation::{BEFORE_LOGIN, Conversation};
 use super::view::View;
 use crate::Context;
-use crate::session::{self, Goodbye, Next, ServerConversation};
-
-/// How long a client may take for each step before it has logged in.
-pub(super) const BEFORE_LOGIN: Duration = Duration::from_secs(60);
-/// The inactivity after which a session is ended (RFC 3501 §5.4: at least 30 minutes).
-pub(super) const AUTOLOGOUT: Duration = Duration::from_secs(30 * 60);
+use crate::session::conversation::ServerConversation;
+use crate::session::{self, Next};
 
 /// The mailbox a session has selected.
 #[derive(Debug)]
@@ -127,8 +123,6 @@ pub(super) struct Session {
     pub(super) context: Arc<Context>,
     /// What all sessions have.
     pub(super) common: session::Session,
-    /// What the client says it is.
-    pub(super) client: Option<String>,
     pub(super) selected: Option<Selected>,
     pub(super) incoming: Option<Box<Incoming>>,
 }
@@ -140,7 +134,6 @@ impl Session {
             conversation,
             context: Arc::clone(&common.cx),
             common,
-            client: None,
             selected: None,
             incoming: None,
         }
@@ -172,9 +165,9 @@ impl Session {
     /// Waits for the next event, or the shutdown of the server.
     async fn next(&mut self) -> Result<Event, Ended> {
         match self.common.next(&mut self.conversation).await? {
-            Next::Event(event) => Ok(event),
-            // Every event is answered before this is called again.
-            Next::Reply => {
+            Next::Request(event) => Ok(event),
+            // Every event is answered before this is called again, and there is no STARTTLS any more.
+            Next::Reply | Next::StartTls => {
                 self.dialogue().bye("The server made a mistake");
                 Err(session::unanswered().into())
             }
@@ -182,7 +175,7 @@ impl Session {
     }
 
     pub(super) fn shutting_down(&mut self) -> Ended {
-        self.dialogue().bye(text(Goodbye::ShuttingDown));
+        self.conversation.say_goodbye(Goodbye::ShuttingDown);
         Ended::Over
     }
 
@@ -193,7 +186,7 @@ impl Session {
             Ended::Violated => session::Ended::Violated,
             // In IDLE.
             Ended::Connection(ConnectionError::IdleTimedOut(_)) => {
-                self.dialogue().bye(text(Goodbye::Idle));
+                self.conversation.say_goodbye(Goodbye::Idle);
                 session::Ended::Over
             }
             Ended::Connection(error) => session::Ended::Lost(error),

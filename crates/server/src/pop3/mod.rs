@@ -6,92 +6,24 @@
 
 mod maildrop;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::LoginAbort;
 use pillarbox_proto::pop3::maildrop::Entry;
-use pillarbox_proto::pop3::server::{ClearSettings, Event, Limits, Server, Stls, Updated};
+use pillarbox_proto::pop3::server::{Config, Request, Server, Updated};
 use pillarbox_proto::pop3::stuffing::Wanted;
-use pillarbox_proto::sasl::LoginEvent;
-use pillarbox_proto::{ChannelState, Clear, LoginChannel, Sealed};
+use pillarbox_proto::sasl::LoginsInClear;
+use pillarbox_proto::server::Goodbye;
+use pillarbox_proto::{Clear, Legacy, LoginChannel, Sealed, ServerMachine};
 use pillarbox_store::Body;
-use pillarbox_transport::{Accepted, Conversation};
+use pillarbox_transport::{Connection, Conversation};
 
 use self::maildrop::OpenMaildrop;
-use crate::session::{
-    AfterClear, ClearMachine, ClearRequest, Ended, Goodbye, Next, ServerMachine, Session,
-    unanswered,
-};
-use crate::{Context, ListenerInfo, Shutdown};
-
-/// How long a client may stay silent (RFC 1939 §3). It is then cut off without a word, and nothing is removed.
-const IDLE: Duration = Duration::from_secs(10 * 60);
+use crate::session::context::Context;
+use crate::session::protocol::Protocol;
+use crate::session::{Ended, Next, Session, unanswered};
 
 /// How much of a message is read at a time, in octets.
 const PIECE: usize = 16 * 1024;
-
-/// Serves one connection to its end. `connection` is inside TLS already where that is how the listener opens.
-pub async fn serve(
-    connection: Accepted,
-    cx: Arc<Context>,
-    listener: Arc<ListenerInfo>,
-    shutdown: Shutdown,
-) {
-    let mut session = Session::new(cx, listener, shutdown);
-    let mut sealed = match connection {
-        Accepted::Sealed(connection) => connection,
-        Accepted::Clear(mut connection) => {
-            connection.set_idle_timeout(IDLE);
-            let settings = ClearSettings {
-                limits: Limits::default(),
-                // To hold a `ListenerInfo` is to hold an acceptor, and to have a certificate.
-                stls: Stls::Available,
-                logins: session.logins_in_clear(connection.peer_addr()).await,
-            };
-            let clear = connection.start::<Server<Clear>>(settings);
-            let sealed = match session.run_clear(clear).await {
-                Some(AfterClear::Sealed(connection)) => Some(*connection),
-                Some(AfterClear::Permitted(legacy)) => {
-                    match Pop3::new(&mut session).run(*legacy).await {
-                        Some(legacy) => session.start_tls(legacy).await,
-                        None => None,
-                    }
-                }
-                None => None,
-            };
-            let Some(sealed) = sealed else { return };
-            sealed
-        }
-    };
-    sealed.set_idle_timeout(IDLE);
-    let conversation = sealed.start::<Server<Sealed>>(Limits::default());
-    Pop3::new(&mut session).run(conversation).await;
-}
-
-impl<C: ChannelState> ServerMachine for Server<C> {
-    /// Who is silent gets no response (RFC 1939 §3).
-    fn say_goodbye(&mut self, why: Goodbye) {
-        match why {
-            Goodbye::ShuttingDown => self.shut_down(),
-            Goodbye::NoLogin | Goodbye::Idle => self.hang_up(),
-        }
-    }
-
-    fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
-        Self::abort_login(self, how)
-    }
-}
-
-impl ClearMachine for Server<Clear> {
-    fn request(event: &Event) -> ClearRequest {
-        match event {
-            Event::StartTls => ClearRequest::StartTls,
-            Event::NeedPermit => ClearRequest::Permit,
-            _ => ClearRequest::Nothing,
-        }
-    }
-}
 
 /// A message on its way to the client.
 struct Sending {
@@ -99,15 +31,44 @@ struct Sending {
     sent: u64,
 }
 
-/// What a session is beside what all sessions are.
-struct Pop3<'s> {
-    session: &'s mut Session,
+/// A session.
+pub(crate) struct Pop3 {
+    session: Session,
     maildrop: Option<OpenMaildrop>,
     sending: Option<Sending>,
 }
 
-impl<'s> Pop3<'s> {
-    fn new(session: &'s mut Session) -> Self {
+impl Protocol for Pop3 {
+    type Clear = Server<Clear>;
+    type Sealed = Server<Sealed>;
+
+    /// RFC 1939 §3. Who is silent is cut off without a word, and nothing is removed.
+    const IDLE: Duration = Duration::from_secs(10 * 60);
+
+    fn settings(_cx: &Context) -> Config {
+        // To hold a `ListenerInfo` is to hold an acceptor, and to have a certificate: STLS is offered.
+        Config::default()
+    }
+
+    fn in_clear(config: Config, logins: LoginsInClear) -> (Config, LoginsInClear) {
+        (config, logins)
+    }
+
+    async fn run_legacy(
+        session: Session,
+        conversation: Conversation<Server<Legacy>>,
+    ) -> Option<(Session, Connection<Sealed>)> {
+        let (session, conversation) = Self::new(session).run(conversation).await?;
+        session.start_tls(conversation).await
+    }
+
+    async fn run_sealed(session: Session, conversation: Conversation<Server<Sealed>>) {
+        Self::new(session).run(conversation).await;
+    }
+}
+
+impl Pop3 {
+    fn new(session: Session) -> Self {
         Self {
             session,
             maildrop: None,
@@ -119,17 +80,12 @@ impl<'s> Pop3<'s> {
     async fn run<C: LoginChannel>(
         mut self,
         mut conversation: Conversation<Server<C>>,
-    ) -> Option<Conversation<Server<C>>> {
+    ) -> Option<(Session, Conversation<Server<C>>)> {
         let ended = loop {
             match self.session.next(&mut conversation).await {
-                Ok(Next::Event(Event::StartTls)) => return Some(conversation),
-                Ok(Next::Event(Event::NeedPermit)) => {
-                    let peer = conversation.connection().peer_addr().ip();
-                    let window = self.session.cx.legacy_window(peer).await;
-                    conversation.machine().permit(window);
-                }
+                Ok(Next::StartTls) => return Some((self.session, conversation)),
                 Ok(_) if self.lost_maildrop().await => break Ended::Over,
-                Ok(Next::Event(event)) => self.answer(event, &mut conversation).await,
+                Ok(Next::Request(request)) => self.answer(request, conversation.machine()).await,
                 Ok(Next::Reply) => match self.sending.take() {
                     Some(sending) => self.send_on(sending, conversation.machine()).await,
                     None => break unanswered(),
@@ -149,19 +105,13 @@ impl<'s> Pop3<'s> {
         }
     }
 
-    async fn answer<C: LoginChannel>(
-        &mut self,
-        event: Event,
-        conversation: &mut Conversation<Server<C>>,
-    ) {
-        let address = conversation.connection().peer_addr();
-        let (server, channel) = conversation.split();
-        match event {
-            Event::OpenMaildrop { .. } => {
+    async fn answer<C: LoginChannel>(&mut self, request: Request, server: &mut Server<C>) {
+        match request {
+            Request::OpenMaildrop { .. } => {
                 let Some(account) = self.session.logins.take_account() else {
                     // A machine that says so without an accepted login has a fault; nobody's mail is opened.
                     tracing::error!("a POP3 session came to a mailbox without a login");
-                    return server.shut_down();
+                    return server.say_goodbye(Goodbye::ShuttingDown);
                 };
                 match OpenMaildrop::open(&self.session.cx, &account).await {
                     Ok((open, maildrop)) => {
@@ -172,8 +122,8 @@ impl<'s> Pop3<'s> {
                     Err(why) => server.cannot_open(why),
                 }
             }
-            Event::Retrieve { entry } => self.begin_sending(entry, server).await,
-            Event::Update { entries } => {
+            Request::Retrieve { entry } => self.begin_sending(entry, server).await,
+            Request::Update { entries } => {
                 let updated = match &mut self.maildrop {
                     Some(maildrop) => maildrop.remove(&self.session.cx, &entries).await,
                     None => Updated::SomeNotRemoved,
@@ -182,12 +132,6 @@ impl<'s> Pop3<'s> {
                 self.maildrop = None;
                 server.updated(updated);
             }
-            Event::Login(event) => {
-                let answer = self.session.answer(address, channel, None, event).await;
-                server.answer_login(answer);
-            }
-            // The loop answers them.
-            Event::StartTls | Event::NeedPermit => {}
         }
     }
 

@@ -15,9 +15,12 @@ use tokio::task::JoinSet;
 
 use crate::core::config::{ListenerSettings, Settings};
 use crate::core::shutdown::Shutdown;
+use crate::imap::Imap;
+use crate::pop3::Pop3;
 use crate::session::context::{Context, ListenerInfo};
+use crate::session::protocol;
 use crate::session::upgrade::log_failed_handshake;
-use crate::{imap, pop3, submission};
+use crate::submission::Submission;
 
 /// Why the listeners cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -114,7 +117,7 @@ impl Listeners {
             let stop = shutdown.clone();
             let name = info.name;
             let session = move |connection| {
-                session(
+                serve(
                     connection,
                     Arc::clone(&cx),
                     Arc::clone(&info),
@@ -198,19 +201,19 @@ fn is_everywhere_without_ipv6(
             || error.kind() == io::ErrorKind::AddrNotAvailable)
 }
 
-/// Serves a connection by its protocol. Boxed one by one: an idle IMAP session is not as large as a POP3 or submission
-/// session at work.
-fn session(
+/// Serves a connection to its end, by the protocol of its listener. A protocol registers here, in one line.
+pub fn serve(
     connection: Accepted,
     cx: Arc<Context>,
     listener: Arc<ListenerInfo>,
     shutdown: Shutdown,
 ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-    match listener.service {
-        Service::Imap => Box::pin(imap::serve(connection, cx, listener, shutdown)),
-        Service::Pop3 => Box::pin(pop3::serve(connection, cx, listener, shutdown)),
-        Service::Submission => Box::pin(submission::serve(connection, cx, listener, shutdown)),
-    }
+    let serve = match listener.service {
+        Service::Imap => protocol::serve::<Imap>,
+        Service::Pop3 => protocol::serve::<Pop3>,
+        Service::Submission => protocol::serve::<Submission>,
+    };
+    serve(connection, cx, listener, shutdown)
 }
 
 /// Says in the log why a connection got no session.

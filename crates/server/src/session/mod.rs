@@ -1,121 +1,36 @@
 //! [`Session`]: what every session has around its protocol, the same for IMAP, POP3 and submission: the deadline for a
 //! login, silence, shutdown, STARTTLS, logins and how they end, and the last words to log, client and connection.
 //!
-//! A protocol gives the machines, what they say at the end ([`ServerMachine::say_goodbye`]), and the answers to their
-//! events.
+//! What a session serves is a [`protocol::Protocol`].
 
 pub(crate) mod context;
+pub(crate) mod conversation;
+pub(crate) mod protocol;
 pub(crate) mod upgrade;
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use pillarbox_policy::{Channel, Code, LoginAbort};
+use pillarbox_proto::machine::ClearEvent;
 use pillarbox_proto::sasl::{LoginAnswer, LoginEvent, LoginsInClear};
-use pillarbox_proto::{AsksForPermit, OnChannel, Sealed, Upgrade, Violation};
+use pillarbox_proto::server::{Event, Goodbye};
+use pillarbox_proto::{Sealed, Upgrade, Violation};
 use pillarbox_transport::{Connection, ConnectionError, Conversation, Driven};
 use tokio::time::{Instant, sleep_until};
 
 use crate::auth::{Origin, SessionLogins};
 use crate::core::shutdown::Shutdown;
 use context::{Context, ListenerInfo};
+use conversation::{ClearMachine, LoginConversation, ServerConversation};
 
-/// Why a session is ended from our side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Goodbye {
-    /// The server shuts down.
-    ShuttingDown,
-    /// The client has not logged in in time.
-    NoLogin,
-    /// The client has said nothing for too long.
-    Idle,
-}
-
-/// A server's machine, on any channel.
-pub(crate) trait ServerMachine: OnChannel<Error = Violation> {
-    /// Says goodbye as the protocol has it, and ends.
-    fn say_goodbye(&mut self, why: Goodbye);
-
-    /// The attempt to log in that is under way has ended so.
-    fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent>;
-}
-
-/// What a cleartext machine's event asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ClearRequest {
+/// What a session is to do next.
+#[derive(Debug)]
+pub(crate) enum Next<R> {
+    /// Answer what the protocol asks for.
+    Request(R),
     /// The handshake.
     StartTls,
-    /// Whether a login in the clear may be read.
-    Permit,
-    /// Nothing.
-    Nothing,
-}
-
-/// A server's machine in the clear.
-pub(crate) trait ClearMachine: ServerMachine + AsksForPermit + Upgrade {
-    /// What this event asks for.
-    fn request(event: &Self::Event) -> ClearRequest;
-}
-
-/// A conversation of a server.
-pub(crate) trait ServerConversation: Sized {
-    /// What its machine tells.
-    type Event;
-
-    /// See [`Conversation::drive`].
-    fn drive(
-        &mut self,
-    ) -> impl Future<Output = Result<Driven<Self::Event, Violation>, ConnectionError>> + Send;
-    /// See [`ServerMachine::say_goodbye`].
-    fn say_goodbye(&mut self, why: Goodbye);
-    /// See [`ServerMachine::abort_login`].
-    fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent>;
-    /// The other end's address.
-    fn peer_addr(&self) -> SocketAddr;
-    /// What the connection is worth.
-    fn channel(&self) -> Channel<'_>;
-    /// See [`Conversation::close`].
-    fn close(self) -> impl Future<Output = ()> + Send;
-}
-
-impl<M> ServerConversation for Conversation<M>
-where
-    M: ServerMachine + Send,
-    M::Event: Send,
-{
-    type Event = M::Event;
-
-    async fn drive(&mut self) -> Result<Driven<M::Event, Violation>, ConnectionError> {
-        Self::drive(self).await
-    }
-
-    fn say_goodbye(&mut self, why: Goodbye) {
-        self.machine().say_goodbye(why);
-    }
-
-    fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
-        self.machine().abort_login(how)
-    }
-
-    fn peer_addr(&self) -> SocketAddr {
-        self.connection().peer_addr()
-    }
-
-    fn channel(&self) -> Channel<'_> {
-        Self::channel(self)
-    }
-
-    async fn close(self) {
-        Self::close(self).await;
-    }
-}
-
-/// What a session waits for.
-#[derive(Debug)]
-pub(crate) enum Next<E> {
-    /// An event, to be answered.
-    Event(E),
     /// The client has taken everything, and the machine waits for us.
     Reply,
 }
@@ -132,9 +47,9 @@ pub(crate) enum Ended {
 }
 
 /// What comes after a cleartext session.
-pub(crate) enum AfterClear<M: ClearMachine> {
-    /// TLS.
-    Sealed(Box<Connection<Sealed>>),
+enum AfterClear<M: ClearMachine> {
+    /// The handshake.
+    StartTls(Box<Conversation<M>>),
     /// A login in the clear, under a window.
     Permitted(Box<Conversation<M::Permitted>>),
 }
@@ -145,32 +60,35 @@ pub(crate) struct Session {
     pub(crate) listener: Arc<ListenerInfo>,
     pub(crate) shutdown: Shutdown,
     pub(crate) logins: SessionLogins,
-    /// When it is ended, until it has logged in.
+    /// What the client says it is.
+    pub(crate) client: Option<String>,
+    /// When it is ended, where nobody is logged in by then.
     log_in_by: Option<Instant>,
     goodbye: Option<Goodbye>,
 }
 
 impl Session {
-    pub(crate) fn new(cx: Arc<Context>, listener: Arc<ListenerInfo>, shutdown: Shutdown) -> Self {
+    fn new(cx: Arc<Context>, listener: Arc<ListenerInfo>, shutdown: Shutdown) -> Self {
         Self {
             log_in_by: Some(cx.login_deadline()),
             cx,
             listener,
             shutdown,
             logins: SessionLogins::default(),
+            client: None,
             goodbye: None,
         }
     }
 
     /// Whether logins in the clear are listed to this peer.
-    pub(crate) async fn logins_in_clear(&self, peer: SocketAddr) -> LoginsInClear {
+    async fn logins_in_clear(&self, peer: SocketAddr) -> LoginsInClear {
         match self.cx.legacy_window(peer.ip()).await {
             Some(_) => LoginsInClear::Listed,
             None => LoginsInClear::NotListed,
         }
     }
 
-    /// The session is in use: nothing but silence ends it.
+    /// The session is in use by an account that was taken out of `logins`: nothing but silence ends it.
     pub(crate) fn lift_login_deadline(&mut self) {
         self.log_in_by = None;
     }
@@ -181,22 +99,48 @@ impl Session {
         self.log_in_by = Some(self.cx.login_deadline());
     }
 
-    /// Waits for the next event, the deadline or the shutdown of the server.
-    pub(crate) async fn next<C: ServerConversation>(
+    /// Waits for the next thing to do that is the protocol's. Whatever has to do with logins is answered here.
+    pub(crate) async fn next<C: LoginConversation>(
         &mut self,
         conversation: &mut C,
-    ) -> Result<Next<C::Event>, Ended> {
+    ) -> Result<Next<C::Request>, Ended> {
         loop {
+            let Some(event) = self.wait(conversation).await? else {
+                return Ok(Next::Reply);
+            };
+            match C::sort(event) {
+                Event::StartTls => return Ok(Next::StartTls),
+                Event::NeedPermit => {
+                    let peer = conversation.peer_addr().ip();
+                    conversation.permit(Box::pin(self.cx.legacy_window(peer)).await);
+                }
+                Event::Login(event) => Box::pin(self.answer_login(conversation, event)).await,
+                Event::Request(request) => return Ok(Next::Request(request)),
+            }
+        }
+    }
+
+    /// Waits for the next event, the deadline or the shutdown of the server. `None` where the client has taken
+    /// everything and the machine waits for us.
+    async fn wait<C: ServerConversation>(
+        &mut self,
+        conversation: &mut C,
+    ) -> Result<Option<C::Event>, Ended> {
+        loop {
+            let log_in_by = match self.logins.account() {
+                Some(_) => None,
+                None => self.log_in_by,
+            };
             let goodbye = tokio::select! {
                 biased;
                 () = self.shutdown.requested(), if self.goodbye.is_none() => Goodbye::ShuttingDown,
-                () = overdue(self.log_in_by), if self.goodbye.is_none() => {
+                () = overdue(log_in_by), if self.goodbye.is_none() => {
                     tracing::info!("the client did not log in in time");
                     Goodbye::NoLogin
                 }
                 driven = conversation.drive() => match driven {
-                    Ok(Driven::Event(event)) => return Ok(Next::Event(event)),
-                    Ok(Driven::NeedReply) => return Ok(Next::Reply),
+                    Ok(Driven::Event(event)) => return Ok(Some(event)),
+                    Ok(Driven::NeedReply) => return Ok(None),
                     Ok(Driven::Closed) => return Err(Ended::Over),
                     Ok(Driven::Violation(violation)) => {
                         log_violation(&violation);
@@ -212,28 +156,26 @@ impl Session {
     }
 
     /// The cleartext session, to its end or to what comes after it.
-    pub(crate) async fn run_clear<M>(&mut self, mut clear: Conversation<M>) -> Option<AfterClear<M>>
-    where
-        M: ClearMachine + Send,
-        M::Event: Send,
-    {
+    async fn run_clear<M: ClearMachine>(
+        &mut self,
+        mut clear: Conversation<M>,
+    ) -> Option<AfterClear<M>> {
         let ended = loop {
-            match self.next(&mut clear).await {
-                Ok(Next::Event(event)) => match M::request(&event) {
-                    ClearRequest::StartTls => {
-                        let sealed = self.start_tls(clear).await;
-                        return sealed.map(|sealed| AfterClear::Sealed(Box::new(sealed)));
+            match self.wait(&mut clear).await {
+                Ok(Some(event)) => match M::clear_event(&event) {
+                    Some(ClearEvent::StartTls) => {
+                        return Some(AfterClear::StartTls(Box::new(clear)));
                     }
-                    ClearRequest::Permit => {
+                    Some(ClearEvent::NeedPermit) => {
                         let peer = clear.connection().peer_addr().ip();
                         match clear.permit_login(self.cx.legacy_window(peer).await) {
                             Ok(legacy) => return Some(AfterClear::Permitted(Box::new(legacy))),
                             Err(refused) => clear = refused,
                         }
                     }
-                    ClearRequest::Nothing => {}
+                    None => {}
                 },
-                Ok(Next::Reply) => break unanswered(),
+                Ok(None) => break unanswered(),
                 Err(ended) => break ended,
             }
         };
@@ -244,26 +186,43 @@ impl Session {
     /// Does the handshake. `None` where it failed, which is in the log then, and the connection is gone. Nothing of the
     /// cleartext session is left after it (S2).
     pub(crate) async fn start_tls<M: Upgrade>(
-        &mut self,
+        mut self,
         clear: Conversation<M>,
-    ) -> Option<Connection<Sealed>> {
+    ) -> Option<(Self, Connection<Sealed>)> {
         self.logins = SessionLogins::default();
-        upgrade::start_tls(clear, &self.listener).await
+        self.client = None;
+        let sealed = upgrade::start_tls(clear, &self.listener).await?;
+        Some((self, sealed))
     }
 
-    /// The answer to a question about a login. `client` is what the client says it is.
-    pub(crate) async fn answer(
+    async fn answer_login<C: LoginConversation>(
+        &mut self,
+        conversation: &mut C,
+        event: LoginEvent,
+    ) {
+        if let Some(name) = conversation.client_name() {
+            self.client = Some(name);
+        }
+        let (remote, channel) = (conversation.peer_addr(), conversation.channel());
+        let answer = self.answer(remote, channel, event).await;
+        if self.logins.account().is_some() {
+            conversation.logged_in();
+        }
+        conversation.answer_login(answer);
+    }
+
+    /// The answer to a question about a login.
+    async fn answer(
         &mut self,
         remote: SocketAddr,
         channel: Channel<'_>,
-        client: Option<&str>,
         event: LoginEvent,
     ) -> LoginAnswer {
         let origin = Origin {
             listener: self.listener.label(),
             remote,
             channel,
-            client,
+            client: self.client.as_deref(),
         };
         let authenticator = &self.cx.authenticator;
         authenticator.answer(&mut self.logins, &origin, event).await
@@ -280,7 +239,7 @@ impl Session {
         };
         if let Some(event) = conversation.abort_login(how) {
             let (remote, channel) = (conversation.peer_addr(), conversation.channel());
-            self.answer(remote, channel, None, event).await;
+            self.answer(remote, channel, event).await;
         }
         match &ended {
             Ended::Lost(ConnectionError::PeerClosed) => tracing::debug!("the client left"),

@@ -8,102 +8,61 @@ mod transaction;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_policy::LoginAbort;
-use pillarbox_proto::sasl::LoginEvent;
-use pillarbox_proto::smtp::submission::server::{Config, Event, Limits, Server, StartTlsOffer};
-use pillarbox_proto::smtp::{DeliveryReports, Refusal};
-use pillarbox_proto::{ChannelState, Clear, LoginChannel, Sealed};
-use pillarbox_transport::{Accepted, Conversation};
+use pillarbox_proto::sasl::LoginsInClear;
+use pillarbox_proto::smtp::Refusal;
+use pillarbox_proto::smtp::submission::server::{Config, Limits, Request, Server};
+use pillarbox_proto::{Clear, Legacy, LoginChannel, LoginMachine, Sealed};
+use pillarbox_transport::{Connection, Conversation};
 
 use self::transaction::{Arrival, Transaction};
-use crate::session::{
-    AfterClear, ClearMachine, ClearRequest, Ended, Goodbye, Next, ServerMachine, Session,
-    unanswered,
-};
-use crate::{Context, ListenerInfo, Shutdown};
+use crate::session::context::Context;
+use crate::session::protocol::Protocol;
+use crate::session::{Ended, Next, Session, unanswered};
 
-/// How long a client may stay silent (RFC 5321 §4.5.3.2.7).
-const IDLE: Duration = Duration::from_secs(5 * 60);
-
-/// Serves one connection to its end. `connection` is inside TLS already where that is how the listener opens.
-pub async fn serve(
-    connection: Accepted,
-    cx: Arc<Context>,
-    listener: Arc<ListenerInfo>,
-    shutdown: Shutdown,
-) {
-    let config = Arc::new(config(&cx));
-    let mut session = Session::new(cx, listener, shutdown);
-    let mut sealed = match connection {
-        Accepted::Sealed(connection) => connection,
-        Accepted::Clear(mut connection) => {
-            connection.set_idle_timeout(IDLE);
-            let logins = session.logins_in_clear(connection.peer_addr()).await;
-            let clear = connection.start::<Server<Clear>>((Arc::clone(&config), logins));
-            let sealed = match session.run_clear(clear).await {
-                Some(AfterClear::Sealed(connection)) => Some(*connection),
-                Some(AfterClear::Permitted(legacy)) => {
-                    match Submission::new(&mut session).run(*legacy).await {
-                        Some(legacy) => session.start_tls(legacy).await,
-                        None => None,
-                    }
-                }
-                None => None,
-            };
-            let Some(sealed) = sealed else { return };
-            sealed
-        }
-    };
-    sealed.set_idle_timeout(IDLE);
-    let conversation = sealed.start::<Server<Sealed>>(config);
-    Submission::new(&mut session).run(conversation).await;
-}
-
-impl<C: ChannelState> ServerMachine for Server<C> {
-    fn say_goodbye(&mut self, why: Goodbye) {
-        match why {
-            Goodbye::ShuttingDown => self.shut_down(),
-            Goodbye::NoLogin | Goodbye::Idle => self.idle_too_long(),
-        }
-    }
-
-    fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
-        Self::abort_login(self, how)
-    }
-}
-
-impl ClearMachine for Server<Clear> {
-    fn request(event: &Event) -> ClearRequest {
-        match event {
-            Event::StartTls => ClearRequest::StartTls,
-            Event::NeedPermit => ClearRequest::Permit,
-            _ => ClearRequest::Nothing,
-        }
-    }
-}
-
-fn config(cx: &Context) -> Config {
-    let settings = cx.settings();
-    Config {
-        hostname: settings.hostname.to_string(),
-        // To hold a `ListenerInfo` is to hold an acceptor, and to have a certificate.
-        starttls: StartTlsOffer::Offered,
-        reports: DeliveryReports::NotOffered,
-        limits: Limits {
-            message: settings.limits.message_size,
-            ..Limits::default()
-        },
-    }
-}
-
-/// What a session is beside what all sessions are.
-struct Submission<'s> {
-    session: &'s mut Session,
+/// A session.
+pub(crate) struct Submission {
+    session: Session,
     transaction: Option<Transaction>,
 }
 
-impl<'s> Submission<'s> {
-    fn new(session: &'s mut Session) -> Self {
+impl Protocol for Submission {
+    type Clear = Server<Clear>;
+    type Sealed = Server<Sealed>;
+
+    /// RFC 5321 §4.5.3.2.7.
+    const IDLE: Duration = Duration::from_secs(5 * 60);
+
+    fn settings(cx: &Context) -> Arc<Config> {
+        let settings = cx.settings();
+        Arc::new(Config {
+            limits: Limits {
+                message: settings.limits.message_size,
+                ..Limits::default()
+            },
+            // To hold a `ListenerInfo` is to hold an acceptor, and to have a certificate: STARTTLS is offered.
+            ..Config::new(settings.hostname.to_string())
+        })
+    }
+
+    fn in_clear(config: Arc<Config>, logins: LoginsInClear) -> (Arc<Config>, LoginsInClear) {
+        (config, logins)
+    }
+
+    async fn run_legacy(
+        session: Session,
+        conversation: Conversation<Server<Legacy>>,
+    ) -> Option<(Session, Connection<Sealed>)> {
+        let (session, conversation) = Self::new(session).run(conversation).await?;
+        session.start_tls(conversation).await
+    }
+
+    async fn run_sealed(session: Session, conversation: Conversation<Server<Sealed>>) {
+        Self::new(session).run(conversation).await;
+    }
+}
+
+impl Submission {
+    fn new(session: Session) -> Self {
         Self {
             session,
             transaction: None,
@@ -114,16 +73,11 @@ impl<'s> Submission<'s> {
     async fn run<C: LoginChannel>(
         mut self,
         mut conversation: Conversation<Server<C>>,
-    ) -> Option<Conversation<Server<C>>> {
+    ) -> Option<(Session, Conversation<Server<C>>)> {
         let ended = loop {
             match self.session.next(&mut conversation).await {
-                Ok(Next::Event(Event::StartTls)) => return Some(conversation),
-                Ok(Next::Event(Event::NeedPermit)) => {
-                    let peer = conversation.connection().peer_addr().ip();
-                    let window = self.session.cx.legacy_window(peer).await;
-                    conversation.machine().permit(window);
-                }
-                Ok(Next::Event(event)) => self.answer(event, &mut conversation).await,
+                Ok(Next::StartTls) => return Some((self.session, conversation)),
+                Ok(Next::Request(request)) => self.answer(request, &mut conversation).await,
                 Ok(Next::Reply) => break unanswered(),
                 Err(ended) => break ended,
             }
@@ -137,13 +91,13 @@ impl<'s> Submission<'s> {
 
     async fn answer<C: LoginChannel>(
         &mut self,
-        event: Event,
+        request: Request,
         conversation: &mut Conversation<Server<C>>,
     ) {
         let remote = conversation.connection().peer_addr();
         let (server, channel) = conversation.split();
-        match event {
-            Event::Sender(mail) => {
+        match request {
+            Request::Sender(mail) => {
                 let verdict = match self.session.logins.account() {
                     Some(account) => Transaction::begin(mail, account),
                     None => Err(Refusal::LocalError),
@@ -151,17 +105,16 @@ impl<'s> Submission<'s> {
                 let verdict = verdict.map(|transaction| self.transaction = Some(transaction));
                 settle(server, verdict);
             }
-            Event::Recipient(rcpt) => {
+            Request::Recipient(rcpt) => {
                 let verdict = match &mut self.transaction {
                     Some(transaction) => transaction.add(rcpt, &self.session.cx).await,
                     None => Err(Refusal::LocalError),
                 };
                 settle(server, verdict);
             }
-            Event::ContentBegins => {
-                let client = server.client_name().map(ToString::to_string);
+            Request::ContentBegins => {
                 let arrival = Arrival {
-                    client: client.unwrap_or_default(),
+                    client: server.client_name().unwrap_or_default(),
                     remote,
                     channel,
                 };
@@ -176,34 +129,21 @@ impl<'s> Submission<'s> {
                 }
                 settle(server, verdict);
             }
-            Event::Content(piece) => {
+            Request::Content(piece) => {
                 if let Some(transaction) = &mut self.transaction
                     && let Err(refusal) = transaction.content(&piece).await
                 {
                     server.refuse(refusal);
                 }
             }
-            Event::ContentEnds => {
+            Request::ContentEnds => {
                 let verdict = match self.transaction.take() {
                     Some(transaction) => transaction.commit().await,
                     None => Err(Refusal::LocalError),
                 };
                 settle(server, verdict);
             }
-            Event::TransactionAbandoned => self.transaction = None,
-            Event::Login(event) => {
-                let client = server.client_name().map(ToString::to_string);
-                let session = &mut self.session;
-                let answer = session
-                    .answer(remote, channel, client.as_deref(), event)
-                    .await;
-                if session.logins.account().is_some() {
-                    session.lift_login_deadline();
-                }
-                server.answer_login(answer);
-            }
-            // The loop answers it; there is no other.
-            _ => {}
+            Request::TransactionAbandoned => self.transaction = None,
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use pillarbox_names::{Service, TlsStart};
 use pillarbox_policy::{Channel, CleartextGrant, Grants, LegacyWindow, Timestamp};
-use pillarbox_proto::pop3::server::{ClearSettings, Event, Limits, LoginsInClear, Server, Stls};
-use pillarbox_proto::{Clear, Legacy, Sealed};
+use pillarbox_proto::pop3::server::{Config, Event, LoginsInClear, Server};
+use pillarbox_proto::server::Goodbye;
+use pillarbox_proto::{Clear, Legacy, LoginMachine, Sealed, ServerMachine};
 use pillarbox_testkit::TestCa;
 use pillarbox_transport::{
     Accepted, Acceptor, CertificateStore, Connection, ConnectionError, Conversation, Driven,
@@ -39,11 +40,7 @@ async fn clear() -> (Conversation<Server<Clear>>, TcpStream) {
     let Accepted::Clear(connection) = taken.recv().await.unwrap() else {
         panic!("there was no handshake");
     };
-    let settings = ClearSettings {
-        limits: Limits::default(),
-        stls: Stls::Available,
-        logins: LoginsInClear::NotListed,
-    };
+    let settings = (Config::default(), LoginsInClear::NotListed);
     (connection.start(settings), client)
 }
 
@@ -89,8 +86,8 @@ async fn exchanged_machines_are_not_driven() {
     let ca = TestCa::new();
     let (one, _client) = sealed(&ca).await;
     let (two, _other) = sealed(&ca).await;
-    let mut one = one.start::<Server<Sealed>>(Limits::default());
-    let mut two = two.start::<Server<Sealed>>(Limits::default());
+    let mut one = one.start::<Server<Sealed>>(Config::default());
+    let mut two = two.start::<Server<Sealed>>(Config::default());
     std::mem::swap(one.machine(), two.machine());
     for conversation in [&mut one, &mut two] {
         let error = conversation.drive().await.unwrap_err();
@@ -100,7 +97,7 @@ async fn exchanged_machines_are_not_driven() {
         );
     }
     std::mem::swap(one.machine(), two.machine());
-    one.machine().shut_down();
+    one.machine().say_goodbye(Goodbye::ShuttingDown);
     assert_eq!(one.drive().await.unwrap(), Driven::Closed);
 }
 

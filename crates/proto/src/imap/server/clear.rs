@@ -8,6 +8,7 @@ use pillarbox_policy::LegacyWindow;
 use crate::channel::End;
 use crate::imap::framing::Frame;
 use crate::imap::grammar::Cursor;
+pub use crate::machine::ClearEvent;
 use crate::sasl::LoginsInClear;
 use crate::{Clear, Injected, Legacy, Step};
 
@@ -30,16 +31,6 @@ pub struct ClearSettings {
     pub starttls: StartTls,
     /// Whether logins are said to be possible.
     pub logins: LoginsInClear,
-}
-
-/// What a cleartext machine has to tell its session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClearEvent {
-    /// STARTTLS was granted and nothing followed it: do the handshake.
-    StartTls,
-    /// LOGIN or AUTHENTICATE came, and nothing of it was looked at. Read the grants now, and answer with the window
-    /// that is open, or [`crate::AsksForPermit::refuse_login`].
-    NeedPermit,
 }
 
 /// What the session does next.

@@ -38,7 +38,7 @@ impl Dialogue {
 
     /// The conversation is over: the attempt to log in that is under way, if there is one, ended so. To be put on
     /// record.
-    pub fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
+    pub(super) fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
         self.authentication().and_then(|login| login.abort(how))
     }
 

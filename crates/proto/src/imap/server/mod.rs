@@ -76,14 +76,16 @@ pub use state::{Access, StartTls};
 
 use std::ops::{Deref, DerefMut};
 
-use pillarbox_policy::LegacyWindow;
+use pillarbox_policy::{LegacyWindow, LoginAbort};
 
 pub use crate::Violation;
 use crate::channel::private;
 pub use crate::sasl::LoginsInClear;
+use crate::sasl::{LoginAnswer, LoginEvent};
+use crate::server::Goodbye;
 use crate::{
-    AsksForPermit, ChannelState, Clear, Injected, Legacy, LoginChannel, Machine, OnChannel, Sealed,
-    Start, Step, Upgrade,
+    AsksForPermit, ChannelState, Clear, Injected, Legacy, LoginChannel, LoginMachine, Machine,
+    OnChannel, Sealed, ServerMachine, Start, Step, Upgrade,
 };
 
 /// A channel a [`Server`] can run over.
@@ -156,6 +158,10 @@ impl Upgrade for Server<Clear> {
 impl AsksForPermit for Server<Clear> {
     type Permitted = Server<Legacy>;
 
+    fn clear_event(event: &ClearEvent) -> Option<ClearEvent> {
+        Some(*event)
+    }
+
     /// STARTTLS is not to be had any more (S2).
     fn permitted(self, channel: Legacy, window: LegacyWindow) -> Server<Legacy> {
         let dialogue = self.0.permitted(channel.share(), window);
@@ -167,10 +173,13 @@ impl AsksForPermit for Server<Clear> {
     }
 }
 
-impl Server<Clear> {
-    /// Ends the session: `* BYE`, then close.
-    pub fn bye(&mut self, text: &'static str) {
-        self.0.bye(text);
+impl ServerMachine for Server<Clear> {
+    fn say_goodbye(&mut self, why: Goodbye) {
+        self.0.bye(last_words(why));
+    }
+
+    fn abort_login(&mut self, _how: LoginAbort) -> Option<LoginEvent> {
+        None
     }
 }
 
@@ -203,12 +212,31 @@ impl Start for Server<Sealed> {
     }
 }
 
-impl<C: LoginChannel> Server<C> {
-    /// Answers [`Event::NeedPermit`], which comes in the clear alone: goes on with the login if the window permits it,
-    /// or refuses it as
-    /// [`crate::AsksForPermit::refuse_login`] does.
-    pub fn permit(&mut self, window: Option<LegacyWindow>) {
+impl<C: LoginChannel> ServerMachine for Server<C> {
+    fn say_goodbye(&mut self, why: Goodbye) {
+        self.bye(last_words(why));
+    }
+
+    fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
+        self.0.dialogue.abort_login(how)
+    }
+}
+
+impl<C: LoginChannel> LoginMachine for Server<C> {
+    fn permit(&mut self, window: Option<LegacyWindow>) {
         self.0.dialogue.permit(window);
+    }
+
+    fn answer_login(&mut self, answer: LoginAnswer) {
+        self.0.dialogue.answer_login(answer);
+    }
+}
+
+fn last_words(why: Goodbye) -> &'static str {
+    match why {
+        Goodbye::ShuttingDown => "The server is shutting down",
+        Goodbye::NoLogin => "Autologout; no login in time",
+        Goodbye::Idle => "Autologout; idle for too long",
     }
 }
 

@@ -5,6 +5,7 @@ use crate::sasl::{LoginsInClear, Mechanism};
 use super::Limits;
 use super::enabled::Extension;
 use super::responses::Responses;
+pub use crate::server::StartTls;
 
 /// Whether a mailbox may be changed in this session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,15 +14,6 @@ pub enum Access {
     ReadOnly,
     /// SELECT.
     ReadWrite,
-}
-
-/// Whether STARTTLS can succeed here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StartTls {
-    /// It can.
-    Offered,
-    /// There is no usable certificate: it is neither listed nor done (S4-6).
-    NoCertificate,
 }
 
 /// How far the session has come (RFC 3501 §3).

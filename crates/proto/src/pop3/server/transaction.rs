@@ -2,11 +2,12 @@
 
 use std::num::NonZeroU32;
 
-use super::{Column, Core, Event, Server, State, Updated};
+use super::{Column, Pop3, Request, Server, State, Updated};
 use crate::LoginChannel;
 use crate::machine::MAX_OUTPUT;
 use crate::pop3::command::Command;
 use crate::pop3::stuffing::{Stuffer, Wanted};
+use crate::server::protocol::Protocol;
 
 /// Said of a number that no message has, or one marked deleted.
 const NO_SUCH_MESSAGE: &str = "-ERR no such message";
@@ -14,11 +15,10 @@ const NO_SUCH_MESSAGE: &str = "-ERR no such message";
 /// The longest line of a listing, in octets: two numbers of ten digits, one of twenty, and what is between.
 const LISTING_LINE: usize = 48;
 
-impl Core {
+impl Pop3 {
     pub(super) fn transaction_line(&mut self, line: &[u8]) {
-        self.state = State::Transaction;
         // Never too many after a login; it begins the count of bad ones anew where the last was good.
-        let counted = self.counts.command();
+        let counted = self.shared.counts.command();
         self.unless_too_many(counted);
         match Command::parse(line) {
             Ok(Command::Stat) => {
@@ -74,7 +74,7 @@ impl Core {
 
     /// Puts out as much of a listing as fits into one output.
     pub(super) fn list_on(&mut self, what: Column, mut next: u32) {
-        while self.out.len() + LISTING_LINE <= MAX_OUTPUT {
+        while self.shared.out.len() + LISTING_LINE <= MAX_OUTPUT {
             let Some((number, entry)) = self.maildrop.next_from(next) else {
                 self.say(".");
                 self.state = State::Transaction;
@@ -90,7 +90,7 @@ impl Core {
     fn retrieve(&mut self, number: NonZeroU32, lines: Option<u32>) {
         match self.entry(number) {
             Some(entry) => {
-                self.event = Some(Event::Retrieve { entry });
+                self.shared.ask(Request::Retrieve { entry });
                 self.state = State::Retrieving { lines };
             }
             None => self.error(NO_SUCH_MESSAGE),
@@ -101,70 +101,69 @@ impl Core {
         let entries = self.maildrop.deleted();
         if entries.is_empty() {
             self.say("+OK goodbye");
-            self.state = State::Over(None);
-            return;
+            return self.shared.end(Ok(()));
         }
-        self.event = Some(Event::Update { entries });
+        self.shared.ask(Request::Update { entries });
         self.state = State::Updating;
     }
 }
 
 /// Answers of the session in the TRANSACTION and UPDATE states.
 impl<C: LoginChannel> Server<C> {
-    /// Answers [`Event::Retrieve`]: the message is there, and so long.
+    /// Answers [`Request::Retrieve`]: the message is there, and so long.
     pub fn message_begins(&mut self, octets: u64) {
-        if let State::Retrieving { lines } = self.core.state {
+        if let State::Retrieving { lines } = self.protocol.state {
             match lines {
-                None => self.core.say(&format!("+OK {octets} octets")),
-                Some(_) => self.core.say("+OK the top of it"),
+                None => self.protocol.say(&format!("+OK {octets} octets")),
+                Some(_) => self.protocol.say("+OK the top of it"),
             }
-            self.core.state = State::Sending(lines.map_or_else(Stuffer::whole, Stuffer::top));
+            self.protocol.state = State::Sending(lines.map_or_else(Stuffer::whole, Stuffer::top));
         }
     }
 
     /// Gives the next octets of the message, at most 16 KiB; then wait for `NeedReply`. After
     /// [`Wanted::NoMore`] say [`Server::message_ends`].
     pub fn message_piece(&mut self, piece: &[u8]) -> Wanted {
-        match &mut self.core.state {
-            State::Sending(stuffer) => stuffer.push(piece, &mut self.core.out),
+        match &mut self.protocol.state {
+            State::Sending(stuffer) => stuffer.push(piece, &mut self.protocol.shared.out),
             _ => Wanted::NoMore,
         }
     }
 
     /// The message has been given, as far as it was wanted.
     pub fn message_ends(&mut self) {
-        match std::mem::replace(&mut self.core.state, State::Transaction) {
-            State::Sending(stuffer) => stuffer.finish(&mut self.core.out),
-            other => self.core.state = other,
+        match std::mem::replace(&mut self.protocol.state, State::Transaction) {
+            State::Sending(stuffer) => stuffer.finish(&mut self.protocol.shared.out),
+            other => self.protocol.state = other,
         }
     }
 
     /// The rest of a message that had begun cannot be read. There is no way to say so in the protocol, so the
     /// session ends without the end mark: the client knows that it does not have the message.
     pub fn message_fails(&mut self) {
-        if matches!(self.core.state, State::Sending(_)) {
-            self.core.state = State::Over(None);
+        if matches!(self.protocol.state, State::Sending(_)) {
+            self.protocol.shared.end(Ok(()));
         }
     }
 
-    /// Answers [`Event::Retrieve`]: the message cannot be read, or another client has removed it.
+    /// Answers [`Request::Retrieve`]: the message cannot be read, or another client has removed it.
     pub fn message_missing(&mut self) {
-        if matches!(self.core.state, State::Retrieving { .. }) {
-            self.core.state = State::Transaction;
-            self.core.say(
+        if matches!(self.protocol.state, State::Retrieving { .. }) {
+            self.protocol.state = State::Transaction;
+            self.protocol.say(
                 "-ERR [SYS/TEMP] the message cannot be read; another client may have removed it",
             );
         }
     }
 
-    /// Answers [`Event::Update`]; the session is over.
+    /// Answers [`Request::Update`]; the session is over.
     pub fn updated(&mut self, updated: Updated) {
-        if matches!(self.core.state, State::Updating) {
-            self.core.say(match updated {
+        if matches!(self.protocol.state, State::Updating) {
+            self.protocol.say(match updated {
                 Updated::Removed => "+OK goodbye",
                 Updated::SomeNotRemoved => "-ERR [SYS/TEMP] some deleted messages not removed",
             });
-            self.core.state = State::Over(None);
+            self.protocol.shared.end(Ok(()));
         }
     }
 }

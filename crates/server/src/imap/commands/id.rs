@@ -27,7 +27,7 @@ impl Session {
         client.truncate(client.floor_char_boundary(LONGEST_CLIENT));
         if !client.is_empty() {
             tracing::info!(client, "the client says what it is");
-            self.client = Some(client);
+            self.common.client = Some(client);
         }
         Completion::DONE
     }

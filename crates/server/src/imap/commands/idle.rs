@@ -7,7 +7,8 @@ use pillarbox_transport::Driven;
 use crate::imap::session::{Ended, Selected, Session};
 use crate::imap::updates::Own;
 use crate::imap::view::Expunges;
-use crate::session::{ServerConversation, log_violation};
+use crate::session::conversation::ServerConversation;
+use crate::session::log_violation;
 
 /// What ended a wait.
 enum Woken {

@@ -8,7 +8,6 @@ mod fetch;
 mod id;
 mod idle;
 mod list;
-mod login;
 mod mailbox;
 mod replace;
 mod search;
@@ -22,7 +21,6 @@ use pillarbox_proto::imap::server::{Access, Code, Completion, Event, Naming};
 use super::session::{Ended, Failure, INTERNAL, Session};
 use super::updates::Own;
 use super::view::Expunges;
-use crate::session::ServerConversation;
 
 impl Session {
     /// Carries out what the machine asks for.
@@ -30,13 +28,6 @@ impl Session {
         use Expunges::{Announced, Withheld};
         let mut own = Own::new();
         let (handled, expunges) = match event {
-            Event::NeedPermit => {
-                let peer = self.conversation.peer_addr().ip();
-                let window = self.context.legacy_window(peer).await;
-                self.conversation.permit(window);
-                return Ok(());
-            }
-            Event::Login(login) => return self.login(login).await,
             Event::Append(append) => {
                 self.append_begin(append).await;
                 return Ok(());
@@ -58,8 +49,8 @@ impl Session {
                 self.incoming = None;
                 return Ok(());
             }
-            // Waited for by the loop itself.
-            Event::Idle(_) => return Ok(()),
+            // Waited for by the loop itself, and answered by every session alike.
+            Event::Idle(_) | Event::NeedPermit | Event::Login(_) => return Ok(()),
             Event::Select(select) => return self.select(&select, Access::ReadWrite).await,
             Event::Examine(examine) => return self.select(&examine.0, Access::ReadOnly).await,
             Event::Id(id) => (Ok(self.identified(&id.fields)), Withheld),

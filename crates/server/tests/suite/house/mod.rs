@@ -1,7 +1,6 @@
 //! What the tests of sessions have in common: a server with real certificates, a real store and real sockets,
 //! the accounts of Ann and Bob, and the way to its doors.
 
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,16 +11,14 @@ use pillarbox_policy::{CleartextGrant, Secret, Timestamp};
 use pillarbox_proto::{Clear, Sealed, Upgrade};
 use pillarbox_server::accounts::{NewPassword, new_account};
 use pillarbox_server::auth::LoginSecret;
-use pillarbox_server::{
-    Context, ListenerInfo, Shutdown, ShutdownTrigger, config, imap, pop3, submission,
-};
+use pillarbox_server::{Context, ListenerInfo, Shutdown, ShutdownTrigger, config, serve};
 use pillarbox_store::{
     AccountId, Flags, LoginRecord, Mailbox, Message, NewMessage, Spool, Stores, UidRange,
 };
 use pillarbox_testkit::{Faults, FaultyEngine, TestCa};
 use pillarbox_transport::{
-    Accepted, Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, Conversation,
-    Dialer, HandDriven, Listener, ListenerLimits, Roots, ServerIdentity, Start, Target,
+    Acceptor, CertificateFiles, CertificateStore, Certificates, Connection, Conversation, Dialer,
+    HandDriven, Listener, ListenerLimits, Roots, ServerIdentity, Start, Target,
 };
 use tokio::task::JoinSet;
 
@@ -136,11 +133,7 @@ impl House {
             tls_start,
             acceptor,
         });
-        let address = match service {
-            Service::Imap => self.serve(info, start, imap::serve),
-            Service::Pop3 => self.serve(info, start, pop3::serve),
-            Service::Submission => self.serve(info, start, submission::serve),
-        };
+        let address = self.serve(info, start);
         let roots = Roots::empty().with_pem_file(&self.root).unwrap();
         Door {
             address,
@@ -148,15 +141,7 @@ impl House {
         }
     }
 
-    fn serve<S, F>(&mut self, info: Arc<ListenerInfo>, start: Start, session: S) -> SocketAddr
-    where
-        S: Fn(Accepted, Arc<Context>, Arc<ListenerInfo>, Shutdown) -> F
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-        F: Future<Output = ()> + Send + 'static,
-    {
+    fn serve(&mut self, info: Arc<ListenerInfo>, start: Start) -> SocketAddr {
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let limits = ListenerLimits {
             grace: Duration::from_secs(1),
@@ -169,7 +154,7 @@ impl House {
         self.running.spawn(async move {
             let session = move |connection| {
                 let (cx, info) = (Arc::clone(&cx), Arc::clone(&info));
-                session(connection, cx, info, shutdown.clone())
+                serve(connection, cx, info, shutdown.clone())
             };
             listener
                 .run(session, |_| (), async move { stop.requested().await })

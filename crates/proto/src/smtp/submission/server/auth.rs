@@ -1,13 +1,13 @@
 //! AUTH (RFC 4954), by its state rules (R4954-3).
 
-use super::event::Event;
-use super::state::{Core, Hello, Progress, State};
-use crate::sasl::{Authentication, AuthenticationStep, LoginAnswer, LoginReply};
+use super::state::{Hello, Submission};
+use crate::sasl::LoginReply;
+use crate::server::protocol::Protocol;
 use crate::smtp::replies;
 
-impl Core {
+impl Submission {
     /// The AUTH command, where policy lets credentials be taken.
-    pub(super) fn auth(&mut self, rest: &[u8]) -> Progress {
+    pub(super) fn auth(&mut self, rest: &[u8]) {
         if !self
             .greeted
             .as_ref()
@@ -25,58 +25,17 @@ impl Core {
         let (Some(b""), Some(name), initial) = (words.next(), words.next(), words.next()) else {
             return self.say(replies::BAD_ARGUMENTS);
         };
-        let login = self.logins.authentication();
+        let login = self.shared.logins.authentication();
         let step = login.map(|login| login.begin(name, initial));
-        self.login_step(step)
+        self.login_step(step);
     }
 
-    /// A line of the exchange from the client.
-    pub(super) fn response(&mut self, line: &[u8]) -> Progress {
-        let login = self.logins.authentication();
-        let step = login.and_then(|login| login.line(line));
-        self.login_step(step)
-    }
-
-    /// A line of the exchange that was too long.
-    pub(super) fn response_too_long(&mut self) -> Progress {
-        let login = self.logins.authentication();
-        let step = login.and_then(Authentication::line_too_long);
-        self.login_step(step)
-    }
-
-    pub(super) fn answer_login(&mut self, answer: LoginAnswer) {
-        if matches!(self.state, State::AwaitLogin) {
-            let login = self.logins.authentication();
-            let step = login.and_then(|login| login.answer(answer));
-            let work = self.login_step(step);
-            self.hold(work);
-        }
-    }
-
-    fn login_step(&mut self, step: Option<AuthenticationStep>) -> Progress {
-        match step {
-            None => Progress::Done,
-            Some(AuthenticationStep::Challenge(challenge)) => {
-                let line = format!("334 {}\r\n", *challenge);
-                self.out.extend_from_slice(line.as_bytes());
-                self.state = State::Exchange;
-                Progress::Done
-            }
-            Some(AuthenticationStep::Ask(event)) => {
-                self.state = State::AwaitLogin;
-                Progress::Event(Event::Login(event))
-            }
-            Some(AuthenticationStep::Reply(reply)) => self.login_reply(reply),
-        }
-    }
-
-    /// Says how a login ended, and ends the session after too many that failed.
-    fn login_reply(&mut self, login: LoginReply) -> Progress {
-        let failed = login.is_failure();
-        let reply = match login {
+    /// Says how a login ended.
+    pub(super) fn tell_login(&mut self, reply: LoginReply) {
+        let reply = match reply {
             LoginReply::Success { login } => {
                 self.login = Some(login);
-                self.counts.logged_in();
+                self.shared.counts.logged_in();
                 replies::AUTHENTICATED
             }
             LoginReply::PrivacyRequired => self.tls_first(replies::ENCRYPTION_REQUIRED),
@@ -90,11 +49,6 @@ impl Core {
             LoginReply::Malformed => replies::BAD_RESPONSE,
             LoginReply::UnknownMechanism => return self.say(replies::UNKNOWN_MECHANISM),
         };
-        self.state = State::Command;
-        reply.write(&mut self.out);
-        if failed && let Err(violation) = self.counts.failed_login() {
-            return self.give_up(replies::TOO_MANY_ATTEMPTS, violation);
-        }
-        Progress::Done
+        reply.write(&mut self.shared.out);
     }
 }

@@ -1,19 +1,18 @@
-//! Commands: which state lets which one through, and the answers that need no caller.
+//! Commands: which state lets which one through, and the answers that need no session.
 
-use pillarbox_policy::SecretBytes;
-
-use super::state::{Await, Core, Disposition, Greeted, Hello, Progress, State, Transaction};
-use super::{Event, StartTlsOffer, Violation};
+use super::state::{Await, Disposition, Greeted, Hello, State, Submission, Transaction};
+use super::{Request, StartTls, Violation};
 use crate::http;
+use crate::server::protocol::Protocol;
 use crate::smtp::DeliveryReports;
 use crate::smtp::command::{self, ArgumentError, Bdat, Verb};
 use crate::smtp::parameter::ParameterError;
 use crate::smtp::replies::{self, Reply};
 
-impl Core {
-    pub(super) fn command(&mut self, line: &[u8]) -> Progress {
+impl Submission {
+    pub(super) fn command(&mut self, line: &[u8]) {
         if http::is_request(line) {
-            return self.give_up(replies::NOT_A_WEB_SERVER, Violation::Http);
+            return self.give_up(Violation::Http);
         }
         let (verb, rest) = Verb::split(line);
         if verb != Verb::Auth && line.len() > self.config.limits.command_line {
@@ -24,18 +23,14 @@ impl Core {
             Verb::Helo => self.hello(rest, Hello::Helo),
             Verb::StartTls => self.start_tls(rest),
             Verb::Noop => self.say(replies::OK),
-            Verb::Quit => self.plain(rest, |core| {
-                core.end(replies::BYE);
-                Progress::Done
-            }),
+            Verb::Quit => self.plain(rest, |this| this.end(replies::BYE)),
             Verb::NotImplemented => self.say(replies::NOT_IMPLEMENTED),
             Verb::Unknown => self.say(replies::UNKNOWN_COMMAND),
             Verb::Bdat => self.bdat(rest),
             // Before anything is parsed: the arguments do not matter, so they cannot make a difference.
-            Verb::Auth if self.login.is_none() && !self.logins.are_sealed() => {
-                self.logins.ask_again();
-                let arguments = SecretBytes::from(rest);
-                self.ask(Await::Permit(arguments), Event::NeedPermit)
+            Verb::Auth if self.login.is_none() && !self.shared.logins.are_sealed() => {
+                self.shared.logins.ask_again();
+                self.shared.ask_for_permit(rest);
             }
             Verb::Auth => self.auth(rest),
             Verb::Mail | Verb::Rcpt | Verb::Data => match self.not_yet() {
@@ -50,9 +45,9 @@ impl Core {
                 match self.before_tls(replies::AUTHENTICATION_REQUIRED) {
                     Some(refusal) => self.say(refusal),
                     None => match verb {
-                        Verb::Rset => self.plain(rest, |core| {
-                            core.say(replies::OK);
-                            core.abandon()
+                        Verb::Rset => self.plain(rest, |this| {
+                            this.say(replies::OK);
+                            this.abandon();
                         }),
                         Verb::Vrfy => self.say(replies::CANNOT_VERIFY),
                         _ => self.say(replies::HELP),
@@ -65,7 +60,7 @@ impl Core {
     /// The refusal on a cleartext channel where nothing but TLS comes next (R3207-3, R4954-1), and where
     /// there is none to come, `without_tls`. It does not depend on anything but the listener and the verb.
     fn before_tls(&self, without_tls: Reply) -> Option<Reply> {
-        match self.logins.listed() {
+        match self.shared.logins.listed() {
             Some(_) => None,
             None => Some(self.tls_first(without_tls)),
         }
@@ -74,8 +69,8 @@ impl Core {
     /// TLS has to come first; `without_tls` where there is none to come.
     pub(super) fn tls_first(&self, without_tls: Reply) -> Reply {
         match self.config.starttls {
-            StartTlsOffer::Offered => replies::STARTTLS_FIRST,
-            StartTlsOffer::Unavailable => without_tls,
+            StartTls::Offered => replies::STARTTLS_FIRST,
+            StartTls::NoCertificate => without_tls,
         }
     }
 
@@ -90,27 +85,27 @@ impl Core {
     }
 
     /// Goes on if a command without arguments has none.
-    fn plain(&mut self, rest: &[u8], then: impl FnOnce(&mut Self) -> Progress) -> Progress {
+    fn plain(&mut self, rest: &[u8], then: impl FnOnce(&mut Self)) {
         match command::none(rest) {
             Ok(()) => then(self),
             Err(_) => self.say(replies::BAD_ARGUMENTS),
         }
     }
 
-    fn hello(&mut self, rest: &[u8], how: Hello) -> Progress {
+    fn hello(&mut self, rest: &[u8], how: Hello) {
         let Ok(name) = command::ehlo(rest) else {
             return self.say(replies::BAD_ARGUMENTS);
         };
         self.greeted = Some(Greeted { name, how });
         match how {
             Hello::Helo => {
-                let line = format!("250 {}\r\n", self.config.hostname);
-                self.out.extend_from_slice(line.as_bytes());
+                let line = format!("250 {}", self.config.hostname);
+                self.shared.say(&line);
             }
             Hello::Ehlo => self.list_extensions(),
         }
         // RFC 5321 §4.1.4: a new EHLO is also an RSET.
-        self.abandon()
+        self.abandon();
     }
 
     fn list_extensions(&mut self) {
@@ -130,7 +125,7 @@ impl Core {
         if self.starttls_is_listed() {
             lines.push("STARTTLS".to_owned());
         }
-        if let Some(mechanisms) = self.logins.listed() {
+        if let Some(mechanisms) = self.shared.logins.listed() {
             let mut line = "AUTH".to_owned();
             for mechanism in mechanisms {
                 line.push(' ');
@@ -139,18 +134,17 @@ impl Core {
             lines.push(line);
         }
         for line in lines {
-            self.out
-                .extend_from_slice(format!("250-{line}\r\n").as_bytes());
+            self.shared.say(&format!("250-{line}"));
         }
-        self.out.extend_from_slice(b"250 ENHANCEDSTATUSCODES\r\n");
+        self.shared.say("250 ENHANCEDSTATUSCODES");
     }
 
-    fn start_tls(&mut self, rest: &[u8]) -> Progress {
-        if self.logins.are_sealed() {
+    fn start_tls(&mut self, rest: &[u8]) {
+        if self.shared.logins.are_sealed() {
             return self.say(replies::ALREADY_TLS);
         }
-        if let Err(injected) = self.nothing_left() {
-            return self.give_up(replies::INJECTED, Violation::Injected(injected));
+        if let Err(injected) = self.shared.nothing_left() {
+            return self.give_up(injected.into());
         }
         if command::none(rest).is_err() {
             return self.say(replies::BAD_ARGUMENTS);
@@ -161,15 +155,14 @@ impl Core {
         if self.transaction.is_some() {
             return self.say(replies::IN_TRANSACTION);
         }
-        if self.config.starttls == StartTlsOffer::Unavailable {
+        if self.config.starttls == StartTls::NoCertificate {
             return self.say(replies::TLS_NOT_AVAILABLE);
         }
         self.say(replies::READY_FOR_TLS);
-        self.state = State::Sealing;
-        Progress::Event(Event::StartTls)
+        self.shared.start_tls();
     }
 
-    fn mail(&mut self, rest: &[u8]) -> Progress {
+    fn mail(&mut self, rest: &[u8]) {
         if self.transaction.is_some() {
             return self.say(replies::IN_TRANSACTION);
         }
@@ -189,10 +182,10 @@ impl Core {
             recipients: 0,
             chunks: None,
         };
-        self.ask(Await::Sender(transaction), Event::Sender(mail))
+        self.ask(Await::Sender(transaction), Request::Sender(mail))
     }
 
-    fn rcpt(&mut self, rest: &[u8]) -> Progress {
+    fn rcpt(&mut self, rest: &[u8]) {
         let Some(transaction) = &self.transaction else {
             return self.say(replies::MAIL_FIRST);
         };
@@ -206,26 +199,26 @@ impl Core {
         if transaction.recipients >= self.config.limits.recipients {
             return self.say(replies::TOO_MANY_RECIPIENTS);
         }
-        self.ask(Await::Recipient, Event::Recipient(rcpt))
+        self.ask(Await::Recipient, Request::Recipient(rcpt))
     }
 
-    fn data(&mut self) -> Progress {
+    fn data(&mut self) {
         match &self.transaction {
             None => self.say(replies::MAIL_FIRST),
             Some(transaction) if transaction.chunks.is_some() => self.say(replies::CHUNKS_BEGUN),
             Some(transaction) if transaction.recipients == 0 => self.say(replies::NO_RECIPIENTS),
-            Some(_) => self.ask(Await::Data, Event::ContentBegins),
+            Some(_) => self.ask(Await::Data, Request::ContentBegins),
         }
     }
 
-    fn bdat(&mut self, rest: &[u8]) -> Progress {
+    fn bdat(&mut self, rest: &[u8]) {
         // Whatever the state, the chunk's octets come right behind and are no commands (RFC 3030 §2).
         let Ok(chunk) = command::bdat(rest) else {
-            return self.give_up(replies::BAD_ARGUMENTS, Violation::UnreadableChunk);
+            return self.give_up(Violation::UnreadableChunk);
         };
         let limit = self.config.limits.message;
         if chunk.size > limit.saturating_mul(2) {
-            return self.give_up(replies::TOO_LARGE, Violation::TooMuchContent);
+            return self.give_up(Violation::TooMuchContent);
         }
         if let Some(refusal) = self.not_yet() {
             return self.discard_chunk(chunk, refusal);
@@ -241,21 +234,17 @@ impl Core {
             return self.discard_chunk(chunk, replies::TOO_LARGE);
         }
         match before {
-            None => self.ask(Await::Chunk(chunk), Event::ContentBegins),
-            Some(_) => {
-                self.start_chunk(chunk);
-                Progress::Done
-            }
+            None => self.ask(Await::Chunk(chunk), Request::ContentBegins),
+            Some(_) => self.start_chunk(chunk),
         }
     }
 
-    fn discard_chunk(&mut self, chunk: Bdat, reply: Reply) -> Progress {
+    fn discard_chunk(&mut self, chunk: Bdat, reply: Reply) {
         self.state = State::Chunk {
             left: chunk.size,
             chunk,
             disposition: Disposition::Discard(reply),
         };
-        Progress::Done
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::SessionLimits;
 use crate::sasl;
+use crate::server::StartTls;
 use crate::smtp::DeliveryReports;
 
 /// What one listener's server says and allows.
@@ -9,8 +10,8 @@ use crate::smtp::DeliveryReports;
 pub struct Config {
     /// The server's own name, for the greeting and the answer to EHLO.
     pub hostname: String,
-    /// Whether STARTTLS can work on this listener. Asked of cleartext sessions only.
-    pub starttls: StartTlsOffer,
+    /// Whether STARTTLS can succeed; it is answered 454 where it cannot (R3207-3). Asked of cleartext sessions only.
+    pub starttls: StartTls,
     /// Whether the DSN extension is offered.
     pub reports: DeliveryReports,
     /// The limits.
@@ -23,20 +24,11 @@ impl Config {
     pub fn new(hostname: impl Into<String>) -> Self {
         Self {
             hostname: hostname.into(),
-            starttls: StartTlsOffer::Offered,
+            starttls: StartTls::Offered,
             reports: DeliveryReports::NotOffered,
             limits: Limits::default(),
         }
     }
-}
-
-/// Whether STARTTLS can work on a listener.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StartTlsOffer {
-    /// There is a certificate: it is listed and done.
-    Offered,
-    /// There is none: it is not listed, and answered 454 (S3, R3207-3).
-    Unavailable,
 }
 
 /// Limits of a server machine.

@@ -1,20 +1,14 @@
-//! What a server machine tells its caller.
+//! What a submission session is asked for.
 
-use crate::sasl::LoginEvent;
+use crate::server;
 use crate::smtp::{Mail, Rcpt};
 
-/// What a server machine tells its session. The answer each one waits for stands with it; those without one
-/// need none.
+/// What the session has to know or answer.
+pub type Event = server::Event<Request>;
+
+/// What a submission session is asked for. The answer each one waits for stands with it; those without one need none.
 #[derive(Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// The go-ahead for TLS is output and nothing stood behind the command. Do the handshake.
-    StartTls,
-    /// AUTH came in the clear, and nothing of it was looked at. Read the grants now, and answer with the window that
-    /// is open, or [`crate::AsksForPermit::refuse_login`].
-    NeedPermit,
-    /// A login: [`super::Server::answer_login`].
-    Login(LoginEvent),
+pub enum Request {
     /// May a transaction begin with this sender? [`super::Server::accept`] or [`super::Server::refuse`].
     Sender(Mail),
     /// One more recipient: accept or refuse.

@@ -1,9 +1,10 @@
 //! Reading content: DATA and BDAT, piece by piece, to its end whatever becomes of it.
 
-use super::state::{Await, Core, Disposition, Progress, State};
-use super::{Event, Violation};
+use super::state::{Await, Disposition, State, Submission};
+use super::{Request, Violation};
 use crate::dots::DotDecoder;
-use crate::machine::{MAX_OUTPUT, Step};
+use crate::machine::MAX_OUTPUT;
+use crate::server::protocol::{Progress, Protocol};
 use crate::smtp::command::{Bdat, Place};
 use crate::smtp::content::{Checker, Fault};
 use crate::smtp::replies::{self, Reply};
@@ -11,10 +12,9 @@ use crate::smtp::replies::{self, Reply};
 /// The longest piece of content in one event; the decoder may add what it held back.
 const PIECE: usize = MAX_OUTPUT - 2;
 
-impl Core {
+impl Submission {
     pub(super) fn start_data(&mut self) {
-        self.out
-            .extend_from_slice(b"354 End data with <CRLF>.<CRLF>\r\n");
+        self.shared.say("354 End data with <CRLF>.<CRLF>");
         self.state = State::Data {
             decoder: DotDecoder::default(),
             checker: Checker::default(),
@@ -39,9 +39,9 @@ impl Core {
         else {
             return Progress::Done;
         };
-        let held = self.lines.as_bytes();
+        let held = self.shared.lines.as_bytes();
         if held.is_empty() {
-            return Progress::Blocked(Step::NeedInput);
+            return Progress::NeedInput;
         }
         let mut piece = Vec::with_capacity(held.len().min(MAX_OUTPUT));
         let used = decoder.decode(held.get(..PIECE).unwrap_or(held), &mut piece);
@@ -54,16 +54,17 @@ impl Core {
             (Disposition::Keep, Err(fault)) => Disposition::Discard(refusal(fault)),
             (disposition, _) => disposition,
         };
-        self.lines.consume(used);
+        self.shared.lines.consume(used);
         // Before the end is looked at, so that it does not matter how the content was cut into pieces.
         if octets > limit.saturating_mul(2) {
-            return self.give_up(replies::TOO_LARGE, Violation::TooMuchContent);
+            self.give_up(Violation::TooMuchContent);
+            return Progress::Done;
         }
         if ended {
             self.state = State::Complete { disposition: end };
         }
         if keep {
-            return Progress::Event(Event::Content(piece));
+            self.shared.ask(Request::Content(piece));
         }
         Progress::Done
     }
@@ -79,16 +80,17 @@ impl Core {
         };
         let (chunk, disposition) = (*chunk, *disposition);
         if *left == 0 {
-            return self.chunk_ended(chunk, disposition);
+            self.chunk_ended(chunk, disposition);
+            return Progress::Done;
         }
-        let held = self.lines.as_bytes();
+        let held = self.shared.lines.as_bytes();
         if held.is_empty() {
-            return Progress::Blocked(Step::NeedInput);
+            return Progress::NeedInput;
         }
         let length = usize::try_from(*left).map_or(PIECE, |left| left.min(PIECE));
         let piece = held.get(..length).unwrap_or(held).to_vec();
         *left -= piece.len() as u64;
-        self.lines.consume(piece.len());
+        self.shared.lines.consume(piece.len());
         if disposition != Disposition::Keep {
             return Progress::Done;
         }
@@ -99,10 +101,11 @@ impl Core {
         {
             chunks.push(&piece);
         }
-        Progress::Event(Event::Content(piece))
+        self.shared.ask(Request::Content(piece));
+        Progress::Done
     }
 
-    fn chunk_ended(&mut self, chunk: Bdat, disposition: Disposition) -> Progress {
+    fn chunk_ended(&mut self, chunk: Bdat, disposition: Disposition) {
         let limit = self.config.limits.message;
         let chunks = self
             .transaction
@@ -120,16 +123,15 @@ impl Core {
             (disposition, _, _) => disposition,
         };
         self.state = State::Complete { disposition };
-        Progress::Done
     }
 
     /// All content came.
-    pub(super) fn complete(&mut self, disposition: Disposition) -> Progress {
+    pub(super) fn complete(&mut self, disposition: Disposition) {
         match disposition {
-            Disposition::Keep => self.ask(Await::End, Event::ContentEnds),
+            Disposition::Keep => self.ask(Await::End, Request::ContentEnds),
             Disposition::Discard(reply) => {
                 self.say(reply);
-                self.abandon()
+                self.abandon();
             }
         }
     }

@@ -2,39 +2,27 @@
 
 use std::sync::Arc;
 
-use pillarbox_policy::{AuthPermit, SecretBytes};
-
 use super::config::LONGEST_LINE;
-use super::{Config, Event, StartTlsOffer, Violation};
-use crate::channel::End;
+use super::{Config, Request, StartTls, Violation};
 use crate::dots::DotDecoder;
-use crate::line::{Line, LineBuffer, LineError, LineLimits};
-use crate::sasl::Logins;
-use crate::session_limits::SessionCounts;
+use crate::line::{Line, LineError};
+use crate::sasl::{LoginReply, Logins};
+use crate::server::Goodbye;
+use crate::server::protocol::{Progress, Protocol, Shared};
 use crate::smtp::EhloName;
 use crate::smtp::command::Bdat;
 use crate::smtp::content::Checker;
 use crate::smtp::replies::{self, Refusal, Reply};
-use crate::{Injected, Step};
 
-/// Replies are put out together once they are this long, so that pipelined commands share a packet
-/// (RFC 2920 §3.2).
-const FLUSH: usize = 8 * 1024;
-
-/// Everything a session is, over either channel.
+/// What a session is, over any channel.
 #[derive(Debug)]
-pub(super) struct Core {
+pub struct Submission {
+    pub(super) shared: Shared<Request>,
     pub(super) config: Arc<Config>,
-    pub(super) logins: Logins,
-    pub(super) lines: LineBuffer,
-    pub(super) out: Vec<u8>,
-    /// An event that waits for `out` to be written first.
-    held: Option<Event>,
     pub(super) state: State,
     pub(super) greeted: Option<Greeted>,
     pub(super) login: Option<String>,
     pub(super) transaction: Option<Transaction>,
-    pub(super) counts: SessionCounts,
     /// How the line being read begins; told once its first octets are there.
     reading: Option<LineStart>,
 }
@@ -71,11 +59,7 @@ pub(super) struct Transaction {
 #[derive(Debug)]
 pub(super) enum State {
     Command,
-    /// The client owes a line of the exchange.
-    Exchange,
-    /// The session owes an answer about a login.
-    AwaitLogin,
-    /// The caller owes an answer.
+    /// The session owes an answer.
     Await(Await),
     Data {
         decoder: DotDecoder,
@@ -91,17 +75,11 @@ pub(super) enum State {
     Complete {
         disposition: Disposition,
     },
-    /// STARTTLS was answered: TLS is next, and another machine.
-    Sealing,
-    Closed,
-    Broken(Violation),
 }
 
-/// What the caller is asked for.
+/// What the session is asked for.
 #[derive(Debug)]
 pub(super) enum Await {
-    /// The arguments of an AUTH that was not looked at.
-    Permit(SecretBytes),
     Sender(Transaction),
     Recipient,
     Data,
@@ -117,154 +95,126 @@ pub(super) enum Disposition {
     Discard(Reply),
 }
 
-/// What one piece of work came to.
-pub(super) enum Progress {
-    Done,
-    Event(Event),
-    Blocked(Step<Event, Violation>),
-}
+impl Protocol for Submission {
+    type Config = Arc<Config>;
+    type Request = Request;
 
-impl Core {
-    pub(super) fn new(config: Arc<Config>, logins: Logins) -> Self {
-        let counts = SessionCounts::new(config.limits.session);
+    /// Pipelined commands share a packet of replies (RFC 2920 §3.2).
+    const FLUSH: usize = 8 * 1024;
+    const CHALLENGE: &'static [u8] = b"334 ";
+
+    fn new(config: Arc<Config>, logins: Logins) -> Self {
         Self {
+            shared: Shared::new(LONGEST_LINE, LONGEST_LINE, config.limits.session, logins),
             config,
-            logins,
-            lines: LineBuffer::new(LineLimits {
-                line: LONGEST_LINE,
-                ..LineLimits::default()
-            }),
-            out: Vec::new(),
-            held: None,
             state: State::Command,
             greeted: None,
             login: None,
             transaction: None,
-            counts,
             reading: None,
         }
     }
 
-    pub(super) fn greet(&mut self) {
-        let greeting = format!("220 {} ESMTP Pillarbox\r\n", self.config.hostname);
-        self.out.extend_from_slice(greeting.as_bytes());
+    fn shared(&self) -> &Shared<Request> {
+        &self.shared
     }
 
-    pub(super) fn client_name(&self) -> Option<&EhloName> {
-        self.greeted.as_ref().map(|greeted| &greeted.name)
+    fn shared_mut(&mut self) -> &mut Shared<Request> {
+        &mut self.shared
     }
 
-    /// Reads the AUTH that waits for it, with policy's permit.
-    pub(super) fn login_permitted(&mut self, permit: &AuthPermit<'_>) {
-        if let State::Await(Await::Permit(arguments)) = &mut self.state {
-            let arguments = std::mem::take(arguments);
-            self.state = State::Command;
-            self.logins.permitted(permit);
-            let work = self.auth(&arguments);
-            self.hold(work);
-        }
-    }
-
-    /// Refuses the AUTH that waits for a permit.
-    pub(super) fn refuse_login(&mut self) {
-        if matches!(self.state, State::Await(Await::Permit(_))) {
-            let reply = self.tls_first(replies::ENCRYPTION_REQUIRED);
-            self.say(reply);
-        }
-    }
-
-    pub(super) fn starttls_is_listed(&self) -> bool {
-        !self.logins.are_sealed()
-            && self.config.starttls == StartTlsOffer::Offered
-            && self.login.is_none()
-    }
-
-    /// Nothing may stand in the clear where TLS has to begin (S1).
-    pub(super) fn nothing_left(&self) -> Result<(), Injected> {
-        End::Server.found(self.lines.len())
-    }
-
-    pub(super) fn input(&mut self, bytes: &[u8]) {
-        if !matches!(self.state, State::Closed | State::Broken(_)) {
-            self.lines.push(bytes);
-        }
-    }
-
-    pub(super) fn poll(&mut self) -> Step<Event, Violation> {
-        if self.held.is_some() && !self.out.is_empty() {
-            return Step::Output(std::mem::take(&mut self.out).into());
-        }
-        if let Some(event) = self.held.take() {
-            return Step::Event(event);
-        }
-        loop {
-            let work = if self.out.len() < FLUSH {
-                self.work()
-            } else {
-                Progress::Blocked(Step::NeedInput)
-            };
-            match work {
-                Progress::Done => {}
-                Progress::Event(event) if self.out.is_empty() => return Step::Event(event),
-                Progress::Event(event) => {
-                    self.held = Some(event);
-                    return Step::Output(std::mem::take(&mut self.out).into());
-                }
-                Progress::Blocked(step) if self.out.is_empty() => return step,
-                Progress::Blocked(_) => return Step::Output(std::mem::take(&mut self.out).into()),
-            }
-        }
+    fn greet(&mut self) {
+        let greeting = format!("220 {} ESMTP Pillarbox", self.config.hostname);
+        self.shared.say(&greeting);
     }
 
     fn work(&mut self) -> Progress {
         match &self.state {
             State::Command => self.next_command(),
-            State::Exchange => self.next_response(),
-            State::Await(_) | State::AwaitLogin | State::Sealing => {
-                Progress::Blocked(Step::NeedReply)
-            }
+            State::Await(_) => Progress::NeedReply,
             State::Data { .. } => self.receive_data(),
             State::Chunk { .. } => self.receive_chunk(),
             State::Complete { disposition } => {
                 let disposition = *disposition;
-                self.complete(disposition)
+                self.complete(disposition);
+                Progress::Done
             }
-            State::Closed => Progress::Blocked(Step::Close),
-            State::Broken(violation) => Progress::Blocked(Step::Err(*violation)),
         }
+    }
+
+    fn permitted_login(&mut self, line: &[u8]) {
+        self.auth(line);
+    }
+
+    fn refuse_login(&mut self) {
+        let reply = self.tls_first(replies::ENCRYPTION_REQUIRED);
+        self.say(reply);
+    }
+
+    fn login_reply(&mut self, reply: LoginReply) {
+        self.tell_login(reply);
+    }
+
+    fn last_words(&mut self, violation: Violation) {
+        let reply = match violation {
+            Violation::Injected(_) => replies::INJECTED,
+            Violation::Line(LineError::TooLong | LineError::Endless) => replies::LINE_TOO_LONG,
+            Violation::Line(LineError::BareCr | LineError::BareLf | LineError::Nul) => {
+                replies::BROKEN_LINE
+            }
+            Violation::Http => replies::NOT_A_WEB_SERVER,
+            Violation::TooManyBadCommands => replies::TOO_MANY_ERRORS,
+            Violation::TooManyCommands => replies::TOO_MANY_COMMANDS,
+            Violation::TooManyFailedLogins => replies::TOO_MANY_ATTEMPTS,
+            Violation::Literal(_) | Violation::TooMuchContent => replies::TOO_LARGE,
+            Violation::UnreadableChunk => replies::BAD_ARGUMENTS,
+        };
+        reply.write(&mut self.shared.out);
+    }
+
+    fn client_name(&self) -> Option<String> {
+        self.greeted
+            .as_ref()
+            .map(|greeted| greeted.name.to_string())
+    }
+
+    fn say_goodbye(&mut self, why: Goodbye) {
+        self.end(match why {
+            Goodbye::ShuttingDown => replies::SHUTTING_DOWN,
+            Goodbye::NoLogin | Goodbye::Idle => replies::IDLE,
+        });
+    }
+}
+
+impl Submission {
+    pub(super) fn starttls_is_listed(&self) -> bool {
+        !self.shared.logins.are_sealed()
+            && self.config.starttls == StartTls::Offered
+            && self.login.is_none()
     }
 
     fn next_command(&mut self) -> Progress {
-        let Some((line, verb)) = self.next_line() else {
-            return Progress::Blocked(Step::NeedInput);
+        let Some((line, start)) = self.next_line() else {
+            return Progress::NeedInput;
         };
-        if let Err(violation) = self.counts.command() {
-            return self.give_up(replies::TOO_MANY_COMMANDS, violation);
+        if let Err(violation) = self.shared.counts.command() {
+            self.give_up(violation);
+            return Progress::Done;
         }
-        match (line, verb) {
+        match (line, start) {
             (Ok(line), _) => self.command(line.as_bytes()),
             (Err(LineError::TooLong), LineStart::WithAuth) => self.say(replies::AUTH_LINE_TOO_LONG),
             (Err(LineError::TooLong), LineStart::Otherwise) => self.say(replies::LINE_TOO_LONG),
-            (Err(error), _) => self.broken_line(error),
+            (Err(error), _) => self.give_up(Violation::Line(error)),
         }
-    }
-
-    fn next_response(&mut self) -> Progress {
-        let Some((line, _)) = self.next_line() else {
-            return Progress::Blocked(Step::NeedInput);
-        };
-        match line {
-            Ok(line) => self.response(line.as_bytes()),
-            Err(LineError::TooLong) => self.response_too_long(),
-            Err(error) => self.broken_line(error),
-        }
+        Progress::Done
     }
 
     /// The next line, and how it begins: a too long one is thrown away before it is whole.
     fn next_line(&mut self) -> Option<(Result<Line, LineError>, LineStart)> {
         const AUTH: &[u8] = b"AUTH ";
         if self.reading.is_none() {
-            self.reading = self.lines.as_bytes().get(..AUTH.len()).map(|start| {
+            self.reading = self.shared.lines.as_bytes().get(..AUTH.len()).map(|start| {
                 if start.eq_ignore_ascii_case(AUTH) {
                     LineStart::WithAuth
                 } else {
@@ -272,81 +222,39 @@ impl Core {
                 }
             });
         }
-        let line = self.lines.next_line().transpose()?;
+        let line = self.shared.lines.next_line().transpose()?;
         Some((line, self.reading.take().unwrap_or(LineStart::Otherwise)))
     }
 
-    /// Keeps an event that an answer of the caller brought about.
-    pub(super) fn hold(&mut self, work: Progress) {
-        if let Progress::Event(event) = work {
-            self.held = Some(event);
-        }
-    }
-
-    fn broken_line(&mut self, error: LineError) -> Progress {
-        let reply = match error {
-            LineError::TooLong | LineError::Endless => replies::LINE_TOO_LONG,
-            LineError::BareCr | LineError::BareLf | LineError::Nul => replies::BROKEN_LINE,
-        };
-        self.give_up(reply, Violation::Line(error))
-    }
-
-    /// Puts a reply out and goes on with commands; counts it if it is the answer to a line without sense.
-    pub(super) fn say(&mut self, reply: Reply) -> Progress {
+    /// Replies and goes on with commands; counts it if it is the answer to a line without sense.
+    pub(super) fn say(&mut self, reply: Reply) {
         self.state = State::Command;
-        reply.write(&mut self.out);
-        if !matches!(reply.code, 500 | 501 | 502 | 504 | 555) {
-            return Progress::Done;
-        }
-        match self.counts.bad() {
-            Ok(()) => Progress::Done,
-            Err(violation) => self.give_up(replies::TOO_MANY_ERRORS, violation),
+        reply.write(&mut self.shared.out);
+        if matches!(reply.code, 500 | 501 | 502 | 504 | 555) {
+            let counted = self.shared.counts.bad();
+            self.unless_too_many(counted);
         }
     }
 
-    /// Puts the last reply out and ends.
-    pub(super) fn give_up(&mut self, reply: Reply, violation: Violation) -> Progress {
-        reply.write(&mut self.out);
-        self.state = State::Broken(violation);
-        self.forget_input();
-        Progress::Done
-    }
-
-    fn forget_input(&mut self) {
-        let held = self.lines.len();
-        self.lines.consume(held);
-    }
-
-    /// Asks the caller.
-    pub(super) fn ask(&mut self, what: Await, event: Event) -> Progress {
+    /// Asks the session.
+    pub(super) fn ask(&mut self, what: Await, request: Request) {
         self.state = State::Await(what);
-        Progress::Event(event)
+        self.shared.ask(request);
     }
 
     /// Ends the transaction, if there is one, without a message.
-    pub(super) fn abandon(&mut self) -> Progress {
-        match self.transaction.take() {
-            Some(_) => Progress::Event(Event::TransactionAbandoned),
-            None => Progress::Done,
+    pub(super) fn abandon(&mut self) {
+        if self.transaction.take().is_some() {
+            self.shared.ask(Request::TransactionAbandoned);
         }
     }
 
-    pub(super) fn shut_down(&mut self) {
-        self.end(replies::SHUTTING_DOWN);
-    }
-
-    pub(super) fn idle_too_long(&mut self) {
-        self.end(replies::IDLE);
-    }
-
+    /// Says the last reply, and ends.
     pub(super) fn end(&mut self, last: Reply) {
-        if matches!(self.state, State::Closed | State::Broken(_)) {
-            return;
+        if !self.shared.is_over() {
+            last.write(&mut self.shared.out);
+            self.shared.end(Ok(()));
         }
-        last.write(&mut self.out);
-        self.held = None;
-        self.state = State::Closed;
-        self.forget_input();
     }
 
     pub(super) fn accept(&mut self) {
@@ -382,7 +290,7 @@ impl Core {
             State::Await(Await::Sender(_) | Await::Recipient) => {
                 self.say(reply);
             }
-            // The caller knows of the end of this transaction, it made it.
+            // The session knows of the end of this transaction, it made it.
             State::Await(Await::Data | Await::End) => {
                 self.transaction = None;
                 self.say(reply);
