@@ -196,6 +196,9 @@ impl Column {
     }
 }
 
+/// The one answer to every login on a cleartext channel that may not be, whatever its arguments (S4.1-5).
+const PRIVACY_REQUIRED: &str = "-ERR [AUTH] encryption is required before logging in";
+
 impl Protocol for Pop3 {
     type Config = Config;
     type Request = Request;
@@ -260,7 +263,7 @@ impl Protocol for Pop3 {
 
     fn refuse_login(&mut self) {
         self.take_user();
-        self.error(authorization::PRIVACY_REQUIRED);
+        self.error(PRIVACY_REQUIRED);
     }
 
     fn login_reply(&mut self, reply: LoginReply) {

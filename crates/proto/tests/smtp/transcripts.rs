@@ -206,7 +206,7 @@ impl Session for Served {
     }
 
     fn line(&mut self, line: &str) {
-        let wanted = line.strip_prefix("D| ").expect("a line of a transcript");
+        let wanted = line.strip_prefix("D| ").unwrap();
         assert_eq!(
             self.stored
                 .take()
@@ -390,7 +390,7 @@ impl Session for Driven {
         if let Some(action) = line.strip_prefix("! ") {
             return self.act(action);
         }
-        let expected = line.strip_prefix("E: ").expect("a line of a transcript");
+        let expected = line.strip_prefix("E: ").unwrap();
         assert!(!self.events.is_empty(), "no event, {:?}", self.end);
         let event = self.events.remove(0);
         assert!(event.starts_with(expected), "{event} is not {expected}");

@@ -2,7 +2,7 @@
 
 use pillarbox_policy::SecretBytes;
 
-use super::{CannotOpen, Pop3, Request, Server, StartTls, State};
+use super::{CannotOpen, PRIVACY_REQUIRED, Pop3, Request, Server, StartTls, State};
 use crate::LoginChannel;
 use crate::Violation;
 use crate::http;
@@ -11,9 +11,6 @@ use crate::pop3::command::{Command, Fault, keyword, takes_credentials};
 use crate::pop3::maildrop::Maildrop;
 use crate::sasl::{LoginMethod, LoginReply, Logins};
 use crate::server::protocol::Protocol;
-
-/// The one answer to every login on a cleartext channel that may not be, whatever its arguments (S4.1-5).
-pub(super) const PRIVACY_REQUIRED: &str = "-ERR [AUTH] encryption is required before logging in";
 
 impl Pop3 {
     pub(super) fn authorization_line(&mut self, line: &[u8]) {
