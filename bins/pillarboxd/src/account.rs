@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use anyhow::bail;
 use pillarbox_server::Settings;
 use pillarbox_server::accounts::{self, NewPassword};
-use pillarbox_server::admin::{AccountSummary, Answer, Operator, Request};
+use pillarbox_server::admin::{AccountSummary, AdminRequest, Answer, Operator};
 
 use crate::cli::Account;
 use crate::{output, password};
@@ -17,24 +17,24 @@ pub(crate) async fn run(settings: Settings, command: Account) -> anyhow::Result<
             // Said before a password is asked for.
             let address = accounts::address(&account.address, &settings)?.to_string();
             let verifiers = verifiers(&account.password_file, &address)?;
-            (Request::AddAccount { address, verifiers }, false)
+            (AdminRequest::AddAccount { address, verifiers }, false)
         }
         Account::Passwd(account) => {
             let verifiers = verifiers(&account.password_file, &account.address)?;
             let address = account.address;
-            (Request::SetPassword { address, verifiers }, false)
+            (AdminRequest::SetPassword { address, verifiers }, false)
         }
-        Account::List { json } => (Request::ListAccounts, json),
+        Account::List { json } => (AdminRequest::ListAccounts, json),
         Account::Remove { address, yes } => {
             if !yes && !confirmed(&address)? {
                 bail!("nothing was removed");
             }
-            (Request::RemoveAccount { address }, false)
+            (AdminRequest::RemoveAccount { address }, false)
         }
     };
     let done = match request {
-        Request::AddAccount { .. } => "account made",
-        Request::SetPassword { .. } => "password set",
+        AdminRequest::AddAccount { .. } => "account made",
+        AdminRequest::SetPassword { .. } => "password set",
         _ => "account removed, with all its mail",
     };
     let operator = Operator::open(settings).await?;

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use pillarbox_server::Settings;
-use pillarbox_server::admin::{Answer, LoginSummary, Operator, Request};
+use pillarbox_server::admin::{AdminRequest, Answer, LoginSummary, Operator};
 
 use crate::cli::Logins;
 use crate::output;
@@ -11,7 +11,7 @@ use crate::output;
 pub(crate) async fn run(settings: Settings, options: Logins) -> anyhow::Result<()> {
     let operator = Operator::open(settings).await?;
     let answer = operator
-        .ask(Request::ListLogins {
+        .ask(AdminRequest::ListLogins {
             account: options.account,
             limit: options.limit,
         })

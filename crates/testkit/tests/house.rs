@@ -579,7 +579,7 @@ const HOLD_SECRETS: [&str; 14] = [
     "PasswordKeys",
     "Verifiers",
     "StoredVerifiers",
-    "Request",
+    "AdminRequest",
     "LoginSecret",
     "Remembered",
 ];

@@ -4,7 +4,7 @@
 //! data folder (mode 0600 in a folder of mode 0700); otherwise it is the command itself. [`Operator`] finds
 //! out which. Both go through the same function, so they cannot differ.
 //!
-//! On the socket: one [`Request`] as a line of JSON, one [`Answer`] as a line of JSON, then the end. Passwords
+//! On the socket: one [`AdminRequest`] as a line of JSON, one [`Answer`] as a line of JSON, then the end. Passwords
 //! never cross it; what verifies them does.
 
 mod operator;
@@ -34,7 +34,7 @@ pub const MOST_LOGINS: u32 = 100_000;
 /// What an operator can ask for.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "ask", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Request {
+pub enum AdminRequest {
     /// Make an account.
     AddAccount {
         /// Its address.
@@ -65,7 +65,7 @@ pub enum Request {
     },
 }
 
-impl std::fmt::Debug for Request {
+impl std::fmt::Debug for AdminRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::AddAccount { .. } => "AddAccount(..)",

@@ -8,7 +8,7 @@ use pillarbox_store::{StoreError, Stores};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-use super::{Answer, LONGEST_ANSWER, Request, SOCKET, perform::perform};
+use super::{AdminRequest, Answer, LONGEST_ANSWER, SOCKET, perform::perform};
 use crate::core::config::Settings;
 use crate::core::storage;
 
@@ -72,7 +72,7 @@ impl Operator {
     ///
     /// # Errors
     /// See [`OperatorError`]; a refusal is one.
-    pub async fn ask(&self, request: Request) -> Result<Answer, OperatorError> {
+    pub async fn ask(&self, request: AdminRequest) -> Result<Answer, OperatorError> {
         let answer = match &self.holder {
             Holder::Server(path) => {
                 ask_server(path, &request)
@@ -98,7 +98,7 @@ impl Operator {
     }
 }
 
-async fn ask_server(path: &PathBuf, request: &Request) -> io::Result<Answer> {
+async fn ask_server(path: &PathBuf, request: &AdminRequest) -> io::Result<Answer> {
     let mut stream = UnixStream::connect(path).await?;
     let mut line = SecretBytes::new();
     serde_json::to_writer(&mut line, request)?;

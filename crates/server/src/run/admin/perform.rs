@@ -3,7 +3,7 @@
 use pillarbox_policy::Rung;
 use pillarbox_store::{Account, AccountId, Accounts, StoreError, Stores};
 
-use super::{AccountSummary, Answer, MOST_LOGINS, Request};
+use super::{AccountSummary, AdminRequest, Answer, MOST_LOGINS};
 use crate::auth::accounts;
 use crate::core::clock::{self, Rfc3339};
 use crate::core::config::Settings;
@@ -12,16 +12,20 @@ use crate::core::config::Settings;
 const PAGE: u32 = 1_000;
 
 /// Does it, and answers.
-pub(super) async fn perform(stores: &Stores, settings: &Settings, request: Request) -> Answer {
+pub(super) async fn perform(stores: &Stores, settings: &Settings, request: AdminRequest) -> Answer {
     match attempt(stores, settings, request).await {
         Ok(answer) => answer,
         Err(message) => Answer::Refused { message },
     }
 }
 
-async fn attempt(stores: &Stores, settings: &Settings, request: Request) -> Result<Answer, String> {
+async fn attempt(
+    stores: &Stores,
+    settings: &Settings,
+    request: AdminRequest,
+) -> Result<Answer, String> {
     match request {
-        Request::AddAccount { address, verifiers } => {
+        AdminRequest::AddAccount { address, verifiers } => {
             let address = accounts::address(&address, settings)
                 .map_err(|error| error.to_string())?
                 .to_string();
@@ -35,7 +39,7 @@ async fn attempt(stores: &Stores, settings: &Settings, request: Request) -> Resu
                 Err(error) => Err(error.to_string()),
             }
         }
-        Request::ListAccounts => {
+        AdminRequest::ListAccounts => {
             let mut accounts: Vec<AccountSummary> = Vec::new();
             loop {
                 let after = accounts.last().map(|account| account.address.clone());
@@ -47,7 +51,7 @@ async fn attempt(stores: &Stores, settings: &Settings, request: Request) -> Resu
                 accounts.extend(page.iter().map(summary));
             }
         }
-        Request::SetPassword { address, verifiers } => {
+        AdminRequest::SetPassword { address, verifiers } => {
             let account = find(&*stores.accounts, &address).await?;
             stores
                 .accounts
@@ -59,7 +63,7 @@ async fn attempt(stores: &Stores, settings: &Settings, request: Request) -> Resu
                 address: account.address,
             })
         }
-        Request::RemoveAccount { address } => {
+        AdminRequest::RemoveAccount { address } => {
             let account = find(&*stores.accounts, &address).await?;
             stores
                 .accounts
@@ -71,7 +75,7 @@ async fn attempt(stores: &Stores, settings: &Settings, request: Request) -> Resu
                 address: account.address,
             })
         }
-        Request::ListLogins { account, limit } => {
+        AdminRequest::ListLogins { account, limit } => {
             let account: Option<AccountId> = match account {
                 Some(address) => Some(find(&*stores.accounts, &address).await?.id),
                 None => None,

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::{Answer, Request, SOCKET, perform::perform};
+use super::{AdminRequest, Answer, SOCKET, perform::perform};
 use crate::core::shutdown::Shutdown;
 use crate::session::context::Context;
 
@@ -92,7 +92,7 @@ async fn request(mut reader: impl AsyncRead + Unpin) -> io::Result<Zeroizing<Vec
 async fn serve(stream: UnixStream, cx: &Context) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let line = timeout(PATIENCE, request(reader.take(LONGEST_REQUEST as u64))).await??;
-    let answer = match serde_json::from_slice::<Request>(&line) {
+    let answer = match serde_json::from_slice::<AdminRequest>(&line) {
         Ok(request) => perform(&cx.stores, &cx.settings(), request).await,
         Err(_) => Answer::Refused {
             message: "the server does not understand this command; are both of the same version?"

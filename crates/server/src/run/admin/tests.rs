@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::task::JoinHandle;
 
-use super::{AdminSocket, Answer, Operator, OperatorError, Request};
+use super::{AdminRequest, AdminSocket, Answer, Operator, OperatorError};
 use crate::auth::LoginSecret;
 use crate::auth::accounts::NewPassword;
 use crate::core::config::{self, Settings};
@@ -50,7 +50,7 @@ impl Daemon {
         }
     }
 
-    async fn ask(&self, request: Request) -> Result<Answer, OperatorError> {
+    async fn ask(&self, request: AdminRequest) -> Result<Answer, OperatorError> {
         let operator = Operator::open(self.settings.clone()).await?;
         operator.ask(request).await
     }
@@ -60,9 +60,9 @@ impl Daemon {
     }
 }
 
-fn add(address: &str) -> Request {
+fn add(address: &str) -> AdminRequest {
     let password = NewPassword::new(&Secret::from("correct horse")).unwrap();
-    Request::AddAccount {
+    AdminRequest::AddAccount {
         address: address.to_owned(),
         verifiers: password.verifiers().unwrap().into(),
     }
@@ -86,7 +86,8 @@ async fn a_command_asks_the_server_that_has_the_store() {
             address: "alice@example.org".to_owned()
         }
     );
-    let Answer::Accounts { accounts } = daemon.ask(Request::ListAccounts).await.unwrap() else {
+    let Answer::Accounts { accounts } = daemon.ask(AdminRequest::ListAccounts).await.unwrap()
+    else {
         panic!("not a list of accounts");
     };
     assert_eq!(accounts.len(), 1);
