@@ -1,4 +1,8 @@
 //! A scripted TCP peer: plays lines, starts TLS where the script says so, and keeps every byte it was sent.
+#![expect(
+    clippy::expect_used,
+    reason = "dev-only: a machine without a free port fails the test"
+)]
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -47,7 +51,46 @@ impl Act {
     pub fn say(text: &str) -> Self {
         Self::Say(text.to_owned())
     }
+
+    /// A dialogue: says the first text, and each of the others once it has heard a line. CRLF is added to each.
+    #[must_use]
+    pub fn answers<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Self> {
+        let said = texts
+            .into_iter()
+            .flat_map(|text| [Self::Hear, Self::Say(format!("{text}\r\n"))]);
+        said.skip(1).collect()
+    }
+
+    /// The same inside TLS from the first octet on.
+    #[must_use]
+    pub fn inside_tls<'a>(
+        certificate: &Arc<TestCertificate>,
+        texts: impl IntoIterator<Item = &'a str>,
+    ) -> Vec<Self> {
+        let mut acts = vec![Self::StartTls(Arc::clone(certificate))];
+        acts.extend(Self::answers(texts));
+        acts
+    }
+
+    /// An IMAP server by implicit TLS that answers the login with `answer`, and then says goodbye.
+    #[must_use]
+    pub fn imap(certificate: &Arc<TestCertificate>, answer: &str) -> Vec<Self> {
+        let capabilities = "* CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN\r\n{tag} OK";
+        let texts = ["* OK ready", capabilities, answer, "* BYE\r\n{tag} OK"];
+        Self::inside_tls(certificate, texts)
+    }
+
+    /// A submission server by implicit TLS that takes any login, and then says goodbye.
+    #[must_use]
+    pub fn submission(certificate: &Arc<TestCertificate>) -> Vec<Self> {
+        let capabilities = "250-mail\r\n250 AUTH PLAIN";
+        let texts = ["220 mail", capabilities, "235 2.7.0 ok", "221 bye"];
+        Self::inside_tls(certificate, texts)
+    }
 }
+
+/// The answer to an IMAP login, with capabilities so that they are not asked for again.
+pub const LOGGED_IN: &str = "{tag} OK [CAPABILITY IMAP4rev1] hello";
 
 /// What a scripted peer was sent, over all its connections.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -91,20 +134,29 @@ pub struct EvilServer {
 impl EvilServer {
     /// Plays one script to everyone, on a free loopback port. Needs a running tokio runtime.
     ///
-    /// # Errors
+    /// # Panics
     /// There is no free port.
-    pub async fn start(script: Vec<Act>) -> io::Result<Self> {
+    pub async fn start(script: Vec<Act>) -> Self {
         Self::start_each(vec![script]).await
     }
 
     /// Plays the first script to the first connection, the second to the second, and the last to all that
     /// follow.
     ///
-    /// # Errors
+    /// # Panics
     /// There is no free port.
-    pub async fn start_each(scripts: Vec<Vec<Act>>) -> io::Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
+    pub async fn start_each(scripts: Vec<Vec<Act>>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+        Self::at(listener.expect("a free port"), scripts)
+    }
+
+    /// As [`Self::start_each`], on a listener that is there already.
+    ///
+    /// # Panics
+    /// The listener has no address.
+    #[must_use]
+    pub fn at(listener: TcpListener, scripts: Vec<Vec<Act>>) -> Self {
+        let address = listener.local_addr().expect("an address");
         let received: Arc<Mutex<Received>> = Arc::default();
         let record = Arc::clone(&received);
         let task = tokio::spawn(async move {
@@ -117,17 +169,35 @@ impl EvilServer {
                 script = scripts.next().unwrap_or(script);
             }
         });
-        Ok(Self {
+        Self {
             address,
             received,
             task,
-        })
+        }
     }
 
     /// Where it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The port it listens at.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// A line of a zone that names it, on the host `mail` and with the best priority, for a label such as `_imaps`.
+    #[must_use]
+    pub fn srv(&self, label: &str) -> String {
+        self.srv_of(label, 0, "mail")
+    }
+
+    /// The same with a priority, on any host.
+    #[must_use]
+    pub fn srv_of(&self, label: &str, priority: u16, host: &str) -> String {
+        format!("{label}._tcp SRV {priority} 1 {} {host}\n", self.port())
     }
 
     /// What it was sent until now.
@@ -281,8 +351,8 @@ mod tests {
 
     #[tokio::test]
     async fn everything_said_is_on_record() {
-        let script = vec![Act::say("* OK hi\r\n"), Act::Hear, Act::say("{tag} NO\r\n")];
-        let server = EvilServer::start(script).await.unwrap();
+        let script = Act::answers(["* OK hi", "{tag} NO"]);
+        let server = EvilServer::start(script).await;
         let mut peer = TcpStream::connect(server.address()).await.unwrap();
         peer.write_all(b"x1 STARTTLS\r\nmore\r\n").await.unwrap();
         peer.shutdown().await.unwrap();

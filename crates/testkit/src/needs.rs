@@ -101,16 +101,61 @@ impl Program {
     }
 }
 
-/// A listener at a registered port. `None`, with a plain message, where this user may not open it and need not.
+/// Set in a process that runs in a network of its own.
+const OWN_NETWORK: &str = "PILLARBOX_OWN_NETWORK";
+
+/// Brings up the loopback interface, as `ip link set lo up` does where iproute2 is installed.
+const LOOPBACK_UP: &str = "import fcntl, socket, struct\n\
+    fcntl.ioctl(socket.socket(), 0x8914, struct.pack('16sh14x', b'lo', 0x41))";
+
+/// Listeners at registered ports of a loopback address. Where this user may not open them, the test that asks is run
+/// once more in a user and network namespace of its own, as its root; then there are none here, and the caller has
+/// nothing more to do.
 ///
 /// # Panics
-/// It cannot be opened, and must be.
-pub async fn port(address: SocketAddr) -> Option<TcpListener> {
-    match TcpListener::bind(address).await {
-        Ok(listener) => Some(listener),
-        Err(why) => missing(format!(
-            "cannot listen on {address}: {why} (run as root, or: sysctl net.ipv4.ip_unprivileged_port_start=110)"
-        )),
+/// They can be had neither way, or the test failed there.
+#[expect(clippy::panic, reason = "fails a test")]
+pub async fn registered_ports<const N: usize>(
+    host: [u8; 4],
+    ports: [u16; N],
+) -> Option<[TcpListener; N]> {
+    let mut listeners = Vec::new();
+    for port in ports {
+        match TcpListener::bind(SocketAddr::from((host, port))).await {
+            Ok(listener) => listeners.push(listener),
+            Err(why) if std::env::var_os(OWN_NETWORK).is_none() => {
+                drop(listeners);
+                run_again_in_a_network_of_its_own(&format!("port {port}: {why}"));
+                return None;
+            }
+            Err(why) => panic!("cannot listen on port {port} in a network of its own: {why}"),
+        }
+    }
+    listeners.try_into().ok()
+}
+
+/// Runs the test of this thread, which is named after it, alone.
+#[expect(clippy::panic, reason = "fails a test")]
+fn run_again_in_a_network_of_its_own(why: &str) {
+    let thread = std::thread::current();
+    let (Ok(program), Some(test)) = (std::env::current_exe(), thread.name()) else {
+        panic!("there is no name of this test");
+    };
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--net", "--", "sh", "-c"])
+        .arg(r#"python3 -c "$0" && exec "$@""#)
+        .arg(LOOPBACK_UP)
+        .arg(program)
+        .args(["--exact", test, "--nocapture"])
+        .env(OWN_NETWORK, "1")
+        .output();
+    match output {
+        Ok(output) if output.status.success() => {}
+        output => panic!(
+            "cannot listen on {why}; and in a network of its own (unshare --map-root-user --net): {output:?}\n\
+             run as root, or allow user namespaces (sysctl kernel.apparmor_restrict_unprivileged_userns=0), \
+             or low ports (sysctl net.ipv4.ip_unprivileged_port_start=110)"
+        ),
     }
 }
 

@@ -3,247 +3,160 @@
 
 use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{LOGGED_IN, PASSWORD, World, exit, imap, stderr, stdout, submission};
-use pillarbox_testkit::{Act, EvilServer, Signing, dumps_no_core};
-use serde_json::Value;
+use crate::support::{PROGRAM, World};
+use pillarbox_testkit::programs::{ClientProgram, PASSWORD};
+use pillarbox_testkit::{Act, LOGGED_IN, Signing, Site, dumps_no_core};
 
-/// A world with an account in it.
-async fn world_with_an_account() -> (World, [EvilServer; 2]) {
-    let mut world = World::new();
-    let good = world.good();
-    let access = EvilServer::start(imap(&good, LOGGED_IN)).await.unwrap();
-    let sending = EvilServer::start(submission(&good)).await.unwrap();
-    let records = format!(
-        "_imaps._tcp SRV 0 1 {} mail\n_submissions._tcp SRV 0 1 {} mail",
-        access.address().port(),
-        sending.address().port()
-    );
-    world.serve(Signing::Signed, &records).await;
-    let output = world.add(&[]).await;
-    exit(&output, 0);
-    (world, [access, sending])
-}
+const ACCOUNT_FILE: &str = "accounts/alice@example.org.toml";
+const PASSWORD_FILE: &str = "passwords/alice@example.org";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_from_its_address_alone() {
-    let (world, servers) = world_with_an_account().await;
+    let world = World::with_an_account().await;
+    let alice = &world.alice;
     // R4954-2, R6186-4: PLAIN with the full address, inside TLS, on both servers
-    for server in &servers {
+    for server in [&world.access, &world.sending] {
         let received = server.received();
         assert!(received.text().contains("PLAIN "), "{}", received.text());
         assert!(!String::from_utf8_lossy(&received.wire).contains(PASSWORD));
     }
-    for file in [
-        "config/accounts/alice@example.org.toml",
-        "config/passwords/alice@example.org",
-    ] {
-        let path = world.dir.path().join(file);
-        assert_eq!(
-            path.metadata().unwrap().permissions().mode() & 0o777,
-            0o600,
-            "{file}"
-        );
+    for file in [ACCOUNT_FILE, PASSWORD_FILE] {
+        let mode = alice.file(file).metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{file}");
     }
-    let stored = std::fs::read_to_string(
-        world
-            .dir
-            .path()
-            .join("config/accounts/alice@example.org.toml"),
-    )
-    .unwrap();
+    let stored = std::fs::read_to_string(alice.file(ACCOUNT_FILE)).unwrap();
     assert!(!stored.contains(PASSWORD));
 
-    let shown: Value =
-        serde_json::from_slice(&world.run(&["account", "show", "--json"]).await.stdout).unwrap();
+    let shown = alice.json(&["account", "show", "--json"]);
     assert_eq!(shown["access"]["service"], "imap");
     assert_eq!(shown["access"]["tls"], "implicit");
     assert_eq!(shown["confidentiality"]["sign"], "locked");
-    let list = world.run(&["account", "list"]).await;
-    assert!(stdout(&list).contains("[locked]"), "{}", stdout(&list));
+    let list = alice.run(&["account", "list"], 0).stdout;
+    assert!(list.contains("[locked]"), "{list}");
 
-    let again = world.add(&[]).await;
-    exit(&again, 1);
-    exit(&world.run(&["account", "remove"]).await, 0);
-    assert!(
-        !world
-            .dir
-            .path()
-            .join("config/passwords/alice@example.org")
-            .exists()
-    );
-    exit(&world.run(&["account", "show"]).await, 1);
+    world.add(&[], 1);
+    alice.run(&["account", "remove"], 0);
+    assert!(!alice.file(PASSWORD_FILE).exists());
+    alice.run(&["account", "show"], 1);
 }
 
 /// S5-8: the sign of each server stands before the password is taken; S5-7: in words.
 #[tokio::test(flavor = "multi_thread")]
 async fn signs_stand_where_the_password_is_asked_for() {
-    let (world, _servers) = world_with_an_account().await;
-    exit(&world.run(&["account", "remove"]).await, 0);
-    let output = world.add(&[]).await;
-    exit(&output, 0);
-    let said = stderr(&output);
+    let world = World::with_an_account().await;
+    world.alice.run(&["account", "remove"], 0);
+    let said = world.add(&[], 0).stderr;
     assert!(said.contains("[locked] TLSv1.3 TLS_AES_"), "{said}");
-    assert!(
-        said.contains("X25519MLKEM768, mail.example.org verified"),
-        "{said}"
-    );
+    let verified = "X25519MLKEM768, mail.example.org verified";
+    assert!(said.contains(verified), "{said}");
     assert!(said.contains("mode 0600"), "{said}");
 }
 
 /// S5.2-7, S5.2-2, S5.2-6: lowering warns and needs an answer; raising is free.
 #[tokio::test(flavor = "multi_thread")]
 async fn lowering_the_level_needs_an_answer_to_the_warning() {
-    let (world, _servers) = world_with_an_account().await;
-    let refused = world.run(&["account", "level", "unprotected"]).await;
-    exit(&refused, 3);
-    assert!(
-        stderr(&refused).contains("no privacy for passwords or messages"),
-        "{}",
-        stderr(&refused)
-    );
-    assert!(stdout(&world.run(&["account", "level"]).await).contains("level \"default\""));
+    let alice = World::with_an_account().await.alice;
+    let warning = "no privacy for passwords or messages";
+    let lower = ["account", "level", "unprotected"];
+    let refused = alice.run(&lower, 3).stderr;
+    assert!(refused.contains(warning), "{refused}");
+    let level = alice.run(&["account", "level"], 0).stdout;
+    assert!(level.contains("level \"default\""), "{level}");
 
-    let lowered = world
-        .run(&["account", "level", "unprotected", "--accept-no-privacy"])
-        .await;
-    exit(&lowered, 0);
-    assert!(stderr(&lowered).contains("no privacy for passwords or messages"));
-    assert!(stdout(&lowered).contains("[NOT PROTECTED]"));
-    assert!(stdout(&world.run(&["account", "list"]).await).contains("[NOT PROTECTED]"));
+    let lowered = alice.run(&[&lower[..], &["--accept-no-privacy"]].concat(), 0);
+    assert!(lowered.stderr.contains(warning), "{lowered:?}");
+    assert!(lowered.stdout.contains("[NOT PROTECTED]"), "{lowered:?}");
+    let list = alice.run(&["account", "list"], 0).stdout;
+    assert!(list.contains("[NOT PROTECTED]"), "{list}");
 
-    let raised = world.run(&["account", "level", "tls13"]).await;
-    exit(&raised, 0);
-    assert!(stdout(&raised).contains("[locked] TLSv1.3"));
+    let raised = alice.run(&["account", "level", "tls13"], 0).stdout;
+    assert!(raised.contains("[locked] TLSv1.3"), "{raised}");
 }
 
 /// S5.1-11 for scripts: exit code 3, the host to say yes to, and no connection; the answer covers that host.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unsigned_host_elsewhere_needs_its_own_yes() {
-    let mut world = World::new();
-    let good = world.good();
-    let access = EvilServer::start(imap(&good, LOGGED_IN)).await.unwrap();
-    let sending = EvilServer::start(submission(&good)).await.unwrap();
-    let records = format!(
-        "_imaps._tcp SRV 0 1 {} mail.elsewhere.test.\n_submissions._tcp SRV 0 1 {} mail",
-        access.address().port(),
-        sending.address().port()
-    );
-    world.serve(Signing::Unsigned, &records).await;
+    let world = World::honest().await;
+    let records = world.access.srv_of("_imaps", 0, "mail.elsewhere.test.")
+        + &world.sending.srv("_submissions");
+    let world = world.publish(Signing::Unsigned, &records).await;
+    let yes = ["--yes-host", "mail.elsewhere.test"];
     for more in [
         &["--json"][..],
         &["--json", "--yes-host", "mail.example.org"],
     ] {
-        let output = world.add(more).await;
-        exit(&output, 3);
-        let said = stderr(&output);
-        assert!(
-            said.contains("--yes-host mail.elsewhere.test") && said.contains("DISCOVERY_UNTRUSTED"),
-            "{said}"
-        );
-        assert_eq!(access.received().connections, 0);
+        let said = world.add(more, 3).stderr;
+        let advice = said.contains(&yes.join(" ")) && said.contains("DISCOVERY_UNTRUSTED");
+        assert!(advice, "{said}");
+        assert_eq!(world.access.received().connections, 0);
     }
-    exit(&world.add(&["--yes-host", "mail.elsewhere.test"]).await, 0);
+    world.add(&yes, 0);
 }
 
 /// R6186-4: the address first, then its local part, both inside TLS.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_local_part_is_the_second_login_name() {
-    let mut world = World::new();
-    let good = world.good();
+    let site = Site::new();
+    let good = site.good();
     let scripts = vec![
         vec![Act::StartTls(Arc::clone(&good))],
-        imap(&good, "{tag} NO [AUTHENTICATIONFAILED] no such user\r\n"),
-        imap(&good, LOGGED_IN),
+        Act::imap(&good, "{tag} NO [AUTHENTICATIONFAILED] no such user"),
+        Act::imap(&good, LOGGED_IN),
     ];
-    let access = EvilServer::start_each(scripts).await.unwrap();
-    let sending = EvilServer::start(submission(&good)).await.unwrap();
-    let records = format!(
-        "_imaps._tcp SRV 0 1 {} mail\n_submissions._tcp SRV 0 1 {} mail",
-        access.address().port(),
-        sending.address().port()
-    );
-    world.serve(Signing::Signed, &records).await;
-    exit(&world.add(&[]).await, 0);
-    let shown: Value =
-        serde_json::from_slice(&world.run(&["account", "show", "--json"]).await.stdout).unwrap();
+    let world = World::playing(site, scripts, vec![Act::submission(&good)]).await;
+    world.add(&[], 0);
+    let shown = world.alice.json(&["account", "show", "--json"]);
     assert_eq!(shown["login"], "alice");
-    assert_eq!(access.received().handshakes, 3);
+    assert_eq!(world.access.received().handshakes, 3);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refused_login_is_its_own_exit_code() {
-    let mut world = World::new();
-    let good = world.good();
-    let access = EvilServer::start(imap(&good, "{tag} NO \x1b[2Jno\u{202e}pe\r\n"))
-        .await
-        .unwrap();
-    let sending = EvilServer::start(submission(&good)).await.unwrap();
-    let records = format!(
-        "_imaps._tcp SRV 0 1 {} mail\n_submissions._tcp SRV 0 1 {} mail",
-        access.address().port(),
-        sending.address().port()
-    );
-    world.serve(Signing::Signed, &records).await;
-    let output = world.add(&[]).await;
-    exit(&output, 5);
+    let refuses = "{tag} NO \x1b[2Jno\u{202e}pe";
+    let world = World::with_access(|good| Act::imap(good, refuses)).await;
     // C10: the server's words are named as such, and steer nothing
+    let said = world.add(&[], 5).stderr;
+    assert!(said.contains("it said: \"[2Jnope\""), "{said}");
+    assert!(!world.alice.file("accounts").exists());
+    let tried = world.sending.received().text().contains("AUTH");
     assert!(
-        stderr(&output).contains("it said: \"[2Jnope\""),
-        "{}",
-        stderr(&output)
-    );
-    assert!(!world.dir.path().join("config/accounts").exists());
-    assert!(
-        !sending.received().text().contains("AUTH"),
+        !tried,
         "the second server is not tried with a wrong password"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_certificate_is_refused_with_its_code() {
-    let mut world = World::new();
-    let wrong = Arc::new(world.ca.server(&["mail.example.net"]));
-    let access = EvilServer::start(imap(&wrong, LOGGED_IN)).await.unwrap();
-    let port = access.address().port();
-    world
-        .serve(
-            Signing::Signed,
-            &format!("_imaps._tcp SRV 0 1 {port} mail\n_submissions._tcp SRV 0 1 {port} mail"),
-        )
-        .await;
-    let output = world.add(&["--json"]).await;
-    exit(&output, 4);
-    let said = stderr(&output);
-    let json: Value = serde_json::from_str(
-        said.split_inclusive('\n')
-            .skip_while(|line| !line.starts_with('{'))
-            .collect::<String>()
-            .as_str(),
-    )
-    .unwrap();
-    assert_eq!(json["error"]["code"], "CERT_NAME");
-    assert!(!access.received().contains(PASSWORD.as_bytes()));
-    assert!(!access.received().contains(b"alice"));
+    let site = Site::new();
+    let wrong = site.certificate(&["mail.example.net"]);
+    let scripts = vec![Act::imap(&wrong, LOGGED_IN)];
+    let world = World::playing(site, scripts.clone(), scripts).await;
+    assert_eq!(world.add(&["--json"], 4).refusal(), "CERT_NAME");
+    let received = world.access.received();
+    assert!(!received.contains(PASSWORD.as_bytes()) && !received.contains(b"alice"));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn usage() {
-    let world = World::new();
-    exit(&world.run(&["frobnicate"]).await, 2);
-    exit(&world.run(&["account", "add", "not-an-address"]).await, 2);
-    exit(&world.run(&["account", "level", "automatic"]).await, 2);
-    exit(&world.run(&["list"]).await, 1);
-    let help = world.run(&["--help"]).await;
-    exit(&help, 0);
-    assert!(stdout(&help).contains("Examples:") && stdout(&help).contains("Exit codes:"));
-    let completions = world.run(&["completions", "bash"]).await;
-    assert!(stdout(&completions).contains("_pillarbox"));
-    let list = world.run(&["account", "list", "--json"]).await;
-    assert_eq!(stdout(&list).trim(), "[]");
+#[test]
+fn usage() {
+    let alice = ClientProgram::new(Path::new(PROGRAM), &Site::new(), "config");
+    alice.run(&["frobnicate"], 2);
+    alice.run(&["account", "add", "not-an-address"], 2);
+    alice.run(&["account", "level", "automatic"], 2);
+    alice.run(&["list"], 1);
+    let help = alice.run(&["--help"], 0).stdout;
+    assert!(
+        help.contains("Examples:") && help.contains("Exit codes:"),
+        "{help}"
+    );
+    let completions = alice.run(&["completions", "bash"], 0).stdout;
+    assert!(completions.contains("_pillarbox"));
+    let list = alice.run(&["account", "list", "--json"], 0).stdout;
+    assert_eq!(list.trim(), "[]");
 }
 
 #[test]
@@ -251,7 +164,7 @@ fn no_core_is_dumped() {
     // A name server that never answers keeps the program waiting.
     let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pillarbox"));
+    let mut command = Command::new(PROGRAM);
     command
         .args(["account", "add", "alice@example.org", "--password-stdin"])
         .args(["--resolver", &silent.local_addr().unwrap().to_string()])

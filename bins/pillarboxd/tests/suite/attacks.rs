@@ -5,21 +5,17 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 
-use crate::house::{ALICE, HOST, House, PASSWORD, PATIENCE, wait_for};
+use crate::support::{IMPLICIT, PLAIN, STARTTLS, WRONG_PLAIN, clear, line, new_server, openssl};
+use pillarbox_testkit::programs::{ALICE, HOST, PASSWORD, PATIENCE, ServerProgram, wait_for};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 const EVE: &str = "eve@example.org";
 const EVIL: &str = "evil evil evil";
-/// `\0login\0password` in base64: Alice with her password, Alice with another, Eve with hers, nobody.
-const ALICE_PLAIN: &str = "AGFsaWNlQGV4YW1wbGUub3JnAGNvcnJlY3QgaG9yc2UgYmF0dGVyeQ==";
-const WRONG_PLAIN: &str = "AGFsaWNlQGV4YW1wbGUub3JnAHdyb25n";
+/// PLAIN of Eve and of nobody in base64, as that of Alice.
 const EVE_PLAIN: &str = "AGV2ZUBleGFtcGxlLm9yZwBldmlsIGV2aWwgZXZpbA==";
 const NOBODY_PLAIN: &str = "AG5vYm9keUBleGFtcGxlLm9yZwB3cm9uZw==";
 /// A fatal alert, unexpected_message: all that cleartext in place of a handshake gets.
 const ALERT: &[u8] = &[21, 3, 3, 0, 2, 2, 10];
-
-const STARTTLS: [&str; 3] = ["imap", "pop3", "submission"];
-const IMPLICIT: [&str; 3] = ["imaps", "pop3s", "submissions"];
 
 /// STARTTLS on a listener, and what is answered to it.
 struct Words {
@@ -56,23 +52,43 @@ fn words(listener: &str) -> Words {
     }
 }
 
+fn is_a_greeting(line: &str) {
+    let is_one = ["* OK ", "+OK ", "220 "]
+        .iter()
+        .any(|start| line.starts_with(start));
+    assert!(is_one, "{line}");
+}
+
 /// A cleartext connection whose greeting was read.
-fn greeted(house: &House, listener: &str) -> BufReader<TcpStream> {
-    let mut talk = house.clear(listener);
+fn greeted(house: &ServerProgram, listener: &str) -> BufReader<TcpStream> {
+    let mut talk = clear(&house, listener);
     talk.get_ref().set_nodelay(true).unwrap();
-    let greeting = crate::house::line(&mut talk);
-    assert!(
-        ["* OK ", "+OK ", "220 "]
-            .iter()
-            .any(|start| greeting.starts_with(start)),
-        "{listener}: {greeting}"
-    );
+    is_a_greeting(&line(&mut talk));
     talk
+}
+
+/// Says a line in the clear, and hears one.
+fn say(talk: &mut BufReader<TcpStream>, said: &str) -> String {
+    let said = format!("{}\r\n", said.trim_end());
+    talk.get_mut().write_all(said.as_bytes()).unwrap();
+    line(talk)
+}
+
+/// A request in one segment, and octet by octet.
+fn whole_and_octets(octets: &[u8]) -> [Vec<&[u8]>; 2] {
+    [vec![octets], octets.chunks(1).collect()]
+}
+
+/// STARTTLS is granted, and the handshake done.
+fn upgrade(server: &ServerProgram, listener: &str, mut talk: BufReader<TcpStream>) -> Inside {
+    let words = words(listener);
+    assert_eq!(say(&mut talk, words.ask), words.go_ahead.trim_end());
+    Inside::after(server, talk.into_inner())
 }
 
 /// Writes the pieces, each in a segment of its own, ends its side, and answers all that comes back. A server that
 /// has closed already takes no more; a reset is an end too.
-fn attack(house: &House, listener: &str, pieces: &[&[u8]]) -> Vec<u8> {
+fn attack(house: &ServerProgram, listener: &str, pieces: &[&[u8]]) -> Vec<u8> {
     let mut talk = greeted(house, listener);
     for piece in pieces {
         if talk.get_mut().write_all(piece).is_err() {
@@ -90,7 +106,7 @@ fn rest(mut talk: BufReader<TcpStream>) -> Vec<u8> {
 }
 
 /// Text as the server says it, in the clear.
-fn heard(house: &House, listener: &str, pieces: &[&[u8]]) -> String {
+fn heard(house: &ServerProgram, listener: &str, pieces: &[&[u8]]) -> String {
     String::from_utf8(attack(house, listener, pieces)).unwrap()
 }
 
@@ -99,9 +115,9 @@ struct Inside(BufReader<StreamOwned<ClientConnection, TcpStream>>);
 
 impl Inside {
     /// Does the handshake on a connection that has come so far.
-    fn after(house: &House, stream: TcpStream) -> Self {
+    fn after(house: &ServerProgram, stream: TcpStream) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(house.ca.root_der().clone()).unwrap();
+        roots.add(house.ca().root_der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -114,17 +130,11 @@ impl Inside {
     }
 
     /// Implicit TLS, with the greeting read.
-    fn open(house: &House, listener: &str) -> Self {
+    fn open(house: &ServerProgram, listener: &str) -> Self {
         let stream = TcpStream::connect(house.address(listener)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut inside = Self::after(house, stream);
-        let greeting = inside.hear();
-        assert!(
-            ["* OK ", "+OK ", "220 "]
-                .iter()
-                .any(|start| greeting.starts_with(start)),
-            "{listener}: {greeting}"
-        );
+        is_a_greeting(&inside.hear());
         inside
     }
 
@@ -164,7 +174,13 @@ impl Inside {
 }
 
 /// Logs in on an implicit listener.
-fn logged_in(house: &House, listener: &str, login: &str, password: &str, plain: &str) -> Inside {
+fn logged_in(
+    house: &ServerProgram,
+    listener: &str,
+    login: &str,
+    password: &str,
+    plain: &str,
+) -> Inside {
     let mut inside = Inside::open(house, listener);
     match listener {
         "imaps" => {
@@ -185,14 +201,14 @@ fn logged_in(house: &House, listener: &str, login: &str, password: &str, plain: 
 }
 
 /// No attack has made the server worse: everybody can log in.
-fn still_serves(house: &House) {
+fn still_serves(house: &ServerProgram) {
     for listener in IMPLICIT {
-        logged_in(house, listener, ALICE, PASSWORD, ALICE_PLAIN);
+        logged_in(house, listener, ALICE, PASSWORD, PLAIN);
     }
 }
 
 /// No login was tried, let alone made, and the attacker's mailbox is as empty as it was.
-fn nothing_was_carried_out(house: &House) {
+fn nothing_was_carried_out(house: &ServerProgram) {
     assert_eq!(house.logins(), Vec::<serde_json::Value>::new());
     assert!(house.logged("login").is_empty() && house.logged("login refused").is_empty());
     let mut imap = logged_in(house, "imaps", EVE, EVIL, EVE_PLAIN);
@@ -201,7 +217,7 @@ fn nothing_was_carried_out(house: &House) {
 }
 
 /// How many log lines have this code.
-fn coded(house: &House, code: &str) -> usize {
+fn coded(house: &ServerProgram, code: &str) -> usize {
     house
         .log()
         .lines()
@@ -210,8 +226,8 @@ fn coded(house: &House, code: &str) -> usize {
         .count()
 }
 
-fn house_with_eve() -> House {
-    let mut house = House::new();
+fn house_with_eve() -> ServerProgram {
+    let mut house = new_server();
     house.add_account(ALICE, PASSWORD);
     house.add_account(EVE, EVIL);
     house.serve();
@@ -336,16 +352,10 @@ fn s2_nothing_said_in_the_clear_is_left_inside_tls() {
     ] {
         let mut talk = greeted(&house, listener);
         for (said, answer) in prelude {
-            talk.get_mut()
-                .write_all(format!("{said}\r\n").as_bytes())
-                .unwrap();
-            let heard = crate::house::line(&mut talk);
+            let heard = say(&mut talk, &said);
             assert!(heard.starts_with(answer), "{said}: {heard}");
         }
-        let words = words(listener);
-        talk.get_mut().write_all(words.ask.as_bytes()).unwrap();
-        assert_eq!(crate::house::line(&mut talk), words.go_ahead.trim_end());
-        let mut sealed = Inside::after(&house, talk.into_inner());
+        let mut sealed = upgrade(&house, listener, talk);
         for (said, answer) in inside {
             assert_eq!(sealed.say(said), answer, "{listener}: {said}");
         }
@@ -373,13 +383,8 @@ fn s3_starttls_in_wrong_places_is_refused() {
         ),
     ] {
         let mut talk = greeted(&house, listener);
-        let line = format!("{wrong}\r\n");
-        talk.get_mut().write_all(line.as_bytes()).unwrap();
-        assert_eq!(crate::house::line(&mut talk), refusal);
-        let words = words(listener);
-        talk.get_mut().write_all(words.ask.as_bytes()).unwrap();
-        assert_eq!(crate::house::line(&mut talk), words.go_ahead.trim_end());
-        let mut sealed = Inside::after(&house, talk.into_inner());
+        assert_eq!(say(&mut talk, wrong), refusal);
+        let mut sealed = upgrade(&house, listener, talk);
         let _some_answer = sealed.say("NOOP");
     }
     let mut imap = logged_in(&house, "imaps", EVE, EVIL, EVE_PLAIN);
@@ -410,7 +415,7 @@ fn s4_cleartext_credentials_all_get_the_same_bytes() {
                 format!("a LOGIN {ALICE} \"{PASSWORD}\"\r\n"),
                 format!("a LOGIN {ALICE} wrong\r\n"),
                 "a LOGIN nobody@example.org wrong\r\n".to_owned(),
-                format!("a AUTHENTICATE PLAIN {ALICE_PLAIN}\r\n"),
+                format!("a AUTHENTICATE PLAIN {PLAIN}\r\n"),
                 format!("a AUTHENTICATE PLAIN {WRONG_PLAIN}\r\n"),
                 "a AUTHENTICATE SCRAM-SHA-256 biwsbj1hbGljZSxyPWFiY2Q=\r\n".to_owned(),
             ],
@@ -423,7 +428,7 @@ fn s4_cleartext_credentials_all_get_the_same_bytes() {
                 "USER nobody@example.org\r\n".to_owned(),
                 format!("PASS {PASSWORD}\r\n"),
                 "PASS wrong\r\n".to_owned(),
-                format!("AUTH PLAIN {ALICE_PLAIN}\r\n"),
+                format!("AUTH PLAIN {PLAIN}\r\n"),
                 format!("AUTH PLAIN {NOBODY_PLAIN}\r\n"),
                 "AUTH SCRAM-SHA-256 biwsbj1hbGljZSxyPWFiY2Q=\r\n".to_owned(),
             ],
@@ -432,7 +437,7 @@ fn s4_cleartext_credentials_all_get_the_same_bytes() {
         (
             "submission",
             vec![
-                format!("AUTH PLAIN {ALICE_PLAIN}\r\n"),
+                format!("AUTH PLAIN {PLAIN}\r\n"),
                 format!("AUTH PLAIN {WRONG_PLAIN}\r\n"),
                 format!("AUTH PLAIN {NOBODY_PLAIN}\r\n"),
                 "AUTH LOGIN YWxpY2VAZXhhbXBsZS5vcmc=\r\n".to_owned(),
@@ -445,9 +450,8 @@ fn s4_cleartext_credentials_all_get_the_same_bytes() {
         assert!(first.starts_with(refusal), "{first}");
         assert_eq!(first.lines().count(), 1, "{first}");
         for attempt in &attempts {
-            let octets: Vec<&[u8]> = attempt.as_bytes().chunks(1).collect();
-            for pieces in [&[attempt.as_bytes()][..], &octets] {
-                assert_eq!(heard(&house, listener, pieces), first, "{attempt}");
+            for pieces in whole_and_octets(attempt.as_bytes()) {
+                assert_eq!(heard(&house, listener, &pieces), first, "{attempt}");
             }
         }
     }
@@ -477,12 +481,12 @@ fn s4_cleartext_credentials_all_get_the_same_bytes() {
 #[test]
 fn s5_nobody_is_logged_in_by_the_greeting() {
     let house = house_with_eve();
-    let greeting = crate::house::line(&mut house.clear("imap"));
+    let greeting = line(&mut clear(&house, "imap"));
     assert!(greeting.starts_with("* OK "), "{greeting}");
     let _files = house
-        .ca
+        .ca()
         .server(&["client.example"])
-        .write_to(house.path(), "client");
+        .write_to(house.folder(), "client");
     let (chain, key) = (house.file("client.pem"), house.file("client.key"));
     let certificate = [
         "-cert",
@@ -490,18 +494,17 @@ fn s5_nobody_is_logged_in_by_the_greeting() {
         "-key",
         key.to_str().unwrap(),
     ];
-    let mut imap = house.openssl("imaps", &certificate);
+    let mut imap = openssl(&house, "imaps", &certificate);
     assert!(imap.hear_until("* ").starts_with("* OK "));
-    imap.say("a STATUS INBOX (MESSAGES)");
-    imap.hear_until("a BAD not now");
-    let mut pop3 = house.openssl("pop3s", &certificate);
-    pop3.say("STAT");
-    pop3.hear_until("-ERR log in first");
-    let mut smtp = house.openssl("submissions", &certificate);
-    smtp.say("EHLO client.example");
-    smtp.hear_until("250 ");
-    smtp.say(&format!("MAIL FROM:<{EVE}>"));
-    smtp.hear_until("530 5.7.0 Authentication required");
+    imap.ask("a STATUS INBOX (MESSAGES)", "a BAD not now");
+    let mut pop3 = openssl(&house, "pop3s", &certificate);
+    pop3.ask("STAT", "-ERR log in first");
+    let mut smtp = openssl(&house, "submissions", &certificate);
+    smtp.ask("EHLO client.example", "250 ");
+    smtp.ask(
+        &format!("MAIL FROM:<{EVE}>"),
+        "530 5.7.0 Authentication required",
+    );
     nothing_was_carried_out(&house);
 }
 
@@ -516,11 +519,10 @@ fn s6_a_request_of_a_browser_ends_the_session_without_an_echo() {
     ] {
         let request = format!("{request}\r\nHost: <script>evil</script>\r\n")
             + &"X-Evil: <script>evil</script>\r\n".repeat(30);
-        let octets: Vec<&[u8]> = request.as_bytes().chunks(1).collect();
         for (clear, implicit) in STARTTLS.into_iter().zip(IMPLICIT) {
             let mut answers = Vec::new();
-            for pieces in [&[request.as_bytes()][..], &octets] {
-                answers.push(heard(&house, clear, pieces));
+            for pieces in whole_and_octets(request.as_bytes()) {
+                answers.push(heard(&house, clear, &pieces));
             }
             let mut inside = Inside::open(&house, implicit);
             inside.write(request.as_bytes());
@@ -552,7 +554,7 @@ fn s6_a_request_of_a_browser_ends_the_session_without_an_echo() {
 fn s6_no_alpn_of_the_web_behind_starttls() {
     let house = house_with_eve();
     for listener in STARTTLS {
-        let mut talk = house.openssl(listener, &["-alpn", "http/1.1"]);
+        let mut talk = openssl(&house, listener, &["-alpn", "http/1.1"]);
         while let Some(line) = talk.hear() {
             assert!(
                 !line.starts_with("* ") && !line.starts_with("+OK"),
@@ -584,11 +586,9 @@ fn s8_broken_lines_end_the_session_before_and_inside_tls() {
             (format!("NOOP\r{ask}\r\n"), "bare CR"),
             (format!("{ask}\0\r\n"), "NUL"),
         ] {
-            let octets: Vec<&[u8]> = broken.as_bytes().chunks(1).collect();
-            let mut answers: Vec<String> = [&[broken.as_bytes()][..], &octets]
-                .into_iter()
-                .map(|pieces| heard(&house, clear, pieces))
-                .collect();
+            let mut answers = whole_and_octets(broken.as_bytes())
+                .map(|pieces| heard(&house, clear, &pieces))
+                .to_vec();
             let mut inside = Inside::open(&house, implicit);
             inside.write(broken.as_bytes());
             answers.push(inside.until_closed());
@@ -630,7 +630,11 @@ fn s8_broken_lines_end_the_session_before_and_inside_tls() {
 fn every_refusal_is_logged_with_its_code() {
     let house = house_with_eve();
     for (before, listener) in IMPLICIT.into_iter().enumerate() {
-        let mut old = house.openssl(listener, &["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"]);
+        let mut old = openssl(
+            &house,
+            listener,
+            &["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"],
+        );
         assert_eq!(old.hear(), None);
         wait_for("the hello's code", || {
             coded(&house, "LEVEL_TLS_VERSION") == before + 1

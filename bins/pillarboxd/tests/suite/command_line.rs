@@ -3,11 +3,12 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::house::{ALICE, House, PASSWORD};
+use crate::support::{new_server, serving};
+use pillarbox_testkit::programs::{ALICE, PASSWORD, ServerProgram};
 
 #[test]
 fn check_config_says_everything_at_once() {
-    let house = House::new();
+    let house = new_server();
     assert_eq!(
         house.succeed(&["check-config"], ""),
         format!("{} can be used\n", house.file("pillarboxd.toml").display())
@@ -42,8 +43,8 @@ fn check_config_says_everything_at_once() {
 
 #[test]
 fn check_config_looks_at_the_certificates() {
-    let house = House::new();
-    let other = house.ca.server(&["other.example.org"]);
+    let house = new_server();
+    let other = house.ca().server(&["other.example.org"]);
     fs::write(house.file("server.key"), other.key_pem()).unwrap();
     fs::set_permissions(house.file("server.key"), fs::Permissions::from_mode(0o600)).unwrap();
     let output = house.run(&["check-config"], "");
@@ -61,7 +62,7 @@ fn check_config_looks_at_the_certificates() {
 
 #[test]
 fn check_config_warns_of_a_hostname_that_no_certificate_names() {
-    let house = House::new();
+    let house = new_server();
     house.configure(|text| *text = text.replace("mail.example.org", "imap.example.org"));
     let said = house.succeed(&["check-config"], "");
     assert!(
@@ -75,7 +76,7 @@ fn check_config_warns_of_a_hostname_that_no_certificate_names() {
 
 #[test]
 fn lists_without_an_entry_say_so() {
-    let house = House::new();
+    let house = new_server();
     assert_eq!(
         house.succeed(&["account", "list"], ""),
         "no account yet; \"pillarboxd account add\" makes one\n"
@@ -87,7 +88,7 @@ fn lists_without_an_entry_say_so() {
 /// S1.1-1, S4-1.
 #[test]
 fn serve_refuses_to_start_without_a_usable_certificate() {
-    let house = House::new();
+    let house = new_server();
     fs::remove_file(house.file("server.pem")).unwrap();
     let complaint = house.fail(&["serve"], "");
     assert!(
@@ -102,7 +103,7 @@ fn serve_refuses_to_start_without_a_usable_certificate() {
 
 #[test]
 fn serve_says_which_address_is_taken() {
-    let house = House::new();
+    let house = new_server();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
     house.configure(|text| {
@@ -120,7 +121,7 @@ fn serve_says_which_address_is_taken() {
     );
 }
 
-fn account_commands(house: &House) {
+fn account_commands(house: &ServerProgram) {
     assert_eq!(
         house.succeed(&["account", "add", "Bob@Example.org"], "battery staple\n"),
         "Bob@example.org: account made\n"
@@ -203,14 +204,14 @@ fn account_commands(house: &House) {
 
 #[test]
 fn accounts_are_kept_while_the_server_is_stopped() {
-    let house = House::new();
+    let house = new_server();
     house.add_account(ALICE, PASSWORD);
     account_commands(&house);
 }
 
 #[test]
 fn accounts_are_kept_while_the_server_runs() {
-    let mut house = House::serving();
+    let mut house = serving();
     account_commands(&house);
     let socket = house.file("data/admin.sock");
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -222,7 +223,7 @@ fn accounts_are_kept_while_the_server_runs() {
 
 #[test]
 fn the_store_is_verified_and_its_index_rebuilt_while_the_server_is_stopped() {
-    let mut house = House::serving();
+    let mut house = serving();
     house.fail(&["store", "verify"], "");
     house.stop();
     for command in ["verify", "rebuild-index"] {
@@ -234,7 +235,7 @@ fn the_store_is_verified_and_its_index_rebuilt_while_the_server_is_stopped() {
 
 #[test]
 fn completions_and_help_are_there() {
-    let house = House::new();
+    let house = new_server();
     assert!(
         house
             .succeed(&["completions", "bash"], "")

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Output;
 
-use crate::house::{ALICE, House, PASSWORD};
+use crate::support::serving;
 use pillarbox_testkit::corpus;
 use pillarbox_testkit::needs::{self, Program};
+use pillarbox_testkit::programs::{ALICE, PASSWORD, ServerProgram};
 
 /// Runs a program to its end.
 fn run(program: Program, arguments: &[&str]) -> Output {
@@ -20,9 +21,9 @@ fn said(output: &Output) -> String {
 }
 
 /// Runs a script of `tests/clients` with what it needs to know of the house.
-fn script(house: &House, name: &str, files: &[PathBuf]) -> String {
+fn script(house: &ServerProgram, name: &str, files: &[PathBuf]) -> String {
     let ports: serde_json::Map<String, serde_json::Value> = house
-        .ports
+        .ports()
         .iter()
         .map(|(name, addresses)| (name.clone(), addresses[0].port().into()))
         .collect();
@@ -49,7 +50,7 @@ fn user() -> String {
     format!("{ALICE}:{PASSWORD}")
 }
 
-struct Curl<'a>(&'a House);
+struct Curl<'a>(&'a ServerProgram);
 
 impl Curl<'_> {
     fn try_with(&self, url: &str, more: &[&str]) -> Output {
@@ -76,7 +77,7 @@ impl Curl<'_> {
 
 #[test]
 fn python_imaplib_poplib_and_smtplib() {
-    let house = House::serving();
+    let house = serving();
     let checks = script(&house, "stdlib.py", &[]);
     assert_eq!(
         checks
@@ -91,7 +92,7 @@ fn python_imaplib_poplib_and_smtplib() {
 /// Real and broken mail.
 #[test]
 fn every_message_of_the_corpus_comes_back_identical() {
-    let house = House::serving();
+    let house = serving();
     let folder = tempfile::tempdir().unwrap();
     let files: Vec<PathBuf> = corpus()
         .iter()
@@ -109,7 +110,7 @@ fn every_message_of_the_corpus_comes_back_identical() {
 
 #[test]
 fn curl_sends_and_reads_over_implicit_tls_and_starttls() {
-    let house = House::serving();
+    let house = serving();
     let curl = Curl(&house);
     let port = |listener: &str| house.address(listener).port();
     let letter = house.file("letter");
@@ -176,7 +177,7 @@ fn curl_sends_and_reads_over_implicit_tls_and_starttls() {
 /// otherwise, and learns nothing.
 #[test]
 fn curl_cannot_log_in_without_tls() {
-    let house = House::serving();
+    let house = serving();
     let curl = Curl(&house);
     for (scheme, listener) in [("imap", "imap"), ("pop3", "pop3"), ("smtp", "submission")] {
         let url = format!("{scheme}://localhost:{}", house.address(listener).port());
@@ -198,7 +199,7 @@ fn curl_cannot_log_in_without_tls() {
 /// S3.1-2, S3.2-2, S3.3-2 seen from the other side: a client that does not trust the authority never speaks.
 #[test]
 fn curl_refuses_a_certificate_it_does_not_trust() {
-    let house = House::serving();
+    let house = serving();
     for (scheme, listener) in [
         ("imaps", "imaps"),
         ("pop3s", "pop3s"),
@@ -224,7 +225,7 @@ fn curl_refuses_a_certificate_it_does_not_trust() {
 
 #[test]
 fn swaks_submits_over_implicit_tls_and_starttls() {
-    let house = House::serving();
+    let house = serving();
     let ca = house.file("root.pem");
     for (listener, start, mechanism) in [
         ("submissions", "--tls-on-connect", "PLAIN"),

@@ -3,78 +3,62 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use crate::house::{ALICE, HOST, House, PASSWORD, line, wait_for};
+use crate::support::{PLAIN, WRONG_PLAIN, clear, line, openssl, serving};
+use pillarbox_testkit::programs::{ALICE, HOST, LISTENERS, PASSWORD, wait_for};
 use rustix::process::Signal;
-
-/// `\0login\0password` in base64, for AUTH PLAIN.
-const PLAIN: &str = "AGFsaWNlQGV4YW1wbGUub3JnAGNvcnJlY3QgaG9yc2UgYmF0dGVyeQ==";
-const WRONG: &str = "AGFsaWNlQGV4YW1wbGUub3JnAHdyb25n";
 
 /// S4-17, S4-1, S1-1: every protocol by both ways in, each login on record with its TLS facts.
 #[test]
 fn a_login_over_each_listener_goes_on_record_with_its_tls_facts() {
-    let mut house = House::serving();
-    for listener in ["imaps", "imap"] {
-        let mut imap = house.openssl(listener, &[]);
-        if listener == "imaps" {
-            imap.hear_until("* OK");
+    let mut house = serving();
+    let imap = format!("a LOGIN {ALICE} \"{PASSWORD}\"");
+    let (user, pass) = (format!("USER {ALICE}"), format!("PASS {PASSWORD}"));
+    let auth = format!("AUTH PLAIN {PLAIN}");
+    for listener in LISTENERS {
+        let lines: &[_] = match listener {
+            "imaps" | "imap" => &[(imap.as_str(), "a OK"), ("b LOGOUT", "b OK")],
+            "pop3s" | "pop3" => &[(user.as_str(), "+OK"), (&pass, "+OK"), ("QUIT", "+OK")],
+            _ => &[
+                ("EHLO client.example", "250 "),
+                (auth.as_str(), "235 2.7.0"),
+                ("QUIT", "221"),
+            ],
+        };
+        let mut talk = openssl(&house, listener, &[]);
+        // What behind STARTTLS no greeting is.
+        match listener {
+            "imaps" => _ = talk.hear_until("* OK"),
+            "pop3s" => _ = talk.hear_until("+OK"),
+            _ => {}
         }
-        imap.say(&format!("a LOGIN {ALICE} \"{PASSWORD}\""));
-        imap.hear_until("a OK");
-        imap.say("b LOGOUT");
-        imap.hear_until("b OK");
-    }
-    for listener in ["pop3s", "pop3"] {
-        let mut pop3 = house.openssl(listener, &[]);
-        if listener == "pop3s" {
-            pop3.hear_until("+OK");
-        }
-        pop3.say(&format!("USER {ALICE}"));
-        pop3.hear_until("+OK");
-        pop3.say(&format!("PASS {PASSWORD}"));
-        pop3.hear_until("+OK");
-        pop3.say("QUIT");
-        pop3.hear_until("+OK");
-    }
-    for listener in ["submissions", "submission"] {
-        let mut smtp = house.openssl(listener, &[]);
-        smtp.say("EHLO client.example");
-        smtp.hear_until("250 ");
-        smtp.say(&format!("AUTH PLAIN {PLAIN}"));
-        smtp.hear_until("235 2.7.0");
-        smtp.say("QUIT");
-        smtp.hear_until("221");
+        talk.dialogue(lines);
     }
     let mut logins = house.logins();
     logins.reverse();
-    let listeners = [
-        "imaps",
-        "imap",
-        "pop3s",
-        "pop3",
-        "submissions",
-        "submission",
-    ];
-    assert_eq!(logins.len(), listeners.len(), "{logins:?}");
-    for (login, listener) in logins.iter().zip(listeners) {
+    assert_eq!(logins.len(), LISTENERS.len(), "{logins:?}");
+    for (login, listener) in logins.iter().zip(LISTENERS) {
         let how = if listener.ends_with('s') {
             "implicit"
         } else {
             "starttls"
         };
-        assert_eq!(login["listener"], listener);
-        assert_eq!(login["outcome"], "ok");
-        assert_eq!(login["login"], ALICE);
-        assert_eq!(login["how"], how);
-        assert_eq!(login["tls"], "TLSv1.3");
-        assert_eq!(login["cipher_suite"], "TLS_AES_256_GCM_SHA384");
-        assert_eq!(login["group"], "x25519");
-        assert_eq!(login["sni"], HOST);
+        for (field, value) in [
+            ("listener", listener),
+            ("outcome", "ok"),
+            ("login", ALICE),
+            ("how", how),
+            ("tls", "TLSv1.3"),
+            ("cipher_suite", "TLS_AES_256_GCM_SHA384"),
+            ("group", "x25519"),
+            ("sni", HOST),
+        ] {
+            assert_eq!(login[field], value, "{listener}: {field}");
+        }
         assert_eq!(login["resumed"], false);
     }
     // The log says the same, once for each login.
     let logged = house.logged("login");
-    assert_eq!(logged.len(), listeners.len());
+    assert_eq!(logged.len(), LISTENERS.len());
     assert_eq!(logged[0]["tls"], "TLSv1.3");
     assert_eq!(logged[0]["suite"], "TLS_AES_256_GCM_SHA384");
     assert!(!house.log().contains(PASSWORD));
@@ -82,31 +66,33 @@ fn a_login_over_each_listener_goes_on_record_with_its_tls_facts() {
 
     // The records outlive the server.
     house.stop();
-    assert_eq!(house.logins().len(), listeners.len());
+    assert_eq!(house.logins().len(), LISTENERS.len());
 }
 
 #[test]
 fn a_refused_login_goes_on_record_with_its_reason() {
-    let house = House::serving();
-    let mut smtp = house.openssl("submissions", &["-tls1_2"]);
-    smtp.say("EHLO client.example");
-    smtp.hear_until("250 ");
-    smtp.say(&format!("AUTH PLAIN {WRONG}"));
-    smtp.hear_until("535 5.7.8");
+    let house = serving();
+    let mut smtp = openssl(&house, "submissions", &["-tls1_2"]);
+    smtp.ask("EHLO client.example", "250 ");
+    smtp.ask(&format!("AUTH PLAIN {WRONG_PLAIN}"), "535 5.7.8");
     let logins = house.logins();
     assert_eq!(logins[0]["outcome"], "bad-credentials");
     assert_eq!(logins[0]["tls"], "TLSv1.2");
     assert_eq!(logins[0]["mechanism"], "PLAIN");
     assert_eq!(logins[0]["client"], "client.example");
     assert_eq!(house.logged("login refused").len(), 1);
-    assert!(!house.log().contains(WRONG));
+    assert!(!house.log().contains(WRONG_PLAIN));
 }
 
 /// S4.1-9, S4-15, S4-17: a client that is too old is refused, and the log says what it offered.
 #[test]
 fn an_old_client_hello_is_refused_and_logged_with_its_version() {
-    let house = House::serving();
-    let mut old = house.openssl("imaps", &["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"]);
+    let house = serving();
+    let mut old = openssl(
+        &house,
+        "imaps",
+        &["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"],
+    );
     assert_eq!(old.hear(), None);
     let complaint = old.complaints();
     assert!(complaint.contains("alert protocol version"), "{complaint}");
@@ -122,8 +108,8 @@ fn an_old_client_hello_is_refused_and_logged_with_its_version() {
 /// S4-6, S3.4-1: new certificates are served after SIGHUP; nobody who is connected notices.
 #[test]
 fn sighup_takes_up_new_certificates_and_drops_nobody() {
-    let house = House::serving();
-    let mut before = house.openssl("imaps", &[]);
+    let house = serving();
+    let mut before = openssl(&house, "imaps", &[]);
     before.hear_until("* OK");
 
     house.certify(&[HOST, "localhost", "new.example.org"]);
@@ -135,10 +121,9 @@ fn sighup_takes_up_new_certificates_and_drops_nobody() {
         !house.logged("configuration reloaded").is_empty()
     });
 
-    let mut after = house.openssl("imaps", &["-verify_hostname", "new.example.org"]);
+    let mut after = openssl(&house, "imaps", &["-verify_hostname", "new.example.org"]);
     after.hear_until("* OK");
-    before.say("a NOOP");
-    before.hear_until("a OK");
+    before.ask("a NOOP", "a OK");
     house.add_account("carol@example.net", PASSWORD);
 
     // A broken file takes nothing away: what works stays in force, and the log says why.
@@ -147,7 +132,7 @@ fn sighup_takes_up_new_certificates_and_drops_nobody() {
     wait_for("the second reload", || {
         house.logged("configuration reloaded").len() == 2
     });
-    let mut still = house.openssl("imaps", &["-verify_hostname", "new.example.org"]);
+    let mut still = openssl(&house, "imaps", &["-verify_hostname", "new.example.org"]);
     still.hear_until("* OK");
     assert_eq!(
         house
@@ -157,20 +142,19 @@ fn sighup_takes_up_new_certificates_and_drops_nobody() {
             .len(),
         1
     );
-    before.say("b NOOP");
-    before.hear_until("b OK");
+    before.ask("b NOOP", "b OK");
 }
 
 #[test]
 fn a_wrong_configuration_changes_nothing_on_reload() {
-    let house = House::serving();
+    let house = serving();
     house.configure(|text| *text = text.replace("hostname = ", "hostname = 7 # "));
     house.signal(Signal::HUP);
     wait_for("the complaint", || {
         house.log().contains("the configuration stays as it is")
     });
     assert!(house.log().contains("hostname should be a text in quotes"));
-    let mut imap = house.openssl("imaps", &[]);
+    let mut imap = openssl(&house, "imaps", &[]);
     imap.hear_until("* OK");
 
     house.configure(|text| *text = text.replace("imap = [\"127.0.0.1:0\"]", "imap = []"));
@@ -180,17 +164,17 @@ fn a_wrong_configuration_changes_nothing_on_reload() {
             .logged("this key was changed; restart the server to put it in force")
             .is_empty()
     });
-    let _still_open = house.clear("imap");
+    let _still_open = clear(&house, "imap");
 }
 
 #[test]
 fn sigterm_says_goodbye_and_ends_in_order() {
-    let mut house = House::serving();
-    let mut imap = house.openssl("imaps", &[]);
+    let mut house = serving();
+    let mut imap = openssl(&house, "imaps", &[]);
     imap.hear_until("* OK");
-    let mut pop3 = house.clear("pop3");
+    let mut pop3 = clear(&house, "pop3");
     assert!(line(&mut pop3).starts_with("+OK"));
-    let mut smtp = house.clear("submission");
+    let mut smtp = clear(&house, "submission");
     assert!(line(&mut smtp).starts_with("220 "));
 
     let begun = Instant::now();
@@ -214,24 +198,23 @@ fn sigterm_says_goodbye_and_ends_in_order() {
 
 #[test]
 fn killed_and_started_again_it_serves() {
-    let mut house = House::serving();
+    let mut house = serving();
     house.signal(Signal::KILL);
     assert!(!house.wait_for_end());
     assert!(house.file("data/admin.sock").exists(), "left behind");
     house.serve();
-    let mut imap = house.openssl("imaps", &[]);
+    let mut imap = openssl(&house, "imaps", &[]);
     imap.hear_until("* OK");
-    imap.say(&format!("a LOGIN {ALICE} \"{PASSWORD}\""));
-    imap.hear_until("a OK");
+    imap.ask(&format!("a LOGIN {ALICE} \"{PASSWORD}\""), "a OK");
 }
 
 /// S4.1-4, S4.1-5, S4-3, R9051-1, R5034-1, R4954-1: before TLS the answer to right, wrong and unknown
 /// credentials is the same, byte for byte, and nothing goes on record.
 #[test]
 fn before_tls_every_login_is_refused_with_the_same_bytes() {
-    let house = House::serving();
+    let house = serving();
     let ask = |listener: &str, lines: &[String]| {
-        let mut talk = house.clear(listener);
+        let mut talk = clear(&house, listener);
         line(&mut talk);
         let mut heard = Vec::new();
         for said in lines {
@@ -253,7 +236,7 @@ fn before_tls_every_login_is_refused_with_the_same_bytes() {
             ),
         ]);
     }
-    for initial in [PLAIN, WRONG] {
+    for initial in [PLAIN, WRONG_PLAIN] {
         answers.push([
             ask("imap", &[format!("a AUTHENTICATE PLAIN {initial}")]),
             ask(
@@ -277,7 +260,7 @@ fn before_tls_every_login_is_refused_with_the_same_bytes() {
             || refusal[0].starts_with("503 "),
         "{refusal:?}"
     );
-    assert_eq!(refusal, smtp(WRONG));
+    assert_eq!(refusal, smtp(WRONG_PLAIN));
     assert_eq!(house.logins().len(), 0);
     assert!(!house.log().contains("wrong"));
 }

@@ -5,11 +5,9 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::Stdio;
 
-use crate::house::{ALICE, House, PASSWORD, PATIENCE, wait_for};
+use crate::support::{IMPLICIT, PLAIN, STARTTLS, new_server, openssl, serving};
 use pillarbox_testkit::needs;
-
-const IMPLICIT: [&str; 3] = ["imaps", "pop3s", "submissions"];
-const STARTTLS: [&str; 3] = ["imap", "pop3", "submission"];
+use pillarbox_testkit::programs::{ALICE, LISTENERS, PASSWORD, PATIENCE, ServerProgram, wait_for};
 
 /// What a client says to hear something, and what it hears.
 fn noop(listener: &str) -> (&'static str, &'static str) {
@@ -30,7 +28,7 @@ fn starttls(listener: &str) -> &'static str {
 }
 
 /// Writes these octets, ends its side, and answers all that comes back. A reset is an end, too.
-fn exchange(house: &House, listener: &str, said: &str) -> Vec<u8> {
+fn exchange(house: &ServerProgram, listener: &str, said: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(house.address(listener)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(said.as_bytes()).unwrap();
@@ -44,16 +42,19 @@ fn exchange(house: &House, listener: &str, said: &str) -> Vec<u8> {
 /// and 1.0 to the alert `protocol_version` and not one octet of the protocol.
 #[test]
 fn every_listener_takes_tls_1_2_and_1_3_and_nothing_older() {
-    let house = House::serving();
-    for listener in IMPLICIT.into_iter().chain(STARTTLS) {
+    let house = serving();
+    for listener in LISTENERS {
         let (say, heard) = noop(listener);
         for version in ["-tls1_2", "-tls1_3"] {
-            let mut talk = house.openssl(listener, &[version]);
-            talk.say(say);
-            talk.hear_until(heard);
+            let mut talk = openssl(&house, listener, &[version]);
+            talk.ask(say, heard);
         }
         for version in ["-tls1_1", "-tls1"] {
-            let mut old = house.openssl(listener, &[version, "-cipher", "DEFAULT@SECLEVEL=0"]);
+            let mut old = openssl(
+                &house,
+                listener,
+                &[version, "-cipher", "DEFAULT@SECLEVEL=0"],
+            );
             assert_eq!(old.hear(), None, "{listener} {version}");
             let complaint = old.complaints();
             assert!(
@@ -72,7 +73,7 @@ fn every_listener_takes_tls_1_2_and_1_3_and_nothing_older() {
 /// nothing else.
 #[test]
 fn cleartext_on_an_implicit_listener_gets_an_alert_and_no_word() {
-    let house = House::serving();
+    let house = serving();
     for (listener, line) in [
         ("imaps", "a CAPABILITY\r\n"),
         ("pop3s", "CAPA\r\n"),
@@ -87,9 +88,9 @@ fn cleartext_on_an_implicit_listener_gets_an_alert_and_no_word() {
 /// nor done, and the session goes on.
 #[test]
 fn inside_tls_there_is_no_starttls_any_more() {
-    let house = House::serving();
-    for listener in IMPLICIT.into_iter().chain(STARTTLS) {
-        let mut talk = house.openssl(listener, &[]);
+    let house = serving();
+    for listener in LISTENERS {
+        let mut talk = openssl(&house, listener, &[]);
         let (ask, end, refusal) = match listener {
             "imaps" | "imap" => ("c CAPABILITY", "c OK", "a BAD"),
             "pop3s" | "pop3" => ("CAPA", ".", "-ERR"),
@@ -106,20 +107,17 @@ fn inside_tls_there_is_no_starttls_any_more() {
                 break;
             }
         }
-        talk.say(starttls(listener));
-        talk.hear_until(refusal);
-        let (say, heard) = noop(listener);
-        talk.say(say);
-        talk.hear_until(heard);
+        talk.ask(starttls(listener), refusal);
+        talk.dialogue(&[noop(listener)]);
     }
 }
 
 /// R7301-1, R9325-10, S6 of the attacks: ALPN is strict on all listeners, and no ALPN is all right.
 #[test]
 fn a_web_browser_is_not_let_in() {
-    let house = House::serving();
+    let house = serving();
     for listener in IMPLICIT {
-        let mut talk = house.openssl(listener, &["-alpn", "http/1.1"]);
+        let mut talk = openssl(&house, listener, &["-alpn", "http/1.1"]);
         assert_eq!(talk.hear(), None, "{listener}");
         let complaint = talk.complaints();
         assert!(
@@ -132,10 +130,8 @@ fn a_web_browser_is_not_let_in() {
             _ => "smtp",
         };
         for alpn in [&["-alpn", own][..], &[]] {
-            let mut talk = house.openssl(listener, alpn);
-            let (say, heard) = noop(listener);
-            talk.say(say);
-            talk.hear_until(heard);
+            let mut talk = openssl(&house, listener, alpn);
+            talk.dialogue(&[noop(listener)]);
         }
     }
 }
@@ -144,7 +140,7 @@ fn a_web_browser_is_not_let_in() {
 /// after STARTTLS, its message is stored with their registered names, right before the semicolon.
 #[test]
 fn the_trace_names_suite_and_group_of_the_session() {
-    let house = House::serving();
+    let house = serving();
     let cases = [
         (
             &[
@@ -180,27 +176,19 @@ fn the_trace_names_suite_and_group_of_the_session() {
     let mut number = 0;
     for listener in ["submissions", "submission"] {
         for (arguments, clause) in &cases {
-            let mut smtp = house.openssl(listener, arguments);
-            for (say, heard) in [
+            let mut smtp = openssl(&house, listener, arguments);
+            smtp.dialogue(&[
                 ("EHLO client.example", "250 "),
-                (
-                    "AUTH PLAIN AGFsaWNlQGV4YW1wbGUub3JnAGNvcnJlY3QgaG9yc2UgYmF0dGVyeQ==",
-                    "235",
-                ),
+                (&format!("AUTH PLAIN {PLAIN}"), "235"),
                 ("MAIL FROM:<alice@example.org>", "250 "),
                 ("RCPT TO:<alice@example.org>", "250 "),
                 ("DATA", "354"),
                 ("Subject: x\r\n\r\nx\r\n.", "250 2.0.0"),
-            ] {
-                smtp.say(say);
-                smtp.hear_until(heard);
-            }
+            ]);
             number += 1;
-            let mut imap = house.openssl("imaps", &[]);
-            imap.say(&format!("a LOGIN {ALICE} \"{PASSWORD}\""));
-            imap.hear_until("a OK");
-            imap.say("b EXAMINE INBOX");
-            imap.hear_until("b OK");
+            let mut imap = openssl(&house, "imaps", &[]);
+            imap.ask(&format!("a LOGIN {ALICE} \"{PASSWORD}\""), "a OK");
+            imap.ask("b EXAMINE INBOX", "b OK");
             imap.say(&format!(
                 "c FETCH {number} BODY.PEEK[HEADER.FIELDS (RECEIVED)]"
             ));
@@ -234,7 +222,7 @@ fn the_trace_names_suite_and_group_of_the_session() {
 /// S3.1-3, S3.2-3, S3.3-3, S3.4-1: after its last words the server says close_notify, and then nothing.
 #[test]
 fn the_last_that_is_said_is_close_notify() {
-    let house = House::serving();
+    let house = serving();
     for (listener, bye) in [
         ("imaps", "a LOGOUT"),
         ("pop3s", "QUIT"),
@@ -243,7 +231,7 @@ fn the_last_that_is_said_is_close_notify() {
         ("pop3", "QUIT"),
         ("submission", "QUIT"),
     ] {
-        let mut talk = house.openssl(listener, &["-msg"]);
+        let mut talk = openssl(&house, listener, &["-msg"]);
         talk.say(bye);
         let mut heard = Vec::new();
         while let Some(line) = talk.hear() {
@@ -264,7 +252,7 @@ fn the_last_that_is_said_is_close_notify() {
 /// S7.1-1, S7.2-2, S7.3-2: TCP sockets listen, six of them; there is no UDP socket at all.
 #[test]
 fn no_udp_socket_is_open() {
-    let house = House::serving();
+    let house = serving();
     let inodes: Vec<String> = std::fs::read_dir(format!("/proc/{}/fd", house.pid()))
         .unwrap()
         .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
@@ -294,7 +282,7 @@ fn no_udp_socket_is_open() {
 /// registered ones, and `check-config` warns of a STARTTLS listener left alone.
 #[test]
 fn check_config_warns_of_starttls_without_implicit_tls() {
-    let house = House::new();
+    let house = new_server();
     for service in ["imap", "pop3", "submission"] {
         house.configure(|text| {
             *text = text.replace(
@@ -315,20 +303,20 @@ fn check_config_warns_of_starttls_without_implicit_tls() {
 /// R9051-6, R9325-13: with an RSA key the suite that RFC 9051 names is taken on IMAP, by both ways in.
 #[test]
 fn the_suite_of_rfc_9051_works_with_an_rsa_key() {
-    let mut house = House::new();
+    let mut house = new_server();
     house.add_account(ALICE, PASSWORD);
-    let rsa = house
-        .ca
-        .issue(&pillarbox_testkit::Leaf::new(&[crate::house::HOST, "localhost"]).rsa());
-    let _files = rsa.write_to(house.path(), "server");
+    let rsa = house.ca().issue(
+        &pillarbox_testkit::Leaf::new(&[pillarbox_testkit::programs::HOST, "localhost"]).rsa(),
+    );
+    let _files = rsa.write_to(house.folder(), "server");
     house.serve();
     for listener in ["imaps", "imap"] {
-        let mut imap = house.openssl(
+        let mut imap = openssl(
+            &house,
             listener,
             &["-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"],
         );
-        imap.say(&format!("a LOGIN {ALICE} \"{PASSWORD}\""));
-        imap.hear_until("a OK");
+        imap.ask(&format!("a LOGIN {ALICE} \"{PASSWORD}\""), "a OK");
         assert_eq!(
             house.logins()[0]["cipher_suite"],
             "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
@@ -339,13 +327,18 @@ fn the_suite_of_rfc_9051_works_with_an_rsa_key() {
 /// S4.2-2 (a), S4.2-1: no CertificateRequest on any listener, in either version.
 #[test]
 fn no_client_certificate_is_asked_for() {
-    let house = House::serving();
+    let house = serving();
     for listener in IMPLICIT {
         for version in ["-tls1_2", "-tls1_3"] {
             let output = needs::OPENSSL
                 .required()
                 .args(["s_client", "-connect", &house.address(listener).to_string()])
-                .args(["-servername", crate::house::HOST, "-msg", version])
+                .args([
+                    "-servername",
+                    pillarbox_testkit::programs::HOST,
+                    "-msg",
+                    version,
+                ])
                 .stdin(Stdio::null())
                 .output()
                 .unwrap();

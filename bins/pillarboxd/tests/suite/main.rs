@@ -10,8 +10,8 @@
 
 mod attacks;
 mod command_line;
-mod house;
 mod interop;
 mod lifecycle;
 mod listeners;
 mod secrets_in_memory;
+mod support;

@@ -6,27 +6,12 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pillarbox_client::{
-    Account, Accounts, Broken, ClientError, ConnectError, Draft, Entered, Folder, Indicator,
-    Letter, LoginError, NetworkSettings, PasswordPlace, Passwords, Person, Reader, SetupError,
-    Stage, SubmissionSession, set_up,
-};
-use pillarbox_discover::{Candidate, Confirmation, NotConfirmed};
-use pillarbox_names::{AccountAddress, Domain, Host, Label, Service, TlsStart};
-use pillarbox_policy::{AccountLevel, Code, Secret};
-use pillarbox_testkit::{
-    Act, EvilServer, InProcessNameServer, Signing, TestCa, TestCertificate, Zone,
-};
-
-const LOGIN: &str = "alice@example.org";
-const PASSWORD: &str = "correct-horse-battery";
-/// Base64 of the login, of the password, and of both as PLAIN has them.
-const CODED: [&str; 3] = [
-    "YWxpY2VAZXhhbXBsZS5vcmc=",
-    "Y29ycmVjdC1ob3JzZS1iYXR0ZXJ5",
-    "AGFsaWNlQGV4YW1wbGUub3JnAGNvcnJlY3QtaG9yc2UtYmF0dGVyeQ==",
-];
-const LETTER: &str = "the treasure is under the oak";
+use pillarbox_client::{Broken, ClientError, ConnectError, LoginError, SetupError};
+use pillarbox_names::{Service, TlsStart};
+use pillarbox_policy::Code;
+use pillarbox_testkit::world::{Computer, LETTER, ScriptedPerson, told_nothing};
+use pillarbox_testkit::{Act, EvilServer, LOGGED_IN, Signing, Site, TestCa, TestCertificate};
+use pillarbox_transport::UpgradeError;
 
 const SERVICES: [Service; 3] = [Service::Imap, Service::Pop3, Service::Submission];
 
@@ -71,432 +56,191 @@ struct Attack {
     outcome: Outcome,
 }
 
-/// What the server says first, and what it hears before the attack.
-fn before(service: Service) -> Vec<Act> {
-    match service {
-        Service::Imap => vec![Act::say("* OK hi\r\n"), Act::Hear],
-        Service::Pop3 => vec![Act::say("+OK hi\r\n"), Act::Hear],
-        Service::Submission => vec![
-            Act::say("220 hi\r\n"),
-            Act::Hear,
-            Act::say("250-m\r\n250 STARTTLS\r\n"),
-            Act::Hear,
-        ],
-    }
+/// What is said in the clear, one attack a line: the protocol, its row of docs/attacks.md, when it is said, in two
+/// parts that `|` divides, and what the client must come to. It is said as the greeting, after one command (`EHLO`) or
+/// as the answer to STARTTLS; `{tag}` is the command's. Escapes are as in Rust.
+const ATTACKS: &str = r"
+    IMAP       | C1               | STARTTLS | {tag} OK begin\r\n|* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\nA0001 OK\r\n | RESPONSE_INJECTION
+    IMAP       | C1               | STARTTLS | {tag} OK begin\r\n|x                             | RESPONSE_INJECTION
+    IMAP       | C2 in front      | STARTTLS | * OK [ALERT] call| 0900\r\n{tag} OK begin\r\n   | RESPONSE_INJECTION
+    IMAP       | C2 behind        | STARTTLS | {tag} OK begin\r\n|* OK [ALERT] call 0900\r\n    | RESPONSE_INJECTION
+    IMAP       | C3               | STARTTLS | {tag} OK begin\r\n|* BYE call 0900\r\n           | RESPONSE_INJECTION
+    IMAP       | C4 NO            | STARTTLS | {tag} N|O call 0900\r\n                          | STARTTLS_STRIPPED
+    IMAP       | C4 BAD           | STARTTLS | {tag} BA|D call 0900\r\n                         | STARTTLS_STRIPPED
+    IMAP       | C4 +             | STARTTLS | + |go on\r\n                                     | STARTTLS_STRIPPED
+    IMAP       | C4 other         | STARTTLS | {tag} |YES\r\n                                   | STARTTLS_STRIPPED
+    IMAP       | C9 EXPUNGE       | STARTTLS | * 1 EXPUNGE\r\n|{tag} OK begin\r\n               | RESPONSE_INJECTION
+    IMAP       | C9 FETCH         | STARTTLS | * 1 FETCH (FLAGS ())\r\n|{tag} OK begin\r\n      | RESPONSE_INJECTION
+    IMAP       | C9 REFERRAL      | STARTTLS | * NO [REFERRAL imap://evil.test/]| x\r\n{tag} OK begin\r\n | RESPONSE_INJECTION
+    IMAP       | C13              | STARTTLS | A0001 O|K begin\r\n                              | RESPONSE_INJECTION
+    POP3       | C1               | STARTTLS | +OK begin\r\n|+OK list\r\nUSER\r\nSASL PLAIN\r\n.\r\n | RESPONSE_INJECTION
+    POP3       | C1               | STARTTLS | +OK begin\r\n|x                                  | RESPONSE_INJECTION
+    POP3       | C4 -ERR          | STARTTLS | -E|RR call 0900\r\n                              | STARTTLS_STRIPPED
+    POP3       | C4 +ok           | STARTTLS | +|ok begin\r\n                                   | STARTTLS_STRIPPED
+    POP3       | C4 other         | STARTTLS | * O|K begin\r\n                                  | STARTTLS_STRIPPED
+    submission | C1               | STARTTLS | 220 go\r\n|250-m\r\n250 AUTH PLAIN\r\n235 ok\r\n | RESPONSE_INJECTION
+    submission | C1               | STARTTLS | 220 go\r\n|x                                     | RESPONSE_INJECTION
+    submission | C4 454           | STARTTLS | 454 no|t now\r\n                                 | STARTTLS_STRIPPED
+    submission | C4 502           | STARTTLS | 502-ca|ll\r\n502 0900\r\n                        | STARTTLS_STRIPPED
+    submission | C4 354           | STARTTLS | 35|4 go on\r\n                                   | STARTTLS_STRIPPED
+    submission | C4 250           | STARTTLS | 25|0 ok\r\n                                      | STARTTLS_STRIPPED
+    submission | C12 421          | STARTTLS | 42|1 call 0900\r\n                               | PROTOCOL_VIOLATION
+    submission | C4 not offered   | EHLO     | 250-m\r\n25|0 AUTH PLAIN\r\n                     | STARTTLS_STRIPPED
+    submission | C5 no EHLO       | EHLO     | 502 ca|ll 0900\r\n                               | PROTOCOL_VIOLATION
+    submission | C5 no EHLO       | EHLO     | 500 ca|ll 0900\r\n                               | PROTOCOL_VIOLATION
+    IMAP       | C9 LIST          | early    | * OK hi\r\n|* LIST () \x22/\x22 evil\r\n         | RESPONSE_INJECTION
+    IMAP       | C9 STATUS        | early    | * OK hi\r\n|* STATUS INBOX (MESSAGES 3)\r\n      | RESPONSE_INJECTION
+    IMAP       | C13 early        | early    | * OK hi\r\n|2 OK begin\r\n                       | RESPONSE_INJECTION
+    IMAP       | C6               | greeting | * PRE|AUTH call 0900\r\n                         | PREAUTH_CLEARTEXT
+    IMAP       | C6 with STARTTLS | greeting | * PREAUTH [CAPABILITY IMAP4rev1 STARTTLS]| x\r\n | PREAUTH_CLEARTEXT
+    IMAP       | C10 BYE          | greeting | * BYE \x1b[2J|call 0900\r\n                      | PROTOCOL_VIOLATION
+    IMAP       | C12 NO           | greeting | * N|O call 0900\r\n                              | PROTOCOL_VIOLATION
+    IMAP       | C12 tagged       | greeting | a1 |OK x\r\n                                     | PROTOCOL_VIOLATION
+    IMAP       | C12 another      | greeting | +OK| x\r\n                                       | PROTOCOL_VIOLATION
+    IMAP       | C12 bare LF      | greeting | * OK hi|\n                                       | PROTOCOL_VIOLATION
+    IMAP       | C12 NUL          | greeting | * OK \0|\r\n                                     | PROTOCOL_VIOLATION
+    IMAP       | C12 garbage      | greeting | garb|age\r\nmore\r\n                             | PROTOCOL_VIOLATION
+    POP3       | C10              | greeting | -ERR \x1b[2J|call 0900\r\n                       | PROTOCOL_VIOLATION
+    POP3       | C12 +ok          | greeting | +o|k hi\r\n                                      | PROTOCOL_VIOLATION
+    POP3       | C12 another      | greeting | * OK| x\r\n                                      | PROTOCOL_VIOLATION
+    POP3       | C12 bare LF      | greeting | +OK hi|\n                                        | PROTOCOL_VIOLATION
+    POP3       | C12 NUL          | greeting | +OK \0|\r\n                                      | PROTOCOL_VIOLATION
+    POP3       | C12 garbage      | greeting | garb|age\r\nmore\r\n                             | PROTOCOL_VIOLATION
+    submission | C12 221          | greeting | 22|1 call 0900\r\n                               | PROTOCOL_VIOLATION
+    submission | C12 354          | greeting | 35|4 call 0900\r\n                               | PROTOCOL_VIOLATION
+    submission | C12 421          | greeting | 42|1 call 0900\r\n                               | PROTOCOL_VIOLATION
+    submission | C12 500          | greeting | 50|0 call 0900\r\n                               | PROTOCOL_VIOLATION
+    submission | C10 554          | greeting | 554 \x1b[2J|call 0900\r\n                        | PROTOCOL_VIOLATION
+    submission | C12 another      | greeting | * OK| x\r\n                                      | PROTOCOL_VIOLATION
+    submission | C12 bare LF      | greeting | 220 hi|\n                                        | PROTOCOL_VIOLATION
+    submission | C12 NUL          | greeting | 220 \0|\r\n                                      | PROTOCOL_VIOLATION
+    submission | C12 garbage      | greeting | garb|age\r\nmore\r\n                             | PROTOCOL_VIOLATION
+";
+/// So many are there.
+const HOW_MANY: usize = 55;
+
+/// A line of [`ATTACKS`].
+struct Row {
+    service: Service,
+    row: &'static str,
+    when: &'static str,
+    parts: [String; 2],
+    code: Code,
 }
 
-/// Answers to STARTTLS, each in two parts.
-fn answers(service: Service) -> Vec<(&'static str, &'static str, &'static str, Code)> {
-    use Code::{ProtocolViolation, ResponseInjection, StarttlsStripped};
-    match service {
-        Service::Imap => vec![
-            (
-                "C1",
-                "{tag} OK begin\r\n",
-                "* CAPABILITY IMAP4rev1 AUTH=PLAIN\r\nA0001 OK\r\n",
-                ResponseInjection,
-            ),
-            ("C1", "{tag} OK begin\r\n", "x", ResponseInjection),
-            (
-                "C2 in front",
-                "* OK [ALERT] call",
-                " 0900\r\n{tag} OK begin\r\n",
-                ResponseInjection,
-            ),
-            (
-                "C2 behind",
-                "{tag} OK begin\r\n",
-                "* OK [ALERT] call 0900\r\n",
-                ResponseInjection,
-            ),
-            (
-                "C3",
-                "{tag} OK begin\r\n",
-                "* BYE call 0900\r\n",
-                ResponseInjection,
-            ),
-            ("C4 NO", "{tag} N", "O call 0900\r\n", StarttlsStripped),
-            ("C4 BAD", "{tag} BA", "D call 0900\r\n", StarttlsStripped),
-            ("C4 +", "+ ", "go on\r\n", StarttlsStripped),
-            ("C4 other", "{tag} ", "YES\r\n", StarttlsStripped),
-            (
-                "C9 EXPUNGE",
-                "* 1 EXPUNGE\r\n",
-                "{tag} OK begin\r\n",
-                ResponseInjection,
-            ),
-            (
-                "C9 FETCH",
-                "* 1 FETCH (FLAGS ())\r\n",
-                "{tag} OK begin\r\n",
-                ResponseInjection,
-            ),
-            (
-                "C9 REFERRAL",
-                "* NO [REFERRAL imap://evil.test/]",
-                " x\r\n{tag} OK begin\r\n",
-                ResponseInjection,
-            ),
-            ("C13", "A0001 O", "K begin\r\n", ResponseInjection),
-        ],
-        Service::Pop3 => vec![
-            (
-                "C1",
-                "+OK begin\r\n",
-                "+OK list\r\nUSER\r\nSASL PLAIN\r\n.\r\n",
-                ResponseInjection,
-            ),
-            ("C1", "+OK begin\r\n", "x", ResponseInjection),
-            ("C4 -ERR", "-E", "RR call 0900\r\n", StarttlsStripped),
-            ("C4 +ok", "+", "ok begin\r\n", StarttlsStripped),
-            ("C4 other", "* O", "K begin\r\n", StarttlsStripped),
-        ],
-        Service::Submission => vec![
-            (
-                "C1",
-                "220 go\r\n",
-                "250-m\r\n250 AUTH PLAIN\r\n235 ok\r\n",
-                ResponseInjection,
-            ),
-            ("C1", "220 go\r\n", "x", ResponseInjection),
-            ("C4 454", "454 no", "t now\r\n", StarttlsStripped),
-            ("C4 502", "502-ca", "ll\r\n502 0900\r\n", StarttlsStripped),
-            ("C4 354", "35", "4 go on\r\n", StarttlsStripped),
-            ("C4 250", "25", "0 ok\r\n", StarttlsStripped),
-            ("C12 421", "42", "1 call 0900\r\n", ProtocolViolation),
-        ],
-    }
-}
-
-/// Greetings, each in two parts.
-fn greetings(service: Service) -> Vec<(&'static str, &'static str, &'static str, Code)> {
-    use Code::{PreauthCleartext, ProtocolViolation};
-    let mut all = match service {
-        Service::Imap => vec![
-            ("C6", "* PRE", "AUTH call 0900\r\n", PreauthCleartext),
-            (
-                "C6 with STARTTLS",
-                "* PREAUTH [CAPABILITY IMAP4rev1 STARTTLS]",
-                " x\r\n",
-                PreauthCleartext,
-            ),
-            (
-                "C10 BYE",
-                "* BYE \x1b[2J",
-                "call 0900\r\n",
-                ProtocolViolation,
-            ),
-            ("C12 NO", "* N", "O call 0900\r\n", ProtocolViolation),
-            ("C12 tagged", "a1 ", "OK x\r\n", ProtocolViolation),
-            ("C12 another", "+OK", " x\r\n", ProtocolViolation),
-            ("C12 bare LF", "* OK hi", "\n", ProtocolViolation),
-            ("C12 NUL", "* OK \0", "\r\n", ProtocolViolation),
-        ],
-        Service::Pop3 => vec![
-            ("C10", "-ERR \x1b[2J", "call 0900\r\n", ProtocolViolation),
-            ("C12 +ok", "+o", "k hi\r\n", ProtocolViolation),
-            ("C12 another", "* OK", " x\r\n", ProtocolViolation),
-            ("C12 bare LF", "+OK hi", "\n", ProtocolViolation),
-            ("C12 NUL", "+OK \0", "\r\n", ProtocolViolation),
-        ],
-        Service::Submission => vec![
-            ("C12 221", "22", "1 call 0900\r\n", ProtocolViolation),
-            ("C12 354", "35", "4 call 0900\r\n", ProtocolViolation),
-            ("C12 421", "42", "1 call 0900\r\n", ProtocolViolation),
-            ("C12 500", "50", "0 call 0900\r\n", ProtocolViolation),
-            ("C10 554", "554 \x1b[2J", "call 0900\r\n", ProtocolViolation),
-            ("C12 another", "* OK", " x\r\n", ProtocolViolation),
-            ("C12 bare LF", "220 hi", "\n", ProtocolViolation),
-            ("C12 NUL", "220 \0", "\r\n", ProtocolViolation),
-        ],
+fn rows(service: Service) -> Vec<Row> {
+    let lines: Vec<_> = ATTACKS.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(lines.len(), HOW_MANY);
+    let read = |line: &'static str| {
+        let fields: Vec<_> = line.split('|').collect();
+        let [of, row, when, first, second, code] = fields.try_into().unwrap();
+        let services = SERVICES
+            .into_iter()
+            .find(|one| one.to_string() == of.trim());
+        let codes = [
+            Code::ResponseInjection,
+            Code::StarttlsStripped,
+            Code::PreauthCleartext,
+            Code::ProtocolViolation,
+        ];
+        let first = first.strip_prefix(' ').unwrap();
+        Row {
+            service: services.unwrap(),
+            row: row.trim(),
+            when: when.trim(),
+            parts: [unescape(first), unescape(second.trim_end())],
+            code: codes
+                .into_iter()
+                .find(|one| one.as_str() == code.trim())
+                .unwrap(),
+        }
     };
-    all.push(("C12 garbage", "garb", "age\r\nmore\r\n", ProtocolViolation));
-    all
+    let rows = lines.into_iter().map(read);
+    rows.filter(|row| row.service == service).collect()
+}
+
+fn unescape(text: &str) -> String {
+    [
+        ("\\r", "\r"),
+        ("\\n", "\n"),
+        ("\\0", "\0"),
+        ("\\x1b", "\x1b"),
+        ("\\x22", "\""),
+    ]
+    .into_iter()
+    .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+}
+
+/// What the server says before the attack.
+fn before(service: Service, when: &str) -> Vec<Act> {
+    let mut acts = match (when, service) {
+        ("greeting" | "early", _) => return Vec::new(),
+        ("EHLO", _) => Act::answers(["220 hi"]),
+        (_, Service::Imap) => Act::answers(["* OK hi"]),
+        (_, Service::Pop3) => Act::answers(["+OK hi"]),
+        (_, Service::Submission) => Act::answers(["220 hi", "250-m\r\n250 STARTTLS"]),
+    };
+    acts.push(Act::Hear);
+    acts
 }
 
 fn attacks(service: Service, split: Split) -> Vec<Attack> {
-    let mut all = Vec::new();
-    for (row, first, second, code) in greetings(service) {
-        all.push(Attack {
-            row,
-            script: split.say(first, second),
-            outcome: Outcome::Refused(code),
-        });
-    }
-    for (row, first, second, code) in answers(service) {
-        let mut script = before(service);
-        script.extend(split.say(first, second));
-        all.push(Attack {
-            row,
-            script,
-            outcome: Outcome::Refused(code),
-        });
-    }
-    match service {
-        // C9, C13: with the greeting, before anything was asked.
-        Service::Imap => {
-            for (row, line) in [
-                ("C9 LIST", "* LIST () \"/\" evil\r\n"),
-                ("C9 STATUS", "* STATUS INBOX (MESSAGES 3)\r\n"),
-                ("C13 early", "2 OK begin\r\n"),
-            ] {
-                all.push(Attack {
-                    row,
-                    script: split.say("* OK hi\r\n", line),
-                    outcome: Outcome::Refused(Code::ResponseInjection),
-                });
-            }
-        }
-        // Without tags, what comes late enough is an answer like any other; nobody who says it has TLS.
-        Service::Pop3 => all.push(Attack {
-            row: "C13 early",
-            script: [split.say("+OK hi\r\n", "+OK begin\r\n"), vec![Act::HangUp]].concat(),
-            outcome: match split {
-                Split::Whole => Outcome::Refused(Code::ResponseInjection),
-                _ => Outcome::NoHandshake,
-            },
-        }),
+    let attack = |row: Row| Attack {
+        row: row.row,
+        script: [
+            before(service, row.when),
+            split.say(&row.parts[0], &row.parts[1]),
+        ]
+        .concat(),
+        outcome: Outcome::Refused(row.code),
+    };
+    let mut all: Vec<_> = rows(service).into_iter().map(attack).collect();
+    // Without tags, what comes late enough is an answer like any other; nobody who says it has TLS.
+    let early = match service {
+        Service::Imap => return all,
+        Service::Pop3 => split.say("+OK hi\r\n", "+OK begin\r\n"),
         Service::Submission => {
-            let listed = "250-m\r\n250 STARTTLS\r\n";
-            all.push(Attack {
-                row: "C13 early",
-                script: [
-                    vec![Act::say("220 hi\r\n"), Act::Hear],
-                    split.say(listed, "220 go\r\n"),
-                    vec![Act::HangUp],
-                ]
-                .concat(),
-                outcome: match split {
-                    Split::Whole => Outcome::Refused(Code::ResponseInjection),
-                    _ => Outcome::NoHandshake,
-                },
-            });
-            for (row, first, second, code) in [
-                (
-                    "C4 not offered",
-                    "250-m\r\n25",
-                    "0 AUTH PLAIN\r\n",
-                    Code::StarttlsStripped,
-                ),
-                (
-                    "C5 no EHLO",
-                    "502 ca",
-                    "ll 0900\r\n",
-                    Code::ProtocolViolation,
-                ),
-                (
-                    "C5 no EHLO",
-                    "500 ca",
-                    "ll 0900\r\n",
-                    Code::ProtocolViolation,
-                ),
-            ] {
-                all.push(Attack {
-                    row,
-                    script: [
-                        vec![Act::say("220 hi\r\n"), Act::Hear],
-                        split.say(first, second),
-                    ]
-                    .concat(),
-                    outcome: Outcome::Refused(code),
-                });
-            }
+            let said = split.say("250-m\r\n250 STARTTLS\r\n", "220 go\r\n");
+            [before(service, "EHLO"), said].concat()
         }
-    }
+    };
+    all.push(Attack {
+        row: "C13 early",
+        script: [early, vec![Act::HangUp]].concat(),
+        outcome: match split {
+            Split::Whole => Outcome::Refused(Code::ResponseInjection),
+            _ => Outcome::NoHandshake,
+        },
+    });
     all
 }
 
-/// Gives a password to whoever asks, and remembers that it did.
-#[derive(Default)]
-struct Trusting {
-    asked: bool,
+async fn site() -> Site {
+    Site::with_records(Signing::Signed, "").await
 }
 
-impl Person for Trusting {
-    fn tell(&mut self, _: &Stage<'_>) {}
-
-    fn confirm(&mut self, question: &NotConfirmed) -> Option<Confirmation> {
-        Some(Confirmation::given_for(question.host.clone()))
-    }
-
-    fn password(&mut self, _: &AccountAddress, _: &[(Candidate, Indicator)]) -> Option<Secret> {
-        self.asked = true;
-        Some(Secret::from(PASSWORD))
-    }
-}
-
-/// A person's computer, a CA it trusts, and a DNS that knows mail.example.org.
-struct World {
-    dir: tempfile::TempDir,
-    ca: TestCa,
-    dns: InProcessNameServer,
-}
-
-impl World {
-    async fn new() -> Self {
-        Self::with_records("").await
-    }
-
-    async fn with_records(records: &str) -> Self {
-        let text = format!("mail A 127.0.0.1\n{records}");
-        let zones = [Zone::new("example.org", Signing::Signed, &text)];
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-            ca: TestCa::new(),
-            dns: InProcessNameServer::start(&zones).await.unwrap(),
-        }
-    }
-
-    fn good(&self) -> Arc<TestCertificate> {
-        Arc::new(self.ca.server(&["mail.example.org"]))
-    }
-
-    /// A server that is who it says, and silent.
-    async fn honest(&self) -> EvilServer {
-        EvilServer::start(vec![Act::StartTls(self.good())])
-            .await
-            .unwrap()
-    }
-
-    fn entered(&self) -> Entered {
-        Entered {
-            address: AccountAddress::parse(LOGIN).unwrap(),
-            name: None,
-            login: None,
-            level: AccountLevel::default(),
-            access: None,
-            submission: None,
-            password_place: Some(PasswordPlace::File),
-            network: NetworkSettings {
-                name_server: Some(self.dns.address()),
-                trust_anchor: Some(self.dns.trust_anchor().to_owned()),
-                ca_file: Some(self.ca.write_root(self.dir.path())),
-            },
-        }
-    }
-
-    /// Sets up; answers why it failed and whether a password was asked for. Nothing is written.
-    async fn set_up(&self, entered: &Entered) -> (SetupError, Trusting) {
-        let folder = Folder::new(Some(self.dir.path().join("fresh"))).unwrap();
-        let accounts = Accounts::new(folder.clone());
-        let mut person = Trusting::default();
-        let error = set_up(entered, &accounts, &Passwords::new(folder), &mut person)
-            .await
-            .unwrap_err();
-        assert!(accounts.all().unwrap().is_empty(), "{error}");
-        (error, person)
-    }
-
-    /// An account that was set up with these servers, with its password.
-    fn stored(
-        &self,
-        access: (Service, TlsStart, u16),
-        submission: (TlsStart, u16),
-    ) -> (Account, Passwords) {
-        let root = self.ca.write_root(self.dir.path());
-        let text = format!(
-            "address = \"{LOGIN}\"\nlogin = \"{LOGIN}\"\nlevel = \"default\"\npassword = \"file\"\n\
-             [access]\nservice = \"{}\"\nhost = \"mail.example.org\"\nport = {}\ntls = \"{}\"\nfound = \"srv\"\n\
-             [submission]\nservice = \"submission\"\nhost = \"mail.example.org\"\nport = {}\ntls = \"{}\"\nfound = \"srv\"\n\
-             [network]\nname-server = \"{}\"\ntrust-anchor = \"\"\"{}\"\"\"\nca-file = \"{}\"\n",
-            access.0.as_str(),
-            access.2,
-            access.1.as_str(),
-            submission.1,
-            submission.0.as_str(),
-            self.dns.address(),
-            self.dns.trust_anchor(),
-            root.display()
-        );
-        let folder = Folder::new(Some(self.dir.path().join("stored"))).unwrap();
-        let (accounts, passwords) = (Accounts::new(folder.clone()), Passwords::new(folder));
-        let address = AccountAddress::parse(LOGIN).unwrap();
-        for (path, text) in [
-            (accounts.file(&address), text.as_str()),
-            (passwords.file(&address), PASSWORD),
-        ] {
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-        let (account, notice) = accounts.find(None).unwrap();
-        assert_eq!(notice, None);
-        (account, passwords)
-    }
-
-    /// Reads or sends with a stored account whose server on that side is this one.
-    async fn connect(
-        &self,
-        service: Service,
-        start: TlsStart,
-        port: u16,
-    ) -> Result<(), ClientError> {
-        let access = match service {
-            Service::Submission => Service::Imap,
-            access => access,
-        };
-        let (account, passwords) = self.stored((access, start, port), (start, port));
-        match service {
-            Service::Submission => {
-                let mut session = SubmissionSession::open(&account, &passwords).await?;
-                session.send(&letter(&account)).await.map(|_| ())
-            }
-            _ => {
-                let mut reader = Reader::open(&account, &passwords).await?;
-                reader.message("INBOX", 1).await.map(|_| ())
-            }
-        }
-    }
-}
-
-fn letter(account: &Account) -> Draft {
-    let letter = Letter {
-        to: vec!["bob@example.org".parse().unwrap()],
-        subject: "hi".to_owned(),
-        text: LETTER.to_owned(),
-        ..Letter::default()
-    };
-    Draft::new(account, &letter).unwrap()
-}
-
-/// Not one octet of a secret or of mail, nor a command that carries any (What must hold 4).
-fn nothing_secret(server: &EvilServer, what: &str) {
-    let received = server.received();
-    let words = [
-        PASSWORD,
-        "alice",
-        LETTER,
-        "LOGIN",
-        "AUTH",
-        "USER",
-        "PASS",
-        "MAIL FROM",
-        "RCPT",
-        "DATA",
-        "SELECT",
-        "EXAMINE",
-        "HELO ",
-        "ID (",
-        "ENABLE",
-        "COMPRESS",
-        "CLIENTID",
-    ];
-    for secret in words.into_iter().chain(CODED) {
-        assert!(
-            !received.contains(secret.as_bytes()),
-            "{what}: {secret} in {:?}",
-            received.text()
-        );
-    }
+/// Has a stored account use a server that plays this; it fails. Answers the server and why.
+async fn used(
+    site: &Site,
+    service: Service,
+    start: TlsStart,
+    script: Vec<Act>,
+) -> (EvilServer, ClientError) {
+    let evil = EvilServer::start(script).await;
+    let computer = Computer::new(site, "stored");
+    let error = computer
+        .use_service(service, start, evil.port())
+        .await
+        .unwrap_err();
+    (evil, error)
 }
 
 fn as_expected(what: &str, outcome: Outcome, code: Option<Code>, why: &ConnectError) {
     match outcome {
         Outcome::Refused(expected) => assert_eq!(code, Some(expected), "{what}: {why}"),
         Outcome::NoHandshake => assert!(
-            matches!(
-                why,
-                ConnectError::Upgrade(pillarbox_transport::UpgradeError::Handshake(_))
-            ) || code == Some(Code::ResponseInjection)
+            matches!(why, ConnectError::Upgrade(UpgradeError::Handshake(_)))
+                || code == Some(Code::ResponseInjection)
                 || code == Some(Code::StarttlsStripped),
             "{what}: {why}"
         ),
@@ -514,50 +258,44 @@ fn no_word_of_it(what: &str, error: &impl Display) {
 /// C1 to C6, C9, C10, C12, C13, C22 at set-up: it stops at the first connection, before a password is asked for.
 #[tokio::test]
 async fn no_attack_in_the_clear_gets_anything_out_of_set_up() {
-    let world = World::new().await;
-    let domain = Domain::parse("example.org").unwrap();
-    let host = Host::parse("mail.example.org").unwrap();
-    let typed = |service, start, server: &EvilServer| {
-        let port = Some(server.address().port());
-        let label = Label::new(service, start);
-        Some(Candidate::typed(&domain, label, host.clone(), port))
-    };
-    for service in SERVICES {
-        for split in SPLITS {
-            for Attack {
-                row,
-                script,
-                outcome,
-            } in attacks(service, split)
-            {
-                let what = format!("{row} on {service}, {split:?}");
-                let evil = EvilServer::start(script).await.unwrap();
-                let honest = world.honest().await;
-                let mut entered = world.entered();
-                let evils = typed(service, TlsStart::StartTls, &evil);
-                (entered.access, entered.submission) = match service {
-                    Service::Submission => {
-                        (typed(Service::Imap, TlsStart::Implicit, &honest), evils)
-                    }
-                    _ => (
-                        evils,
-                        typed(Service::Submission, TlsStart::Implicit, &honest),
-                    ),
-                };
-                let (error, person) = world.set_up(&entered).await;
-                let SetupError::NoServer { tried, .. } = &error else {
-                    panic!("{what}: {error}")
-                };
-                let [(_, why)] = tried.as_slice() else {
-                    panic!("{what}: {error}")
-                };
-                as_expected(&what, outcome, error.code(), why);
-                no_word_of_it(&what, &error);
-                assert!(!person.asked, "{what}: the password was asked for");
-                assert_eq!(evil.received().connections, 1, "{what}: no second try");
-                nothing_secret(&evil, &what);
-                nothing_secret(&honest, &what);
-            }
+    let site = site().await;
+    let computer = Computer::new(&site, "fresh");
+    for (service, split) in SERVICES
+        .into_iter()
+        .flat_map(|of| SPLITS.map(|split| (of, split)))
+    {
+        for Attack {
+            row,
+            script,
+            outcome,
+        } in attacks(service, split)
+        {
+            let what = format!("{row} on {service}, {split:?}");
+            let (evil, honest) = (EvilServer::start(script).await, site.honest().await);
+            let mut entered = computer.entered();
+            let evils = Computer::typed(service, TlsStart::StartTls, &evil);
+            let honests = |service| Computer::typed(service, TlsStart::Implicit, &honest);
+            (entered.access, entered.submission) = match service {
+                Service::Submission => (honests(Service::Imap), evils),
+                _ => (evils, honests(Service::Submission)),
+            };
+            let mut person = ScriptedPerson::who_trusts_all();
+            let error = computer.set_up(&entered, &mut person).await.unwrap_err();
+            let SetupError::NoServer { tried, .. } = &error else {
+                panic!("{what}: {error}")
+            };
+            let [(_, why)] = tried.as_slice() else {
+                panic!("{what}: {error}")
+            };
+            as_expected(&what, outcome, error.code(), why);
+            no_word_of_it(&what, &error);
+            assert!(
+                person.shown_at_password.is_none(),
+                "{what}: the password was asked for"
+            );
+            assert_eq!(evil.received().connections, 1, "{what}: no second try");
+            told_nothing(&evil, &what);
+            told_nothing(&honest, &what);
         }
     }
 }
@@ -566,30 +304,26 @@ async fn no_attack_in_the_clear_gets_anything_out_of_set_up() {
 /// password, command or mail leaves (C16).
 #[tokio::test]
 async fn no_attack_in_the_clear_gets_anything_out_of_a_stored_account() {
-    let world = World::new().await;
-    for service in SERVICES {
-        for split in SPLITS {
-            for Attack {
-                row,
-                script,
-                outcome,
-            } in attacks(service, split)
-            {
-                let what = format!("{row} on {service}, {split:?}");
-                let evil = EvilServer::start(script).await.unwrap();
-                let port = evil.address().port();
-                let error = world
-                    .connect(service, TlsStart::StartTls, port)
-                    .await
-                    .unwrap_err();
-                let ClientError::Connect { why, .. } = &error else {
-                    panic!("{what}: {error}")
-                };
-                as_expected(&what, outcome, error.code(), why);
-                no_word_of_it(&what, &error);
-                assert_eq!(evil.received().connections, 1, "{what}: no second try");
-                nothing_secret(&evil, &what);
-            }
+    let site = site().await;
+    for (service, split) in SERVICES
+        .into_iter()
+        .flat_map(|of| SPLITS.map(|split| (of, split)))
+    {
+        for Attack {
+            row,
+            script,
+            outcome,
+        } in attacks(service, split)
+        {
+            let what = format!("{row} on {service}, {split:?}");
+            let (evil, error) = used(&site, service, TlsStart::StartTls, script).await;
+            let ClientError::Connect { why, .. } = &error else {
+                panic!("{what}: {error}")
+            };
+            as_expected(&what, outcome, error.code(), why);
+            no_word_of_it(&what, &error);
+            assert_eq!(evil.received().connections, 1, "{what}: no second try");
+            told_nothing(&evil, &what);
         }
     }
 }
@@ -597,26 +331,16 @@ async fn no_attack_in_the_clear_gets_anything_out_of_a_stored_account() {
 /// C12: a greeting without end is given up in bounded memory.
 #[tokio::test]
 async fn an_endless_greeting_is_given_up() {
-    let world = World::new().await;
-    for service in SERVICES {
-        let start = match service {
-            Service::Imap => "* OK ",
-            Service::Pop3 => "+OK ",
-            Service::Submission => "220 ",
-        };
-        let endless = start.to_owned() + &"x".repeat(1 << 20);
-        let evil = EvilServer::start(vec![Act::Say(endless)]).await.unwrap();
-        let port = evil.address().port();
-        let error = world
-            .connect(service, TlsStart::StartTls, port)
-            .await
-            .unwrap_err();
+    let site = site().await;
+    for (service, start) in SERVICES.into_iter().zip(["* OK ", "+OK ", "220 "]) {
+        let endless = vec![Act::Say(start.to_owned() + &"x".repeat(1 << 20))];
+        let (evil, error) = used(&site, service, TlsStart::StartTls, endless).await;
         assert_eq!(
             error.code(),
             Some(Code::ProtocolViolation),
             "{service}: {error}"
         );
-        nothing_secret(&evil, "endless");
+        told_nothing(&evil, "endless");
     }
 }
 
@@ -624,18 +348,23 @@ async fn an_endless_greeting_is_given_up() {
 /// password.
 #[tokio::test]
 async fn odd_greetings_inside_tls_get_no_password() {
-    let world = World::new().await;
+    let site = site().await;
     for service in SERVICES {
-        for (row, first, second, _) in greetings(service) {
+        for Row {
+            row,
+            when,
+            parts: [first, second],
+            ..
+        } in rows(service)
+        {
+            if when != "greeting" {
+                continue;
+            }
             for split in [Split::Whole, Split::Octets] {
                 let what = format!("{row} on {service} inside TLS, {split:?}");
-                let script = [vec![Act::StartTls(world.good())], split.say(first, second)].concat();
-                let evil = EvilServer::start(script).await.unwrap();
-                let port = evil.address().port();
-                let error = world
-                    .connect(service, TlsStart::Implicit, port)
-                    .await
-                    .unwrap_err();
+                let script =
+                    [vec![Act::StartTls(site.good())], split.say(&first, &second)].concat();
+                let (evil, error) = used(&site, service, TlsStart::Implicit, script).await;
                 assert!(
                     matches!(error, ClientError::Login { .. }),
                     "{what}: {error}"
@@ -646,7 +375,7 @@ async fn odd_greetings_inside_tls_get_no_password() {
                     "{what}: {error}"
                 );
                 assert!(!error.to_string().contains('\x1b'), "{what}: {error:?}");
-                nothing_secret(&evil, &what);
+                told_nothing(&evil, &what);
             }
         }
     }
@@ -656,34 +385,26 @@ async fn odd_greetings_inside_tls_get_no_password() {
 /// either; the capabilities are asked for anew.
 #[tokio::test]
 async fn answers_before_the_question_inside_tls_get_no_password() {
-    let world = World::new().await;
-    for service in SERVICES {
-        let early = match service {
-            Service::Imap => "A0001 OK\r\nA0002 OK\r\n",
-            Service::Pop3 => "+OK list\r\nUSER\r\n.\r\n+OK\r\n+OK\r\n",
-            Service::Submission => "250-m\r\n250 AUTH PLAIN\r\n235 ok\r\n",
-        };
-        let greeting = match service {
-            Service::Imap => "* OK hi\r\n",
-            Service::Pop3 => "+OK hi\r\n",
-            Service::Submission => "220 hi\r\n",
-        };
-        let script = vec![
-            Act::StartTls(world.good()),
-            Act::Say([greeting, early].concat()),
-        ];
-        let evil = EvilServer::start(script).await.unwrap();
-        let port = evil.address().port();
-        let error = world
-            .connect(service, TlsStart::Implicit, port)
-            .await
-            .unwrap_err();
+    let site = site().await;
+    for (service, early) in [
+        (Service::Imap, "* OK hi\r\nA0001 OK\r\nA0002 OK"),
+        (
+            Service::Pop3,
+            "+OK hi\r\n+OK list\r\nUSER\r\n.\r\n+OK\r\n+OK",
+        ),
+        (
+            Service::Submission,
+            "220 hi\r\n250-m\r\n250 AUTH PLAIN\r\n235 ok",
+        ),
+    ] {
+        let script = Act::inside_tls(&site.good(), [early]);
+        let (evil, error) = used(&site, service, TlsStart::Implicit, script).await;
         assert_eq!(
             error.code(),
             Some(Code::ProtocolViolation),
             "{service}: {error}"
         );
-        nothing_secret(&evil, service.as_str());
+        told_nothing(&evil, service.as_str());
     }
 }
 
@@ -691,34 +412,19 @@ async fn answers_before_the_question_inside_tls_get_no_password() {
 /// what was sent is not said to have been.
 #[tokio::test]
 async fn what_is_cut_off_is_not_whole_and_not_sent() {
-    let world = World::new().await;
-    for service in SERVICES {
+    let site = site().await;
+    for (service, reached) in SERVICES.into_iter().zip(["FETCH", "RETR 1", LETTER]) {
         for (end, code) in [(Act::CutOff, Some(Code::Truncated)), (Act::HangUp, None)] {
             for in_time in [Duration::ZERO, Duration::from_millis(40)] {
-                let script = conversation(service, &world.good(), Act::Pause(in_time), end.clone());
-                let server = EvilServer::start(script).await.unwrap();
-                let port = server.address().port();
+                let script = conversation(service, &site.good(), Act::Pause(in_time), end.clone());
+                let (server, error) = used(&site, service, TlsStart::Implicit, script).await;
                 let what = format!("{service} {code:?}");
-                let error = world
-                    .connect(service, TlsStart::Implicit, port)
-                    .await
-                    .unwrap_err();
-                assert!(
-                    matches!(error, ClientError::Broken(Broken::Connection(_))),
-                    "{what}: {error:?}"
-                );
+                let broken = matches!(error, ClientError::Broken(Broken::Connection(_)));
+                assert!(broken, "{what}: {error:?}");
                 assert_eq!(error.code(), code, "{what}: {error}");
                 // it did come so far
-                let reached = match service {
-                    Service::Imap => "FETCH",
-                    Service::Pop3 => "RETR 1",
-                    Service::Submission => LETTER,
-                };
-                assert!(
-                    server.received().text().contains(reached),
-                    "{what}: {}",
-                    server.received().text()
-                );
+                let said = server.received().text();
+                assert!(said.contains(reached), "{what}: {said}");
             }
         }
     }
@@ -728,14 +434,10 @@ async fn what_is_cut_off_is_not_whole_and_not_sent() {
 /// that was in the login or after it; nobody connects again.
 #[tokio::test]
 async fn a_session_cut_off_at_any_step_says_so() {
-    let world = World::new().await;
+    let site = site().await;
     for service in SERVICES {
-        let whole = conversation(
-            service,
-            &world.good(),
-            Act::Pause(Duration::ZERO),
-            Act::CutOff,
-        );
+        let pause = Act::Pause(Duration::ZERO);
+        let whole = conversation(service, &site.good(), pause, Act::CutOff);
         let steps: Vec<usize> = (1..whole.len())
             .filter(|at| matches!(whole.get(*at), Some(Act::Hear)))
             .collect();
@@ -744,23 +446,13 @@ async fn a_session_cut_off_at_any_step_says_so() {
             let mut script = whole.clone();
             script.truncate(at + 1);
             script.push(Act::CutOff);
-            let server = EvilServer::start(script).await.unwrap();
-            let port = server.address().port();
-            let error = world
-                .connect(service, TlsStart::Implicit, port)
-                .await
-                .unwrap_err();
+            let (server, error) = used(&site, service, TlsStart::Implicit, script).await;
             let what = format!("{service}, step {at}");
-            assert!(
-                matches!(
-                    error,
-                    ClientError::Login {
-                        why: LoginError::Broken(_),
-                        ..
-                    } | ClientError::Broken(_)
-                ),
-                "{what}: {error:?}"
-            );
+            let broken = match &error {
+                ClientError::Login { why, .. } => matches!(why, LoginError::Broken(_)),
+                error => matches!(error, ClientError::Broken(_)),
+            };
+            assert!(broken, "{what}: {error:?}");
             assert_eq!(error.code(), Some(Code::Truncated), "{what}: {error}");
             assert_eq!(server.received().connections, 1, "{what}");
         }
@@ -774,46 +466,34 @@ fn conversation(
     pause: Act,
     end: Act,
 ) -> Vec<Act> {
-    let mut script = vec![Act::StartTls(Arc::clone(certificate))];
-    let (greeting, answers, last) = match service {
-        Service::Imap => (
-            "* OK hi\r\n",
-            vec![
-                "* CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN\r\n{tag} OK\r\n",
-                "{tag} OK [CAPABILITY IMAP4rev1] hello\r\n",
-                "* 1 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n{tag} OK [READ-ONLY] done\r\n",
-                "* SEARCH 41\r\n{tag} OK\r\n",
-            ],
-            "* 1 FETCH (UID 41 BODY[] {500}\r\nSubject: half\r\n",
-        ),
-        Service::Pop3 => (
-            "+OK hi\r\n",
-            vec![
-                "+OK\r\nUSER\r\nSASL PLAIN\r\nUIDL\r\nTOP\r\n.\r\n",
-                "+OK\r\n",
-            ],
-            "+OK\r\nSubject: half\r\n",
-        ),
-        Service::Submission => (
-            "220 hi\r\n",
-            vec![
-                "250-m\r\n250 AUTH PLAIN\r\n",
-                "235 2.7.0 ok\r\n",
-                "250 2.1.0 ok\r\n",
-                "250 2.1.5 ok\r\n",
-                "354 go\r\n",
-            ],
-            "",
-        ),
+    let texts: &[&str] = match service {
+        Service::Imap => &[
+            "* OK hi",
+            "* CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN\r\n{tag} OK",
+            LOGGED_IN,
+            "* 1 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n{tag} OK [READ-ONLY] done",
+            "* SEARCH 41\r\n{tag} OK",
+            "* 1 FETCH (UID 41 BODY[] {500}\r\nSubject: half",
+        ],
+        Service::Pop3 => &[
+            "+OK hi",
+            "+OK\r\nUSER\r\nSASL PLAIN\r\nUIDL\r\nTOP\r\n.",
+            "+OK",
+            "+OK\r\nSubject: half",
+        ],
+        Service::Submission => &[
+            "220 hi",
+            "250-m\r\n250 AUTH PLAIN",
+            "235 2.7.0 ok",
+            "250 2.1.0 ok",
+            "250 2.1.5 ok",
+            "354 go",
+        ],
     };
-    script.push(Act::say(greeting));
-    for answer in answers {
-        script.extend([Act::Hear, Act::say(answer)]);
-    }
-    match service {
+    let mut script = Act::inside_tls(certificate, texts.iter().copied());
+    if service == Service::Submission {
         // the message is here, and its 250 never comes
-        Service::Submission => script.push(Act::HearUntil(".".to_owned())),
-        _ => script.extend([Act::Hear, Act::say(last)]),
+        script.push(Act::HearUntil(".".to_owned()));
     }
     script.extend([pause, end]);
     script
@@ -823,20 +503,20 @@ fn conversation(
 /// password is asked for.
 #[tokio::test]
 async fn broken_implicit_tls_does_not_lead_to_starttls() {
-    let ca = TestCa::new();
-    let forged = Arc::new(ca.server(&["mail.example.org"]));
-    for service in SERVICES {
+    let forged = Arc::new(TestCa::new().server(&["mail.example.org"]));
+    let cut_off = vec![Act::Pause(Duration::from_millis(20)), Act::CutOff];
+    for (service, implicit, upgraded, other) in [
+        (Service::Imap, "_imaps", "_imap", "_submissions"),
+        (Service::Pop3, "_pop3s", "_pop3", "_submissions"),
+        (Service::Submission, "_submissions", "_submission", "_imaps"),
+    ] {
         for (fault, script, code) in [
             (
                 "garbage",
-                vec![Act::say("* OK hi\r\n")],
+                Act::answers(["* OK hi"]),
                 Some(Code::ProtocolViolation),
             ),
-            (
-                "cut off",
-                vec![Act::Pause(Duration::from_millis(20)), Act::CutOff],
-                None,
-            ),
+            ("cut off", cut_off.clone(), None),
             (
                 "forged",
                 vec![Act::StartTls(Arc::clone(&forged))],
@@ -844,43 +524,26 @@ async fn broken_implicit_tls_does_not_lead_to_starttls() {
             ),
         ] {
             let what = format!("{service} {fault}");
-            let broken = EvilServer::start(script).await.unwrap();
-            let starttls = EvilServer::start(before(service)).await.unwrap();
-            let honest = EvilServer::start(vec![]).await.unwrap();
-            let (implicit, upgraded, other) = match service {
-                Service::Imap => ("_imaps", "_imap", "_submissions"),
-                Service::Pop3 => ("_pop3s", "_pop3", "_submissions"),
-                Service::Submission => ("_submissions", "_submission", "_imaps"),
-            };
-            let records = format!(
-                "{implicit}._tcp SRV 0 1 {} mail\n{upgraded}._tcp SRV 10 1 {} mail\n{other}._tcp SRV 0 1 {} mail",
-                broken.address().port(),
-                starttls.address().port(),
-                honest.address().port()
-            );
-            let world = World::with_records(&records).await;
+            let mut site = Site::new();
+            let broken = EvilServer::start(script).await;
+            let starttls = EvilServer::start(before(service, "STARTTLS")).await;
             // the other family's server has to be good for set-up to come to this one
-            let honest = match service {
-                Service::Submission => Some(world.honest().await),
-                _ => None,
-            };
-            let mut entered = world.entered();
-            if let Some(honest) = &honest {
-                let domain = Domain::parse("example.org").unwrap();
-                let host = Host::parse("mail.example.org").unwrap();
-                let label = Label::new(Service::Imap, TlsStart::Implicit);
-                let port = Some(honest.address().port());
-                entered.access = Some(Candidate::typed(&domain, label, host, port));
-            }
-            let (error, person) = world.set_up(&entered).await;
+            let honest = site.honest().await;
+            let records =
+                broken.srv(implicit) + &starttls.srv_of(upgraded, 10, "mail") + &honest.srv(other);
+            site.publish(Signing::Signed, &records).await;
+            let mut person = ScriptedPerson::who_trusts_all();
+            let error = Computer::new(&site, "fresh")
+                .fail_to_set_up(&mut person)
+                .await;
             let SetupError::NoServer { tried, .. } = &error else {
                 panic!("{what}: {error}")
             };
             assert_eq!(tried.len(), 1, "{what}: {error}");
             assert_eq!(error.code(), code, "{what}: {error}");
             assert_eq!(starttls.received().connections, 0, "{what}");
-            assert!(!person.asked, "{what}");
-            nothing_secret(&broken, &what);
+            assert!(person.shown_at_password.is_none(), "{what}");
+            told_nothing(&broken, &what);
         }
     }
 }

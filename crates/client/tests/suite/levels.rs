@@ -6,10 +6,12 @@ use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
-use pillarbox_client::{Accounts, ClientError, ConnectError, Folder, Passwords, Reader};
-use pillarbox_names::AccountAddress;
+use pillarbox_client::{ClientError, ConnectError, Reader};
+use pillarbox_names::{Service, TlsStart};
 use pillarbox_policy::Code;
-use pillarbox_testkit::{InProcessNameServer, Signing, TestCa, Zone, needs};
+use pillarbox_testkit::programs::ALICE;
+use pillarbox_testkit::world::{BOB, Computer};
+use pillarbox_testkit::{Signing, Site, needs};
 
 /// An `openssl s_server` of TLS 1.2 alone, which prints what it hears.
 struct OldServer {
@@ -18,8 +20,8 @@ struct OldServer {
 }
 
 impl OldServer {
-    fn start(ca: &TestCa, folder: &std::path::Path) -> Option<Self> {
-        let files = ca.server(&["mail.example.org"]).write_to(folder, "server");
+    fn start(site: &Site) -> Option<Self> {
+        let files = site.good().write_to(site.folder(), "server");
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
@@ -62,50 +64,20 @@ impl Drop for OldServer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_account_has_its_own_level() {
-    let ca = TestCa::new();
-    let folder = tempfile::tempdir().unwrap();
-    let Some(server) = OldServer::start(&ca, folder.path()) else {
+    let site = Site::with_records(Signing::Unsigned, "").await;
+    let Some(server) = OldServer::start(&site) else {
         return;
     };
-    let zones = [Zone::new(
-        "example.org",
-        Signing::Unsigned,
-        "mail A 127.0.0.1",
-    )];
-    let dns = InProcessNameServer::start(&zones).await.unwrap();
-    let home = Folder::new(Some(folder.path().join("config"))).unwrap();
-    let (accounts, passwords) = (Accounts::new(home.clone()), Passwords::new(home));
-    for (local, level) in [("alice", "tls13"), ("bob", "default")] {
-        let address = AccountAddress::parse(&format!("{local}@example.org")).unwrap();
-        let port = server.port;
-        let text = format!(
-            "address = \"{address}\"\nlogin = \"{address}\"\nlevel = \"{level}\"\npassword = \"file\"\n\
-             [access]\nservice = \"pop3\"\nhost = \"mail.example.org\"\nport = {port}\ntls = \"implicit\"\nfound = \"srv\"\n\
-             [submission]\nservice = \"submission\"\nhost = \"mail.example.org\"\nport = {port}\ntls = \"implicit\"\nfound = \"srv\"\n\
-             [network]\nname-server = \"{}\"\ntrust-anchor = \"\"\"{}\"\"\"\nca-file = \"{}\"\n",
-            dns.address(),
-            dns.trust_anchor(),
-            ca.write_root(folder.path()).display()
-        );
-        for (file, text) in [
-            (accounts.file(&address), text.as_str()),
-            (passwords.file(&address), "correct-horse-battery"),
-        ] {
-            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-            std::fs::write(file, text).unwrap();
-        }
+    let computer = Computer::new(&site, "config");
+    for (login, level) in [(ALICE, "tls13"), (BOB, "default")] {
+        computer.store(login, level, Service::Pop3, TlsStart::Implicit, server.port);
     }
-    let open = |local: &str| {
-        let address = AccountAddress::parse(&format!("{local}@example.org")).unwrap();
-        let (account, notice) = accounts.find(Some(&address)).unwrap();
-        assert_eq!(notice, None);
-        let passwords = &passwords;
-        async move {
-            let opened = Reader::open(&account, passwords);
-            tokio::time::timeout(Duration::from_secs(3), opened).await
-        }
+    let open = async |login: &str| {
+        let account = computer.account(login);
+        let opened = Reader::open(&account, &computer.passwords);
+        tokio::time::timeout(Duration::from_secs(3), opened).await
     };
-    let refused = open("alice").await.unwrap().map(|_| ()).unwrap_err();
+    let refused = open(ALICE).await.unwrap().map(|_| ()).unwrap_err();
     assert!(
         matches!(
             &refused,
@@ -118,6 +90,6 @@ async fn each_account_has_its_own_level() {
     );
     assert_eq!(refused.code(), Some(Code::LevelTlsVersion));
     // The same server will do for bob, whose client waits inside TLS for a greeting that never comes.
-    assert!(open("bob").await.is_err(), "nobody has greeted");
+    assert!(open(BOB).await.is_err(), "nobody has greeted");
     assert_eq!(server.heard(), "", "nobody has told it anything");
 }

@@ -3,370 +3,199 @@
 
 use std::sync::Arc;
 
-use pillarbox_client::{
-    Accounts, ConnectError, Entered, Folder, Indicator, NetworkSettings, PasswordPlace, Passwords,
-    Person, SetupError, Stage, set_up,
-};
-use pillarbox_discover::{Candidate, Confirmation, DiscoverError, NotConfirmed};
-use pillarbox_names::{AccountAddress, Domain, Host, Label, Service, TlsStart};
-use pillarbox_policy::{AccountLevel, Code, Secret};
-use pillarbox_testkit::{
-    Act, EvilServer, InProcessNameServer, Leaf, NameServer, Signing, TestCa, TestCertificate, Zone,
-};
+use pillarbox_client::{ConnectError, SetupError};
+use pillarbox_discover::DiscoverError;
+use pillarbox_names::{Label, Service, TlsStart};
+use pillarbox_policy::Code;
+use pillarbox_testkit::world::{Computer, ScriptedPerson, told_nothing};
+use pillarbox_testkit::{Act, EvilServer, Leaf, Signing, Site, TestCa, Zone};
 
-const PASSWORD: &str = "correct-horse-battery";
+const SERVICES: [Service; 3] = [Service::Imap, Service::Pop3, Service::Submission];
 
-/// Answers as it was told, and remembers what it was asked.
-#[derive(Default)]
-struct Script {
-    yes_hosts: Vec<&'static str>,
-    password: Option<&'static str>,
-    asked_hosts: Vec<String>,
-    shown_at_password: Vec<(String, Indicator)>,
-    signed_elsewhere: Vec<String>,
-}
-
-impl Person for Script {
-    fn tell(&mut self, stage: &Stage<'_>) {
-        if let Stage::SignedElsewhere(server) = stage {
-            self.signed_elsewhere.push(server.host().to_string());
-        }
-    }
-
-    fn confirm(&mut self, question: &NotConfirmed) -> Option<Confirmation> {
-        self.asked_hosts.push(question.host.to_string());
-        self.yes_hosts
-            .contains(&question.host.as_str())
-            .then(|| Confirmation::given_for(question.host.clone()))
-    }
-
-    fn password(
-        &mut self,
-        _: &AccountAddress,
-        servers: &[(Candidate, Indicator)],
-    ) -> Option<Secret> {
-        self.shown_at_password = servers
-            .iter()
-            .map(|(server, sign)| (server.to_string(), sign.clone()))
-            .collect();
-        self.password.map(Secret::from)
-    }
-}
-
-/// A folder, a CA that this computer trusts, and a DNS with one domain.
-struct World {
-    folder: tempfile::TempDir,
-    ca: TestCa,
-    dns: Option<InProcessNameServer>,
-}
-
-impl World {
-    fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-            ca: TestCa::new(),
-            dns: None,
-        }
-    }
-
-    async fn serve(&mut self, zones: &[Zone]) {
-        self.dns = Some(InProcessNameServer::start(zones).await.unwrap());
-    }
-
-    fn entered(&self) -> Entered {
-        let dns = self.dns.as_ref().unwrap();
-        Entered {
-            address: AccountAddress::parse("alice@example.org").unwrap(),
-            name: None,
-            login: None,
-            level: AccountLevel::default(),
-            access: None,
-            submission: None,
-            password_place: Some(PasswordPlace::File),
-            network: NetworkSettings {
-                name_server: Some(dns.address()),
-                trust_anchor: Some(dns.trust_anchor().to_owned()),
-                ca_file: Some(self.ca.write_root(self.folder.path())),
-            },
-        }
-    }
-
-    async fn set_up(&self, entered: &Entered, person: &mut Script) -> Result<(), SetupError> {
-        let folder = Folder::new(Some(self.folder.path().join("config"))).unwrap();
-        let accounts = Accounts::new(folder.clone());
-        let result = set_up(entered, &accounts, &Passwords::new(folder), person).await;
-        if result.is_err() {
-            assert!(
-                accounts.all().unwrap().is_empty(),
-                "nothing is written on failure"
-            );
-            assert!(!self.folder.path().join("config/passwords").exists());
-        }
-        result.map(|_| ())
-    }
-
-    fn good(&self) -> Arc<TestCertificate> {
-        Arc::new(self.ca.server(&[
-            "mail.example.org",
-            "mail.elsewhere.test",
-            "other.elsewhere.test",
-        ]))
-    }
-
-    /// A server that is who it says, and silent.
-    async fn honest(&self) -> EvilServer {
-        EvilServer::start(vec![Act::StartTls(self.good())])
-            .await
-            .unwrap()
-    }
-}
-
-fn example_org(signing: Signing, records: &str) -> Vec<Zone> {
-    vec![
-        Zone::new(
-            "example.org",
-            signing,
-            &format!("mail A 127.0.0.1\n{records}"),
+/// Words in the clear up to a refused or faked STARTTLS: the protocol, what it is about, what the server says, each
+/// but the first once it has heard a line, and the code the client must come to.
+const STRIPPED: [(Service, &str, &[&str], Code); 12] = {
+    use Code::{PreauthCleartext, ProtocolViolation, ResponseInjection, StarttlsStripped};
+    use Service::{Imap, Pop3, Submission};
+    const LISTED: &str = "250-mail\r\n250 STARTTLS";
+    const INJECTED: &str = "{tag} OK begin\r\n* CAPABILITY IMAP4rev1";
+    [
+        (Imap, "NO", &["* OK hi", "{tag} NO no"], StarttlsStripped),
+        (
+            Imap,
+            "BAD",
+            &["* OK hi", "{tag} BAD what"],
+            StarttlsStripped,
         ),
-        Zone::new(
-            "elsewhere.test",
-            Signing::Unsigned,
-            "mail A 127.0.0.1\nother A 127.0.0.1",
+        (Imap, "+", &["* OK hi", "+ go on"], StarttlsStripped),
+        (
+            Imap,
+            "PREAUTH",
+            &["* PREAUTH welcome alice"],
+            PreauthCleartext,
+        ),
+        (Imap, "injection", &["* OK hi", INJECTED], ResponseInjection),
+        (Pop3, "-ERR", &["+OK hi", "-ERR no"], StarttlsStripped),
+        (
+            Pop3,
+            "injection",
+            &["+OK hi", "+OK begin\r\n+OK more"],
+            ResponseInjection,
+        ),
+        (
+            Submission,
+            "not offered",
+            &["220 hi", "250-mail\r\n250 AUTH PLAIN"],
+            StarttlsStripped,
+        ),
+        (
+            Submission,
+            "454",
+            &["220 hi", LISTED, "454 not now"],
+            StarttlsStripped,
+        ),
+        (
+            Submission,
+            "502",
+            &["220 hi", LISTED, "502 what"],
+            StarttlsStripped,
+        ),
+        (
+            Submission,
+            "EHLO refused",
+            &["220 hi", "502 what"],
+            ProtocolViolation,
+        ),
+        (
+            Submission,
+            "injection",
+            &["220 hi", LISTED, "220 go\r\n250 more"],
+            ResponseInjection,
         ),
     ]
-}
+};
 
-fn label_of(service: Service, start: TlsStart) -> &'static str {
-    Label::new(service, start).srv()
-}
-
-/// Nothing of the person's, and no command that carries any, whatever the protocol.
-fn nothing_secret(server: &EvilServer, what: &str) {
-    let received = server.received();
-    for secret in [
-        PASSWORD,
-        "alice",
-        "LOGIN",
-        "AUTH",
-        "USER",
-        "PASS",
-        "MAIL FROM",
-        "SELECT",
-        "ID (",
-    ] {
-        assert!(
-            !received.contains(secret.as_bytes()),
-            "{what}: {secret} in {:?}",
-            received.text()
-        );
-    }
-}
-
-/// The words of a server up to a refused or faked STARTTLS, and the code the client must come to.
-fn stripped(service: Service) -> Vec<(&'static str, Vec<Act>, Code)> {
-    let say = Act::say;
-    match service {
-        Service::Imap => vec![
-            (
-                "NO",
-                vec![say("* OK hi\r\n"), Act::Hear, say("{tag} NO no\r\n")],
-                Code::StarttlsStripped,
-            ),
-            (
-                "BAD",
-                vec![say("* OK hi\r\n"), Act::Hear, say("{tag} BAD what\r\n")],
-                Code::StarttlsStripped,
-            ),
-            (
-                "+",
-                vec![say("* OK hi\r\n"), Act::Hear, say("+ go on\r\n")],
-                Code::StarttlsStripped,
-            ),
-            (
-                "PREAUTH",
-                vec![say("* PREAUTH welcome alice\r\n")],
-                Code::PreauthCleartext,
-            ),
-            (
-                "injection",
-                vec![
-                    say("* OK hi\r\n"),
-                    Act::Hear,
-                    say("{tag} OK begin\r\n* CAPABILITY IMAP4rev1\r\n"),
-                ],
-                Code::ResponseInjection,
-            ),
-        ],
-        Service::Pop3 => vec![
-            (
-                "-ERR",
-                vec![say("+OK hi\r\n"), Act::Hear, say("-ERR no\r\n")],
-                Code::StarttlsStripped,
-            ),
-            (
-                "injection",
-                vec![
-                    say("+OK hi\r\n"),
-                    Act::Hear,
-                    say("+OK begin\r\n+OK more\r\n"),
-                ],
-                Code::ResponseInjection,
-            ),
-        ],
-        Service::Submission => {
-            let ehlo = |text: &str| vec![say("220 hi\r\n"), Act::Hear, say(text)];
-            let listed = |answer: &str| {
-                let mut acts = ehlo("250-mail\r\n250 STARTTLS\r\n");
-                acts.extend([Act::Hear, say(answer)]);
-                acts
-            };
-            vec![
-                (
-                    "not offered",
-                    ehlo("250-mail\r\n250 AUTH PLAIN\r\n"),
-                    Code::StarttlsStripped,
-                ),
-                ("454", listed("454 not now\r\n"), Code::StarttlsStripped),
-                ("502", listed("502 what\r\n"), Code::StarttlsStripped),
-                (
-                    "EHLO refused",
-                    ehlo("502 what\r\n"),
-                    Code::ProtocolViolation,
-                ),
-                (
-                    "injection",
-                    listed("220 go\r\n250 more\r\n"),
-                    Code::ResponseInjection,
-                ),
-            ]
-        }
-    }
+/// A server that refuses STARTTLS in the first of these ways.
+async fn stripped(service: Service) -> EvilServer {
+    let (.., texts, _) = STRIPPED.iter().find(|(of, ..)| *of == service).unwrap();
+    EvilServer::start(Act::answers(texts.iter().copied())).await
 }
 
 /// The words of a server that goes on to TLS.
 fn up_to_tls(service: Service, start: TlsStart) -> Vec<Act> {
-    let say = Act::say;
     match (service, start) {
         (_, TlsStart::Implicit) => vec![],
-        (Service::Imap, _) => vec![say("* OK hi\r\n"), Act::Hear, say("{tag} OK begin\r\n")],
-        (Service::Pop3, _) => vec![say("+OK hi\r\n"), Act::Hear, say("+OK begin\r\n")],
-        (Service::Submission, _) => {
-            vec![
-                say("220 hi\r\n"),
-                Act::Hear,
-                say("250-m\r\n250 STARTTLS\r\n"),
-                Act::Hear,
-                say("220 go\r\n"),
-            ]
-        }
+        (Service::Imap, _) => Act::answers(["* OK hi", "{tag} OK begin"]),
+        (Service::Pop3, _) => Act::answers(["+OK hi", "+OK begin"]),
+        (Service::Submission, _) => Act::answers(["220 hi", "250-m\r\n250 STARTTLS", "220 go"]),
     }
+}
+
+/// Sets up an address at a site that publishes this; answers why it failed.
+async fn set_up(site: &mut Site, records: &str, person: &mut ScriptedPerson) -> SetupError {
+    site.publish(Signing::Signed, records).await;
+    Computer::new(site, "config").fail_to_set_up(person).await
+}
+
+/// The same to where the password is asked for; answers the servers that were shown there.
+async fn up_to_the_password(site: &mut Site, records: &str) -> Vec<String> {
+    let mut person = ScriptedPerson::who_stops();
+    let error = set_up(site, records, &mut person).await;
+    assert!(matches!(error, SetupError::Stopped), "{error}");
+    let shown = person.shown_at_password.unwrap();
+    shown.into_iter().map(|(server, _)| server).collect()
 }
 
 /// Sets up with one evil server for `service`, and an honest one for the other family.
 async fn against(
     service: Service,
     start: TlsStart,
-    world: &mut World,
+    site: &mut Site,
     script: Vec<Act>,
-    what: &str,
+    (what, code): (&str, Code),
 ) -> SetupError {
-    let evil = EvilServer::start(script).await.unwrap();
-    let honest = world.honest().await;
-    let other = if service == Service::Submission {
-        Service::Imap
-    } else {
-        Service::Submission
+    let (evil, honest) = (EvilServer::start(script).await, site.honest().await);
+    let other = match service {
+        Service::Submission => "_imaps",
+        _ => "_submissions",
     };
-    let records = format!(
-        "{}._tcp SRV 0 1 {} mail\n{}._tcp SRV 0 1 {} mail",
-        label_of(service, start),
-        evil.address().port(),
-        label_of(other, TlsStart::Implicit),
-        honest.address().port()
+    let records = evil.srv(Label::new(service, start).srv()) + &honest.srv(other);
+    let mut person = ScriptedPerson::who_trusts(&[]);
+    let error = set_up(site, &records, &mut person).await;
+    assert!(
+        matches!(error, SetupError::NoServer { .. }),
+        "{what}: {error}"
     );
-    world.serve(&example_org(Signing::Signed, &records)).await;
-    let mut person = Script {
-        password: Some(PASSWORD),
-        ..Script::default()
-    };
-    let error = world
-        .set_up(&world.entered(), &mut person)
-        .await
-        .unwrap_err();
-    assert_eq!(
-        person.shown_at_password,
-        [],
+    assert_eq!(error.code(), Some(code), "{what}: {error}");
+    assert!(
+        person.shown_at_password.is_none(),
         "{what}: the password was asked for"
     );
     assert_eq!(evil.received().connections, 1, "{what}: no second try");
-    nothing_secret(&evil, what);
-    nothing_secret(&honest, what);
+    told_nothing(&evil, what);
+    told_nothing(&honest, what);
     error
 }
-
-const SERVICES: [Service; 3] = [Service::Imap, Service::Pop3, Service::Submission];
 
 /// S5.1-8, S5.2-8, S3-2, C1, C4, C5, C6.
 #[tokio::test]
 async fn stripped_starttls_stops_set_up_without_a_secret_byte() {
-    let mut world = World::new();
-    for service in SERVICES {
-        for (what, script, code) in stripped(service) {
-            let what = format!("{service} {what}");
-            let error = against(service, TlsStart::StartTls, &mut world, script, &what).await;
-            assert!(
-                matches!(error, SetupError::NoServer { .. }),
-                "{what}: {error}"
-            );
-            assert_eq!(error.code(), Some(code), "{what}: {error}");
-            // C10: no word of the server from before TLS
-            assert!(
-                !error.to_string().contains("begin") && !error.to_string().contains("welcome"),
-                "{error}"
-            );
-        }
+    let mut site = Site::new();
+    for (service, what, texts, code) in STRIPPED {
+        let what = format!("{service} {what}");
+        let script = Act::answers(texts.iter().copied());
+        let error = against(
+            service,
+            TlsStart::StartTls,
+            &mut site,
+            script,
+            (&what, code),
+        )
+        .await;
+        // C10: no word of the server from before TLS
+        let shown = error.to_string();
+        assert!(
+            !shown.contains("begin") && !shown.contains("welcome"),
+            "{error}"
+        );
     }
 }
 
 /// S5-4, S5-5, S5.2-3, C15: four faults, three services, two modes.
 #[tokio::test]
 async fn a_certificate_that_cannot_be_validated_stops_set_up() {
-    let mut world = World::new();
+    let mut site = Site::new();
     let names = ["mail.example.org"];
-    let certificates: Vec<(&str, Arc<TestCertificate>, Code)> = vec![
+    let certificates = [
         (
             "self-signed",
-            Arc::new(Leaf::new(&names).self_signed()),
+            Leaf::new(&names).self_signed(),
             Code::CertChain,
         ),
         (
             "unknown authority",
-            Arc::new(TestCa::new().server(&names)),
+            TestCa::new().server(&names),
             Code::CertChain,
         ),
         (
             "wrong name",
-            Arc::new(world.ca.server(&["mail.example.net"])),
+            site.ca().server(&["mail.example.net"]),
             Code::CertName,
         ),
         (
             "expired",
-            Arc::new(world.ca.issue(&Leaf::new(&names).expired())),
+            site.ca().issue(&Leaf::new(&names).expired()),
             Code::CertExpired,
         ),
     ];
-    for service in SERVICES {
-        for start in [TlsStart::Implicit, TlsStart::StartTls] {
-            for (fault, certificate, code) in &certificates {
+    for (fault, certificate, code) in certificates {
+        let certificate = Arc::new(certificate);
+        for service in SERVICES {
+            for start in [TlsStart::Implicit, TlsStart::StartTls] {
                 let what = format!("{service} {start:?} {fault}");
                 let mut script = up_to_tls(service, start);
-                script.push(Act::StartTls(Arc::clone(certificate)));
-                let error = against(service, start, &mut world, script, &what).await;
-                assert!(
-                    matches!(error, SetupError::NoServer { .. }),
-                    "{what}: {error}"
-                );
-                assert_eq!(error.code(), Some(*code), "{what}: {error}");
+                script.push(Act::StartTls(Arc::clone(&certificate)));
+                against(service, start, &mut site, script, (&what, code)).await;
             }
         }
     }
@@ -375,91 +204,51 @@ async fn a_certificate_that_cannot_be_validated_stops_set_up() {
 /// S5.1-11: no connection before the answer, and an answer covers its own host alone (S5.1-9).
 #[tokio::test]
 async fn an_unsigned_target_elsewhere_is_asked_about_before_any_connection() {
-    let mut world = World::new();
-    let (access, submission) = (world.honest().await, world.honest().await);
-    let records = format!(
-        "_imaps._tcp SRV 0 1 {} mail.elsewhere.test.\n_submissions._tcp SRV 0 1 {} other.elsewhere.test.",
-        access.address().port(),
-        submission.address().port()
-    );
-    world.serve(&example_org(Signing::Unsigned, &records)).await;
+    let mut site = Site::new();
+    let (access, submission) = (site.honest().await, site.honest().await);
+    let records = access.srv_of("_imaps", 0, "mail.elsewhere.test.")
+        + &submission.srv_of("_submissions", 0, "other.elsewhere.test.");
+    site.publish(Signing::Unsigned, &records).await;
+    let computer = Computer::new(&site, "config");
+    let connections = || [&access, &submission].map(|server| server.received().connections);
 
-    let mut person = Script {
-        password: Some(PASSWORD),
-        ..Script::default()
-    };
-    let error = world
-        .set_up(&world.entered(), &mut person)
-        .await
-        .unwrap_err();
+    let mut person = ScriptedPerson::who_trusts(&[]);
+    let error = computer.fail_to_set_up(&mut person).await;
     assert!(matches!(error, SetupError::NotConfirmed(_)), "{error}");
     assert_eq!(error.code(), Some(Code::DiscoveryUntrusted));
     assert_eq!(person.asked_hosts, ["mail.elsewhere.test"]);
-    assert_eq!(
-        (
-            access.received().connections,
-            submission.received().connections
-        ),
-        (0, 0)
-    );
+    assert_eq!(connections(), [0, 0]);
 
-    let mut person = Script {
-        yes_hosts: vec!["mail.elsewhere.test"],
-        password: Some(PASSWORD),
-        ..Script::default()
-    };
-    let error = world
-        .set_up(&world.entered(), &mut person)
-        .await
-        .unwrap_err();
+    let mut person = ScriptedPerson::who_trusts(&["mail.elsewhere.test"]);
+    let error = computer.fail_to_set_up(&mut person).await;
     assert!(
         matches!(&error, SetupError::NotConfirmed(why) if why.host.as_str() == "other.elsewhere.test")
     );
-    assert_eq!(
-        (
-            access.received().connections,
-            submission.received().connections
-        ),
-        (1, 0)
-    );
+    assert_eq!(connections(), [1, 0]);
 
-    let yes_hosts = vec!["mail.elsewhere.test", "other.elsewhere.test"];
-    let mut person = Script {
-        yes_hosts,
-        ..Script::default()
+    let both = ["mail.elsewhere.test", "other.elsewhere.test"];
+    let mut person = ScriptedPerson {
+        password: None,
+        ..ScriptedPerson::who_trusts(&both)
     };
-    let error = world
-        .set_up(&world.entered(), &mut person)
-        .await
-        .unwrap_err();
+    let error = computer.fail_to_set_up(&mut person).await;
     assert!(matches!(error, SetupError::Stopped), "{error}");
     assert_eq!(submission.received().connections, 1);
-    nothing_secret(&access, "access");
+    told_nothing(&access, "access");
     // S5-8: the sign stands where the password is asked for, one for each server
-    assert!(
-        person
-            .shown_at_password
-            .iter()
-            .all(|(_, sign)| sign.is_locked())
-    );
-    assert_eq!(person.shown_at_password.len(), 2);
+    let shown = person.shown_at_password.unwrap();
+    assert!(shown.iter().all(|(_, sign)| sign.is_locked()));
+    assert_eq!(shown.len(), 2);
 }
 
 /// S5.1-10 (b): shown, not asked.
 #[tokio::test]
 async fn a_signed_target_elsewhere_passes_with_a_notice() {
-    let mut world = World::new();
-    let honest = world.honest().await;
-    let port = honest.address().port();
-    let records = format!(
-        "_imaps._tcp SRV 0 1 {port} mail.elsewhere.test.\n_submissions._tcp SRV 0 1 {port} mail"
-    );
-    world.serve(&example_org(Signing::Signed, &records)).await;
-    let mut person = Script::default();
-    let error = world
-        .set_up(&world.entered(), &mut person)
-        .await
-        .unwrap_err();
+    let mut site = Site::new();
+    let honest = site.honest().await;
+    let records = honest.srv_of("_imaps", 0, "mail.elsewhere.test.") + &honest.srv("_submissions");
+    let mut person = ScriptedPerson::who_stops();
+    let error = set_up(&mut site, &records, &mut person).await;
     assert!(matches!(error, SetupError::Stopped), "{error}");
     assert_eq!(person.signed_elsewhere, ["mail.elsewhere.test"]);
     assert_eq!(person.asked_hosts, Vec::<String>::new());
@@ -468,63 +257,40 @@ async fn a_signed_target_elsewhere_passes_with_a_notice() {
 /// S5.1-3, S5.1-4: what is below the level is ignored, whatever its priority.
 #[tokio::test]
 async fn a_stripped_server_of_better_priority_is_passed_over_for_implicit_tls() {
-    let mut world = World::new();
-    let honest = world.honest().await;
-    let (_, imap, _) = stripped(Service::Imap).remove(0);
-    let (_, pop3, _) = stripped(Service::Pop3).remove(0);
-    let (imap, pop3) = (
-        EvilServer::start(imap).await.unwrap(),
-        EvilServer::start(pop3).await.unwrap(),
-    );
-    let port = honest.address().port();
-    let records = format!(
-        "_imap._tcp SRV 0 1 {} mail\n_pop3._tcp SRV 0 1 {} mail\n_imaps._tcp SRV 50 1 {port} mail\n\
-         _submissions._tcp SRV 0 1 {port} mail",
-        imap.address().port(),
-        pop3.address().port()
-    );
-    world.serve(&example_org(Signing::Signed, &records)).await;
-    let mut person = Script::default();
-    let error = world
-        .set_up(&world.entered(), &mut person)
-        .await
-        .unwrap_err();
-    assert!(matches!(error, SetupError::Stopped), "{error}");
+    let mut site = Site::new();
+    let honest = site.honest().await;
+    let (imap, pop3) = (stripped(Service::Imap).await, stripped(Service::Pop3).await);
+    let records = imap.srv("_imap")
+        + &pop3.srv("_pop3")
+        + &honest.srv_of("_imaps", 50, "mail")
+        + &honest.srv("_submissions");
+    let shown = up_to_the_password(&mut site, &records).await;
     assert_eq!(
-        person.shown_at_password[0].0,
-        format!("IMAP at mail.example.org:{port}")
+        shown[0],
+        format!("IMAP at mail.example.org:{}", honest.port())
     );
-    nothing_secret(&imap, "IMAP");
-    nothing_secret(&pop3, "POP3");
+    told_nothing(&imap, "IMAP");
+    told_nothing(&pop3, "POP3");
+}
+
+/// The port of nobody.
+fn closed_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
 }
 
 /// C23: whoever blocks implicit TLS does not get STARTTLS.
 #[tokio::test]
 async fn blocked_implicit_tls_does_not_lead_to_starttls() {
-    let mut world = World::new();
-    let honest = world.honest().await;
+    let mut site = Site::new();
+    let honest = site.honest().await;
     let mut script = up_to_tls(Service::Imap, TlsStart::StartTls);
-    script.push(Act::StartTls(world.good()));
-    let starttls = EvilServer::start(script).await.unwrap();
-    let blocked = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let records = format!(
-        "_imaps._tcp SRV 0 1 {blocked} mail\n_imap._tcp SRV 10 1 {} mail\n_submissions._tcp SRV 0 1 {} mail",
-        starttls.address().port(),
-        honest.address().port()
-    );
-    world.serve(&example_org(Signing::Signed, &records)).await;
-    let mut person = Script {
-        password: Some(PASSWORD),
-        ..Script::default()
-    };
-    let error = world
-        .set_up(&world.entered(), &mut person)
-        .await
-        .unwrap_err();
+    script.push(Act::StartTls(site.good()));
+    let starttls = EvilServer::start(script).await;
+    let records = format!("_imaps._tcp SRV 0 1 {} mail\n", closed_port())
+        + &starttls.srv_of("_imap", 10, "mail")
+        + &honest.srv("_submissions");
+    let error = set_up(&mut site, &records, &mut ScriptedPerson::who_trusts(&[])).await;
     let SetupError::NoServer { tried, .. } = &error else {
         panic!("{error}")
     };
@@ -538,159 +304,85 @@ async fn blocked_implicit_tls_does_not_lead_to_starttls() {
 /// S5.1-5: no mixed account, and S5.4-1: nothing is saved when one server was not verified.
 #[tokio::test]
 async fn access_without_submission_is_no_account() {
-    let mut world = World::new();
-    let honest = world.honest().await;
-    let records = format!(
-        "_imaps._tcp SRV 0 1 {} mail\n_submissions._tcp SRV 0 0 0 .\n_submission._tcp SRV 0 0 0 .",
-        honest.address().port()
-    );
-    world.serve(&example_org(Signing::Signed, &records)).await;
-    let mut person = Script {
-        password: Some(PASSWORD),
-        ..Script::default()
-    };
-    let error = world
-        .set_up(&world.entered(), &mut person)
-        .await
-        .unwrap_err();
+    let mut site = Site::new();
+    let honest = site.honest().await;
+    let none = "_submissions._tcp SRV 0 0 0 .\n_submission._tcp SRV 0 0 0 .";
+    let mut person = ScriptedPerson::who_trusts(&[]);
+    let error = set_up(&mut site, &(honest.srv("_imaps") + none), &mut person).await;
     assert!(matches!(error, SetupError::NotOffered { .. }), "{error}");
-    assert_eq!(person.shown_at_password, []);
+    assert!(person.shown_at_password.is_none());
 }
 
 /// S5-1: silence leads to guesses that have to be confirmed, or to the end; never to cleartext.
 #[tokio::test]
 async fn a_domain_without_records_leads_to_questions() {
-    let mut world = World::new();
-    world
-        .serve(&example_org(Signing::Signed, "imap A 127.0.0.1"))
-        .await;
-    let mut person = Script {
-        password: Some(PASSWORD),
-        ..Script::default()
-    };
-    let error = world
-        .set_up(&world.entered(), &mut person)
-        .await
-        .unwrap_err();
+    let mut site = Site::new();
+    let mut person = ScriptedPerson::who_trusts(&[]);
+    let error = set_up(&mut site, "imap A 127.0.0.1", &mut person).await;
     assert!(matches!(error, SetupError::NotConfirmed(_)), "{error}");
     // only names that exist are asked about, and nobody is asked twice
     assert_eq!(person.asked_hosts, ["imap.example.org", "mail.example.org"]);
-    world
-        .serve(&[Zone::new("example.org", Signing::Signed, "")])
+    site.publish_zones(&[Zone::new("example.org", Signing::Signed, "")])
         .await;
-    let error = world
-        .set_up(&world.entered(), &mut Script::default())
-        .await
-        .unwrap_err();
+    let computer = Computer::new(&site, "config");
+    let error = computer
+        .fail_to_set_up(&mut ScriptedPerson::who_stops())
+        .await;
     assert!(matches!(error, SetupError::Nothing { .. }), "{error}");
 }
 
 /// A typed server is not looked up by SRV, and is verified like any other.
 #[tokio::test]
 async fn typed_servers_need_no_srv() {
-    let mut world = World::new();
-    let honest = world.honest().await;
-    world.serve(&example_org(Signing::Signed, "")).await;
-    let mut entered = world.entered();
-    let domain = Domain::parse("example.org").unwrap();
-    let typed = |service| {
-        let label = Label::new(service, TlsStart::Implicit);
-        let host = Host::parse("mail.example.org").unwrap();
-        Some(Candidate::typed(
-            &domain,
-            label,
-            host,
-            Some(honest.address().port()),
-        ))
-    };
-    entered.access = typed(Service::Imap);
-    entered.submission = typed(Service::Submission);
-    let error = world
-        .set_up(&entered, &mut Script::default())
-        .await
-        .unwrap_err();
+    let site = Site::with_records(Signing::Signed, "").await;
+    let (computer, honest) = (Computer::new(&site, "config"), site.honest().await);
+    let mut entered = computer.entered();
+    entered.access = Computer::typed(Service::Imap, TlsStart::Implicit, &honest);
+    entered.submission = Computer::typed(Service::Submission, TlsStart::Implicit, &honest);
+    let mut person = ScriptedPerson::who_stops();
+    let error = computer.set_up(&entered, &mut person).await.unwrap_err();
     assert!(matches!(error, SetupError::Stopped), "{error}");
-    let queries = world.dns.as_ref().unwrap().queries();
-    assert!(
-        !queries.iter().any(|query| query.starts_with("SRV")),
-        "{queries:?}"
-    );
+    assert_eq!(site.was_asked_for_srv(), Some(false));
 }
 
 /// R6186-2: a server that is down is passed over for the next; and what is left is ranked anew (S5.1-4).
 #[tokio::test]
 async fn the_next_server_is_used_and_the_rest_ranked_anew() {
-    let mut world = World::new();
-    let honest = world.honest().await;
-    let port = honest.address().port();
-    let down = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port();
-    let sending =
-        format!("_submissions._tcp SRV 0 1 {down} mail\n_submissions._tcp SRV 1 1 {port} mail");
-    world
-        .serve(&example_org(
-            Signing::Signed,
-            &format!("_imaps._tcp SRV 0 1 {port} mail\n{sending}"),
-        ))
-        .await;
-    let mut person = Script::default();
-    let error = world
-        .set_up(&world.entered(), &mut person)
-        .await
-        .unwrap_err();
-    assert!(matches!(error, SetupError::Stopped), "{error}");
+    let mut site = Site::new();
+    let honest = site.honest().await;
+    let sending = format!("_submissions._tcp SRV 0 1 {} mail\n", closed_port())
+        + &honest.srv_of("_submissions", 1, "mail");
+    let shown = up_to_the_password(&mut site, &(honest.srv("_imaps") + &sending)).await;
     assert_eq!(
-        person.shown_at_password[1].0,
-        format!("submission at mail.example.org:{port}")
+        shown[1],
+        format!("submission at mail.example.org:{}", honest.port())
     );
 
     // IMAP leads by a stripped entry alone; without it POP3 has the better priority
-    let (_, imap, _) = stripped(Service::Imap).remove(0);
-    let imap = EvilServer::start(imap).await.unwrap();
-    let records = format!(
-        "_imap._tcp SRV 0 1 {} mail\n_imaps._tcp SRV 50 1 {port} mail\n_pop3s._tcp SRV 10 1 {port} mail\n{sending}",
-        imap.address().port()
-    );
-    world.serve(&example_org(Signing::Signed, &records)).await;
-    let mut person = Script::default();
-    let error = world
-        .set_up(&world.entered(), &mut person)
-        .await
-        .unwrap_err();
-    assert!(matches!(error, SetupError::Stopped), "{error}");
+    let imap = stripped(Service::Imap).await;
+    let records = imap.srv("_imap")
+        + &honest.srv_of("_imaps", 50, "mail")
+        + &honest.srv_of("_pop3s", 10, "mail")
+        + &sending;
+    let shown = up_to_the_password(&mut site, &records).await;
     assert_eq!(
-        person.shown_at_password[0].0,
-        format!("POP3 at mail.example.org:{port}")
+        shown[0],
+        format!("POP3 at mail.example.org:{}", honest.port())
     );
 }
 
 /// S5.1-10 (d): a bogus zone ends set-up; nothing is guessed, asked or connected to.
 #[tokio::test(flavor = "multi_thread")]
 async fn bogus_dns_ends_set_up() {
-    let mut world = World::new();
-    let honest = world.honest().await;
-    let port = honest.address().port();
-    let records = format!("_imaps._tcp SRV 0 1 {port} mail\n_submissions._tcp SRV 0 1 {port} mail");
-    let zones = [Zone::new(
-        "example.org",
-        Signing::Tampered,
-        &format!("mail A 127.0.0.1\n{records}"),
-    )];
-    let Some(dns) = NameServer::start(&zones).unwrap() else {
+    let mut site = Site::new();
+    let honest = site.honest().await;
+    let records = honest.srv("_imaps") + &honest.srv("_submissions") + "mail A 127.0.0.1";
+    if !site.publish_by_nsd(&[Zone::new("example.org", Signing::Tampered, &records)]) {
         return;
-    };
-    world.serve(&[]).await;
-    let mut entered = world.entered();
-    entered.network.name_server = Some(dns.address());
-    entered.network.trust_anchor = Some(dns.trust_anchor().to_owned());
-    let mut person = Script {
-        password: Some(PASSWORD),
-        ..Script::default()
-    };
-    let error = world.set_up(&entered, &mut person).await.unwrap_err();
+    }
+    let mut person = ScriptedPerson::who_trusts(&[]);
+    let computer = Computer::new(&site, "config");
+    let error = computer.fail_to_set_up(&mut person).await;
     assert!(
         matches!(error, SetupError::Discover(DiscoverError::Bogus { .. })),
         "{error}"

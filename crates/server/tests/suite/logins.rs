@@ -6,61 +6,51 @@ use std::time::Duration;
 use pillarbox_names::{Service, TlsStart};
 use pillarbox_policy::{LoginAbort, LoginOutcome, LoginRefusal, Tampering};
 use pillarbox_proto::sasl::coding::{decode, encode};
-use pillarbox_transport::SealedStream;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-
-use crate::house::{ANN, House};
+use pillarbox_testkit::world::{ANN, Peer, World};
+use pillarbox_transport::ConnectionError;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const SERVICES: [Service; 3] = [Service::Imap, Service::Pop3, Service::Submission];
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A client that writes what it likes.
-struct Client(BufReader<SealedStream>);
-
-impl Client {
-    /// One past the greeting.
-    async fn greeted(house: &mut House, service: Service) -> Self {
-        let door = house.open(service, TlsStart::Implicit);
-        let stream = door.connect_implicit().await.into_stream();
-        let mut client = Self(BufReader::new(stream));
-        client.line().await;
-        if service == Service::Submission {
-            client.say("EHLO client.example").await;
-            while !client.line().await.starts_with("250 ") {}
-        }
-        client
+/// A client past the greeting, and past EHLO.
+async fn greeted(world: &World, service: Service) -> Peer {
+    let mut peer = world.greeted(service).await;
+    if service == Service::Submission {
+        peer.replies("EHLO client.example\r\n", 1).await;
     }
+    peer
+}
 
-    async fn line(&mut self) -> String {
-        let mut line = String::new();
-        let read = self.0.read_line(&mut line);
-        tokio::time::timeout(PATIENCE, read).await.unwrap().unwrap();
-        line
-    }
+/// A client that has started an exchange, and the server's line.
+async fn started(
+    world: &World,
+    service: Service,
+    mechanism: &str,
+    initial: &str,
+) -> (Peer, String) {
+    let command = match service {
+        Service::Imap => "a AUTHENTICATE",
+        Service::Pop3 | Service::Submission => "AUTH",
+    };
+    let initial = encode(initial.as_bytes());
+    let mut peer = greeted(world, service).await;
+    peer.put(format!("{command} {mechanism} {}\r\n", *initial).as_bytes());
+    let line = peer.line().await.unwrap();
+    (peer, line)
+}
 
-    async fn say(&mut self, line: &str) {
-        let line = format!("{line}\r\n");
-        self.0.get_mut().write_all(line.as_bytes()).await.unwrap();
-        self.0.get_mut().flush().await.unwrap();
-    }
-
-    /// Starts an exchange; answers the server's line.
-    async fn start(&mut self, service: Service, mechanism: &str, initial: &str) -> String {
-        let command = match service {
-            Service::Imap => "a AUTHENTICATE",
-            Service::Pop3 | Service::Submission => "AUTH",
-        };
-        let initial = encode(initial.as_bytes());
-        self.say(&format!("{command} {mechanism} {}", *initial))
-            .await;
-        self.line().await
-    }
+/// Compares the one record, which comes soon.
+async fn is_on_record(world: &World, service: Service, mechanism: &str, outcome: LoginOutcome) {
+    let (login, of, came) = recorded(world, service).await;
+    let found = (login.as_str(), of.as_str(), came);
+    assert_eq!(found, (ANN, mechanism, outcome), "{service:?}");
 }
 
 /// The one record, which comes soon.
-async fn recorded(house: &House, service: Service) -> (String, String, LoginOutcome) {
+async fn recorded(world: &World, service: Service) -> (String, String, LoginOutcome) {
     for _ in 0..1000 {
-        let logins = house.logins().await;
+        let logins = world.logins().await;
         if let Some(record) = logins.first() {
             assert_eq!(logins.len(), 1, "{service:?}: {logins:?}");
             let mechanism = record.mechanism.as_str().to_owned();
@@ -80,81 +70,73 @@ fn challenge(line: &str) -> String {
 #[tokio::test]
 async fn r5802_2_a_client_that_saw_no_plus_is_on_record_as_tampering() {
     for service in SERVICES {
-        let mut house = House::new().await;
-        let mut client = Client::greeted(&mut house, service).await;
+        let world = World::start().await;
         let first = format!("y,,n={ANN},r=abc");
-        client.start(service, "SCRAM-SHA-256", &first).await;
+        let (_client, _) = started(&world, service, "SCRAM-SHA-256", &first).await;
         let tampering = LoginOutcome::TamperingSuspected(Tampering::PlusStripped);
-        let expected = (ANN.to_owned(), "SCRAM-SHA-256".to_owned(), tampering);
-        assert_eq!(recorded(&house, service).await, expected, "{service:?}");
+        is_on_record(&world, service, "SCRAM-SHA-256", tampering).await;
     }
 }
 
 #[tokio::test]
 async fn r5802_2_a_client_bound_to_another_connection_is_on_record_as_tampering() {
     for service in SERVICES {
-        let mut house = House::new().await;
-        let mut client = Client::greeted(&mut house, service).await;
+        let world = World::start().await;
         let first = format!("p=tls-exporter,,n={ANN},r=abc");
-        let line = client.start(service, "SCRAM-SHA-256-PLUS", &first).await;
+        let (mut client, line) = started(&world, service, "SCRAM-SHA-256-PLUS", &first).await;
         let server_first = challenge(&line);
         let nonce = server_first.split(',').next().unwrap();
         let mut binding = b"p=tls-exporter,,".to_vec();
         binding.extend([0; 32]);
         let last = format!("c={},{nonce},p={}", *encode(&binding), *encode(&[0; 32]));
-        client.say(&encode(last.as_bytes())).await;
+        client
+            .send(format!("{}\r\n", *encode(last.as_bytes())).as_bytes())
+            .await;
         let tampering = LoginOutcome::TamperingSuspected(Tampering::ChannelBinding);
-        let expected = (ANN.to_owned(), "SCRAM-SHA-256-PLUS".to_owned(), tampering);
-        assert_eq!(recorded(&house, service).await, expected, "{service:?}");
+        is_on_record(&world, service, "SCRAM-SHA-256-PLUS", tampering).await;
     }
 }
 
 #[tokio::test]
 async fn an_exchange_that_is_dropped_in_the_middle_is_on_record() {
     for service in SERVICES {
-        let mut house = House::new().await;
-        let mut client = Client::greeted(&mut house, service).await;
+        let world = World::start().await;
         let first = format!("p=tls-exporter,,n={ANN},r=abc");
-        client.start(service, "SCRAM-SHA-256-PLUS", &first).await;
+        let (client, _) = started(&world, service, "SCRAM-SHA-256-PLUS", &first).await;
         drop(client);
         let aborted = LoginOutcome::Aborted(LoginAbort::Disconnected);
-        let expected = (ANN.to_owned(), "SCRAM-SHA-256-PLUS".to_owned(), aborted);
-        assert_eq!(recorded(&house, service).await, expected, "{service:?}");
+        is_on_record(&world, service, "SCRAM-SHA-256-PLUS", aborted).await;
     }
 }
 
 #[tokio::test]
 async fn an_exchange_that_is_cancelled_or_cut_short_by_a_shutdown_is_on_record() {
     for service in SERVICES {
-        let mut house = House::new().await;
-        let mut client = Client::greeted(&mut house, service).await;
+        let world = World::start().await;
         let first = format!("n,,n={ANN},r=abc");
-        client.start(service, "SCRAM-SHA-256", &first).await;
-        client.say("*").await;
+        let (mut client, _) = started(&world, service, "SCRAM-SHA-256", &first).await;
+        client.send(b"*\r\n").await;
         let cancelled = LoginOutcome::Aborted(LoginAbort::Cancelled);
-        let expected = (ANN.to_owned(), "SCRAM-SHA-256".to_owned(), cancelled);
-        assert_eq!(recorded(&house, service).await, expected, "{service:?}");
+        is_on_record(&world, service, "SCRAM-SHA-256", cancelled).await;
 
-        let mut house = House::new().await;
-        let mut client = Client::greeted(&mut house, service).await;
-        client.start(service, "SCRAM-SHA-256", &first).await;
-        house.trigger.request();
+        let world = World::start().await;
+        let (_client, _) = started(&world, service, "SCRAM-SHA-256", &first).await;
+        world.trigger.request();
         let shut_down = LoginOutcome::Aborted(LoginAbort::ShutDown);
-        let expected = (ANN.to_owned(), "SCRAM-SHA-256".to_owned(), shut_down);
-        assert_eq!(recorded(&house, service).await, expected, "{service:?}");
+        is_on_record(&world, service, "SCRAM-SHA-256", shut_down).await;
     }
 }
 
 #[tokio::test]
 async fn a_password_that_cannot_be_one_is_on_record_as_refused() {
     for (service, command) in [
-        (Service::Imap, "a LOGIN ann@example.org \"\""),
-        (Service::Pop3, "USER ann@example.org\r\nPASS \u{7}"),
+        (Service::Imap, "a LOGIN ann@example.org \"\"\r\n"),
+        (Service::Pop3, "USER ann@example.org\r\nPASS \u{7}\r\n"),
     ] {
-        let mut house = House::new().await;
-        let mut client = Client::greeted(&mut house, service).await;
-        client.say(command).await;
-        let (login, _, outcome) = recorded(&house, service).await;
+        let world = World::start().await;
+        let mut client = greeted(&world, service).await;
+        client.send(command.as_bytes()).await;
+        let (login, _, outcome) = recorded(&world, service).await;
         assert_eq!(login, ANN);
         assert_eq!(
             outcome,
@@ -168,11 +150,12 @@ async fn a_password_that_cannot_be_one_is_on_record_as_refused() {
 #[tokio::test]
 async fn close_notify_is_answered_with_close_notify() {
     for service in SERVICES {
-        let mut house = House::new().await;
-        let mut client = Client::greeted(&mut house, service).await;
-        client.0.get_mut().shutdown().await.unwrap();
+        let world = World::start().await;
+        let door = world.door(service, TlsStart::Implicit);
+        let mut stream = door.connect_implicit().await.into_stream();
+        stream.shutdown().await.unwrap();
         let mut rest = Vec::new();
-        let end = tokio::time::timeout(PATIENCE, client.0.read_to_end(&mut rest));
+        let end = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut rest));
         let end = end.await.unwrap();
         assert!(end.is_ok(), "{service:?}: {end:?}");
     }
@@ -182,12 +165,14 @@ async fn close_notify_is_answered_with_close_notify() {
 #[tokio::test]
 async fn a_browser_is_sent_away_at_once() {
     for service in SERVICES {
-        let mut house = House::new().await;
-        let mut client = Client::greeted(&mut house, service).await;
-        client.say("GET / HTTP/1.1\r\nHost: mail.example.org").await;
-        let mut rest = String::new();
-        let end = tokio::time::timeout(PATIENCE, client.0.read_to_string(&mut rest));
-        end.await.unwrap().unwrap();
-        assert!(rest.lines().count() <= 1, "{service:?}: {rest}");
+        let world = World::start().await;
+        let mut client = greeted(&world, service).await;
+        client.put(b"GET / HTTP/1.1\r\nHost: mail.example.org\r\n");
+        let end = client.ends().await;
+        assert!(
+            matches!(end, ConnectionError::PeerClosed),
+            "{service:?}: {end}"
+        );
+        assert!(client.left().lines().count() <= 1, "{}", client.left());
     }
 }

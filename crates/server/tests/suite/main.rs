@@ -10,7 +10,6 @@
 
 mod authentication;
 mod goodbyes;
-mod house;
 mod imap;
 mod logins;
 mod pop3;

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::house::{ANN, Door, House, PASSWORD};
 use pillarbox_names::{Service, TlsStart};
 use pillarbox_policy::{AccountLevel, Credentials};
 use pillarbox_proto::pop3::client::{Client, Event, LoggedInBy, Violation};
@@ -12,6 +11,7 @@ use pillarbox_proto::pop3::response::ResponseCode;
 use pillarbox_proto::sasl::{Mechanism, Nonce};
 use pillarbox_proto::{Clear, Sealed};
 use pillarbox_testkit::needs;
+use pillarbox_testkit::world::{ANN, Door, PASSWORD, World};
 use pillarbox_transport::{Connection, ConnectionError, Conversation, Driven};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -26,25 +26,25 @@ fn large() -> Vec<u8> {
 
 /// A server with both doors.
 struct Running {
-    house: House,
+    world: World,
     implicit: Door,
     clear: Door,
 }
 
 /// A server with these messages in Ann's INBOX, under these UIDs, which ascend.
 async fn start(messages: &[(u32, &[u8])]) -> Running {
-    let mut house = House::new().await;
+    let world = World::start().await;
     for (uid, message) in messages {
-        while house.inbox(ANN).await.uid_next.get() < *uid {
-            let passed_over = house.deliver(ANN, b"x\r\n").await;
-            house.expunge(ANN, &[passed_over]).await;
+        while world.inbox(ANN).await.uid_next.get() < *uid {
+            let passed_over = world.deliver(ANN, b"x\r\n").await;
+            world.expunge(ANN, &[passed_over]).await;
         }
-        assert_eq!(house.deliver(ANN, message).await, *uid);
+        assert_eq!(world.deliver(ANN, message).await, *uid);
     }
     Running {
-        implicit: house.open(Service::Pop3, TlsStart::Implicit),
-        clear: house.open(Service::Pop3, TlsStart::StartTls),
-        house,
+        implicit: world.door(Service::Pop3, TlsStart::Implicit),
+        clear: world.door(Service::Pop3, TlsStart::StartTls),
+        world,
     }
 }
 
@@ -63,7 +63,7 @@ impl Running {
     }
 
     async fn uids(&self) -> Vec<u32> {
-        let mail = self.house.mail(ANN).await;
+        let mail = self.world.mail(ANN).await;
         mail.iter()
             .map(|stored| stored.message.uid.0.get())
             .collect()
@@ -71,11 +71,11 @@ impl Running {
 
     /// What UIDL shows for a UID.
     async fn unique_id(&self, uid: u32) -> String {
-        format!("{}.{uid}", self.house.inbox(ANN).await.uid_validity)
+        format!("{}.{uid}", self.world.inbox(ANN).await.uid_validity)
     }
 
     async fn stop(self) {
-        self.house.stop().await;
+        self.world.stop().await;
     }
 }
 
@@ -145,7 +145,7 @@ async fn r5802_1_scram_plus_over_both_openings_then_mail_byte_for_byte() {
         assert_eq!(session.event().await, Event::Goodbye);
         session.0.close().await;
     }
-    let logins = server.house.logins().await;
+    let logins = server.world.logins().await;
     let told: Vec<_> = logins
         .iter()
         .map(|login| {
@@ -175,7 +175,7 @@ async fn a_wrong_password_is_refused_and_recorded() {
         panic!("a wrong password logs in");
     };
     assert_eq!(refused.code, Some(ResponseCode::Auth));
-    let outcome = server.house.logins().await[0].outcome;
+    let outcome = server.world.logins().await[0].outcome;
     assert_eq!(outcome.as_str(), "bad-credentials");
     server.stop().await;
 }
@@ -224,7 +224,7 @@ async fn one_session_has_the_maildrop_and_mail_can_go_meanwhile() {
     };
     assert_eq!(refused.code, Some(ResponseCode::InUse));
     // Another client, over IMAP say, removes a message: nothing holds it back.
-    server.house.expunge(ANN, &[1]).await;
+    server.world.expunge(ANN, &[1]).await;
     first.0.machine().retrieve(1).unwrap();
     let Event::Refused(refused) = first.event().await else {
         panic!("a message that is gone was retrieved");
@@ -239,7 +239,7 @@ async fn shutdown_is_told_and_ends_with_a_proper_goodbye() {
     let server = start(&[]).await;
     let mut session = server.implicit().await;
     assert_eq!(session.log_in(PASSWORD).await, IN);
-    server.house.trigger.request();
+    server.world.trigger.request();
     // Our client takes unasked words for a violation, which they are; what it says is in the server's tests.
     assert_eq!(
         session.drive().await.unwrap(),
@@ -264,7 +264,7 @@ async fn s1_command_injection_pop3_over_a_socket() {
     let said = raw(server.clear.address, b"STLS\r\nUSER eve\r\nPASS evil\r\n").await;
     assert!(said.starts_with("+OK Pillarbox ready\r\n"), "{said}");
     assert!(!said.contains("begin TLS"), "{said}");
-    assert!(server.house.logins().await.is_empty());
+    assert!(server.world.logins().await.is_empty());
     server.stop().await;
 }
 
@@ -285,7 +285,7 @@ async fn s4_cleartext_credentials_pop3_over_a_socket() {
         2
     );
     assert!(
-        server.house.logins().await.is_empty(),
+        server.world.logins().await.is_empty(),
         "nothing was looked up"
     );
     server.stop().await;
@@ -371,7 +371,7 @@ async fn python_poplib_reads_and_deletes_mail() {
     let arguments = [
         server.implicit.address.port().to_string(),
         server.clear.address.port().to_string(),
-        server.house.root.display().to_string(),
+        server.world.root_file().display().to_string(),
         ANN.to_owned(),
         PASSWORD.to_owned(),
     ];

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::house::{ANN, BOB, Door, House, PASSWORD};
 use pillarbox_names::{Service, TlsStart};
 use pillarbox_policy::{
     AccountLevel, Credentials, Ladder, LoginOutcome, Rung, Timestamp, TlsVersion,
@@ -14,152 +13,31 @@ use pillarbox_proto::sasl::{Mechanism, Nonce};
 use pillarbox_proto::smtp::LineEnds;
 use pillarbox_proto::smtp::submission::client::{Client, Envelope, Event};
 use pillarbox_proto::smtp::{Body, ReversePath};
-use pillarbox_proto::{Machine, Step};
 use pillarbox_store::{LadderMove, StoreError};
+use pillarbox_testkit::world::{ANN, BOB, PASSWORD, PLAIN_OF_ANN, Peer, World};
 use pillarbox_testkit::{Sample, corpus};
-use pillarbox_transport::{ConnectionError, Driven, HandDriven};
+use pillarbox_transport::{ConnectionError, Driven};
 
-/// `PLAIN` of ann@example.org.
-const LOGIN: &str = "AUTH PLAIN AGFubkBleGFtcGxlLm9yZwBjb3JyZWN0IGhvcnNl\r\n";
-
-/// A server with one door.
-struct Server {
-    house: House,
-    door: Door,
+fn login() -> String {
+    format!("AUTH PLAIN {PLAIN_OF_ANN}\r\n")
 }
 
-async fn server(tls_start: TlsStart) -> Server {
-    let mut house = House::new().await;
-    let door = house.open(Service::Submission, tls_start);
-    Server { house, door }
+/// Whose INBOX has what.
+async fn messages(world: &World) -> Vec<(&'static str, String)> {
+    let mut messages = Vec::new();
+    for address in [ANN, BOB] {
+        for stored in world.mail(address).await {
+            messages.push((address, String::from_utf8(stored.content).unwrap()));
+        }
+    }
+    messages
 }
 
-/// Writes what it is told, and tells of replies.
-#[derive(Default)]
-struct Wire {
-    out: Vec<u8>,
-    got: Vec<u8>,
-    /// Replies to wait for.
-    replies: usize,
-}
-
-impl Wire {
-    fn whole_replies(&self) -> usize {
-        let text = String::from_utf8_lossy(&self.got);
-        text.split_inclusive("\r\n")
-            .filter(|line| line.ends_with("\r\n") && line.as_bytes().get(3) == Some(&b' '))
-            .count()
-    }
-}
-
-impl Machine for Wire {
-    type Event = String;
-    type Error = ();
-
-    fn input(&mut self, bytes: &[u8]) {
-        self.got.extend_from_slice(bytes);
-    }
-
-    fn poll(&mut self) -> Step<String, ()> {
-        if !self.out.is_empty() {
-            return Step::Output(std::mem::take(&mut self.out).into());
-        }
-        if self.whole_replies() < self.replies {
-            return Step::NeedInput;
-        }
-        Step::Event(String::from_utf8(std::mem::take(&mut self.got)).unwrap())
-    }
-}
-
-/// A client on a connection, by hand.
-struct Peer {
-    connection: HandDriven,
-}
-
-impl Peer {
-    async fn greeted(connection: HandDriven) -> Self {
-        let mut peer = Self { connection };
-        assert_eq!(
-            peer.say("", 1).await,
-            "220 mail.example.org ESMTP Pillarbox\r\n"
-        );
-        peer
-    }
-
-    /// Writes lines and reads as many replies.
-    async fn say(&mut self, text: &str, replies: usize) -> String {
-        match self.try_say(text, replies).await {
-            Ok(text) => text,
-            Err(error) => panic!("{text}: {error}"),
-        }
-    }
-
-    async fn try_say(&mut self, text: &str, replies: usize) -> Result<String, ConnectionError> {
-        self.write(text.as_bytes(), replies).await
-    }
-
-    async fn write(&mut self, octets: &[u8], replies: usize) -> Result<String, ConnectionError> {
-        let mut wire = Wire {
-            out: octets.to_vec(),
-            got: Vec::new(),
-            replies,
-        };
-        match self.connection.drive(&mut wire).await? {
-            Driven::Event(text) => Ok(text),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn log_in(&mut self) {
-        let replies = self
-            .say(&format!("EHLO client.example\r\n{LOGIN}"), 2)
-            .await;
-        assert!(
-            replies.ends_with("235 2.7.0 Authentication successful\r\n"),
-            "{replies}"
-        );
-    }
-
-    async fn submit(&mut self, recipients: &[&str], message: &str) -> String {
-        let mut commands = "MAIL FROM:<ann@example.org>\r\n".to_owned();
-        for recipient in recipients {
-            commands.push_str(&format!("RCPT TO:<{recipient}>\r\n"));
-        }
-        commands.push_str("DATA\r\n");
-        let replies = self.say(&commands, recipients.len() + 2).await;
-        assert!(
-            replies.ends_with("354 End data with <CRLF>.<CRLF>\r\n"),
-            "{replies}"
-        );
-        self.say(&format!("{message}.\r\n"), 1).await
-    }
-}
-
-impl Server {
-    async fn connect(&self) -> Peer {
-        Peer::greeted(self.door.connect_implicit().await.by_hand()).await
-    }
-
-    async fn connect_clear(&self) -> Peer {
-        Peer::greeted(self.door.connect_clear().await.by_hand()).await
-    }
-
-    async fn start_tls(&self, peer: Peer) -> Peer {
-        Peer {
-            connection: self.door.start_tls(peer.connection).await.by_hand(),
-        }
-    }
-
-    /// Whose INBOX has what.
-    async fn messages(&self) -> Vec<(&'static str, String)> {
-        let mut messages = Vec::new();
-        for address in [ANN, BOB] {
-            for stored in self.house.mail(address).await {
-                messages.push((address, String::from_utf8(stored.content).unwrap()));
-            }
-        }
-        messages
-    }
+/// A server, and a client that has logged in.
+async fn logged_in() -> (World, Peer) {
+    let world = World::start().await;
+    let peer = world.log_in(Service::Submission).await;
+    (world, peer)
 }
 
 /// Takes the Return-Path and Received fields off a stored message; answers them and the rest.
@@ -183,14 +61,12 @@ const ARRIVED: &str = "Date: Mon, 23 Nov 2026 18:30:05 +0000\r\nMessage-ID: <1@c
 
 #[tokio::test]
 async fn a_message_over_implicit_tls_is_stored_with_its_trace() {
-    let server = server(TlsStart::Implicit).await;
-    let mut peer = server.connect().await;
-    peer.log_in().await;
+    let (world, mut peer) = logged_in().await;
     assert_eq!(
         peer.submit(&["bob@example.org"], MESSAGE).await,
         "250 2.0.0 Message accepted and stored\r\n"
     );
-    let [(account, content)] = server.messages().await.try_into().unwrap();
+    let [(account, content)] = messages(&world).await.try_into().unwrap();
     assert_eq!(account, BOB);
     let (return_path, received, message) = unstamp(&content);
     assert_eq!(return_path, "Return-Path: <ann@example.org>");
@@ -205,11 +81,11 @@ async fn a_message_over_implicit_tls_is_stored_with_its_trace() {
     assert_eq!(tls.cipher, facts.suite().to_string());
     assert_eq!(tls.group, facts.group().map(|group| group.to_string()));
     assert_eq!(tls.group.as_deref(), Some("X25519MLKEM768"));
-    let stored = server.house.mail(BOB).await.remove(0).index;
+    let stored = world.mail(BOB).await.remove(0).index;
     let index = Index::from_bytes(&stored).unwrap();
     assert_eq!(index.envelope().subject.as_deref(), Some(&b"dots"[..]));
-    assert_eq!(peer.say("QUIT\r\n", 1).await, "221 2.0.0 Goodbye\r\n");
-    let end = peer.try_say("", 1).await.unwrap_err();
+    assert_eq!(peer.replies("QUIT\r\n", 1).await, "221 2.0.0 Goodbye\r\n");
+    let end = peer.ends().await;
     assert!(
         matches!(end, ConnectionError::PeerClosed),
         "close_notify before FIN (S3.4-1): {end}"
@@ -218,12 +94,10 @@ async fn a_message_over_implicit_tls_is_stored_with_its_trace() {
 
 #[tokio::test]
 async fn everyone_gets_one_copy_and_missing_fields_are_added() {
-    let server = server(TlsStart::Implicit).await;
-    let mut peer = server.connect().await;
-    peer.log_in().await;
+    let (world, mut peer) = logged_in().await;
     let to = ["bob@example.org", "ann@example.org", "BOB@EXAMPLE.ORG"];
     peer.submit(&to, "Subject: x\r\n\r\nx\r\n").await;
-    let messages = server.messages().await;
+    let messages = messages(&world).await;
     assert_eq!(messages.len(), 2);
     assert_eq!([messages[0].0, messages[1].0], [ANN, BOB]);
     assert_eq!(messages[0].1, messages[1].1);
@@ -244,44 +118,41 @@ async fn everyone_gets_one_copy_and_missing_fields_are_added() {
 
 #[tokio::test]
 async fn starttls_comes_first_and_takes_nothing_along() {
-    let server = server(TlsStart::StartTls).await;
-    let mut peer = server.connect_clear().await;
-    let ehlo = peer.say("EHLO evil.example\r\n", 1).await;
+    let world = World::start().await;
+    let mut peer = world.greeted_clear(Service::Submission).await;
+    let ehlo = peer.replies("EHLO evil.example\r\n", 1).await;
     assert!(
         ehlo.contains("250-STARTTLS\r\n") && !ehlo.contains("AUTH"),
         "{ehlo}"
     );
+    let login = login();
     for command in [
-        LOGIN,
+        &login,
         "AUTH PLAIN AAAA\r\n",
         "MAIL FROM:<ann@example.org>\r\n",
         "RCPT TO:<bob@example.org>\r\n",
     ] {
         assert_eq!(
-            peer.say(command, 1).await,
+            peer.replies(command, 1).await,
             "530 5.7.0 Must issue a STARTTLS command first\r\n"
         );
     }
+    assert_eq!(world.logins().await.len(), 0, "no password was looked at");
+    peer.replies("STARTTLS\r\n", 1).await;
+    let mut peer = world.start_tls(peer).await;
     assert_eq!(
-        server.house.logins().await.len(),
-        0,
-        "no password was looked at"
-    );
-    peer.say("STARTTLS\r\n", 1).await;
-    let mut peer = server.start_tls(peer).await;
-    assert_eq!(
-        peer.say("RCPT TO:<bob@example.org>\r\n", 1).await,
+        peer.replies("RCPT TO:<bob@example.org>\r\n", 1).await,
         "503 5.5.1 Send EHLO first\r\n"
     );
     peer.log_in().await;
     peer.submit(&["bob@example.org"], MESSAGE).await;
-    let [(_, content)] = server.messages().await.try_into().unwrap();
+    let [(_, content)] = messages(&world).await.try_into().unwrap();
     let (_, received, message) = unstamp(&content);
     assert_eq!(received.from.name, "client.example");
     assert_eq!(received.with.as_deref(), Some("ESMTPSA"));
     assert!(received.tls.is_some());
     assert_eq!(message, ARRIVED);
-    let logins = server.house.logins().await;
+    let logins = world.logins().await;
     let tls = logins[0].tls.as_ref().unwrap();
     assert_eq!(tls.start, TlsStart::StartTls);
     assert_eq!(logins[0].client.as_deref(), Some("client.example"));
@@ -289,22 +160,23 @@ async fn starttls_comes_first_and_takes_nothing_along() {
 
 #[tokio::test]
 async fn commands_behind_starttls_close_the_connection() {
-    let server = server(TlsStart::StartTls).await;
-    let mut peer = server.connect_clear().await;
-    let replies = peer.say("STARTTLS\r\nEHLO x\r\n", 1).await;
+    let world = World::start().await;
+    let mut peer = world.greeted_clear(Service::Submission).await;
+    let replies = peer.replies("STARTTLS\r\nEHLO x\r\n", 1).await;
     assert_eq!(
         replies,
         "554 5.7.0 Data stood behind STARTTLS; this connection is not safe\r\n"
     );
-    let end = peer.try_say("", 1).await.unwrap_err();
+    let end = peer.ends().await;
     assert!(matches!(end, ConnectionError::PeerClosed), "{end}");
 }
 
 #[tokio::test]
 async fn senders_and_recipients_are_checked() {
-    let server = server(TlsStart::Implicit).await;
-    let mut peer = server.connect().await;
-    peer.say("EHLO client.example\r\n", 1).await;
+    let world = World::start().await;
+    let mut peer = world.greeted(Service::Submission).await;
+    peer.replies("EHLO client.example\r\n", 1).await;
+    let login = login();
     for (command, reply) in [
         ("MAIL FROM:<ann@example.org>\r\n", "530 5.7.0 "),
         ("RCPT TO:<bob@example.org>\r\n", "530 5.7.0 "),
@@ -313,7 +185,7 @@ async fn senders_and_recipients_are_checked() {
             "535 5.7.8 ",
         ),
         ("MAIL FROM:<ann@example.org>\r\n", "530 5.7.0 "),
-        (LOGIN, "235 2.7.0 "),
+        (&login, "235 2.7.0 "),
         ("MAIL FROM:<bob@example.org>\r\n", "550 5.7.1 "),
         ("MAIL FROM:<ann@localhost>\r\n", "554 5.1.8 "),
         ("MAIL FROM:<>\r\n", "250 2.1.0 "),
@@ -326,25 +198,22 @@ async fn senders_and_recipients_are_checked() {
         ("RCPT TO:<Postmaster>\r\n", "550 5.1.1 "),
         ("DATA\r\n", "554 5.5.1 "),
     ] {
-        let said = peer.say(command, 1).await;
+        let said = peer.replies(command, 1).await;
         assert!(said.starts_with(reply), "{command}: {said}");
     }
-    assert_eq!(server.messages().await, []);
+    assert_eq!(messages(&world).await, []);
 }
 
 #[tokio::test]
 async fn chunks_and_smtputf8() {
-    let server = server(TlsStart::Implicit).await;
-    let mut peer = server.connect().await;
-    peer.log_in().await;
-    let replies = peer
-        .say("MAIL FROM:<ann@example.org> SMTPUTF8\r\nRCPT TO:<bob@example.org>\r\nBDAT 6\r\na: \u{e9}\rBDAT 3 LAST\r\n\n\r\n", 4)
+    let (world, mut peer) = logged_in().await;
+    let replies = peer.replies("MAIL FROM:<ann@example.org> SMTPUTF8\r\nRCPT TO:<bob@example.org>\r\nBDAT 6\r\na: \u{e9}\rBDAT 3 LAST\r\n\n\r\n", 4)
         .await;
     assert!(
         replies.ends_with("250 2.0.0 Message accepted and stored\r\n"),
         "{replies}"
     );
-    let [(_, content)] = server.messages().await.try_into().unwrap();
+    let [(_, content)] = messages(&world).await.try_into().unwrap();
     let (_, received, message) = unstamp(&content);
     assert_eq!(received.with.as_deref(), Some("UTF8SMTPSA"));
     assert!(received.tls.is_some());
@@ -353,70 +222,61 @@ async fn chunks_and_smtputf8() {
 
 #[tokio::test]
 async fn a_message_cut_off_is_not_stored() {
-    let server = server(TlsStart::Implicit).await;
-    let mut peer = server.connect().await;
-    peer.log_in().await;
-    peer.say(
+    let (world, mut peer) = logged_in().await;
+    peer.replies(
         "MAIL FROM:<ann@example.org>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n",
         3,
     )
     .await;
-    peer.say("Subject: half\r\n\r\nhal", 0).await;
+    peer.send(b"Subject: half\r\n\r\nhal").await;
     drop(peer);
-    let mut peer = server.connect().await;
-    peer.log_in().await;
+    let mut peer = world.log_in(Service::Submission).await;
     peer.submit(&["bob@example.org"], MESSAGE).await;
-    assert_eq!(server.messages().await.len(), 1);
+    assert_eq!(messages(&world).await.len(), 1);
 }
 
 #[tokio::test]
 async fn the_250_waits_for_every_copy_to_be_stored() {
-    let server = server(TlsStart::Implicit).await;
-    let mut peer = server.connect().await;
-    peer.log_in().await;
-    let deliveries = server.house.faults.hold("Mail::deliver", 0);
+    let (world, mut peer) = logged_in().await;
+    let deliveries = world.faults.hold("Mail::deliver", 0);
     let submitted = peer.submit(&["ann@example.org", "bob@example.org"], MESSAGE);
     let mut submitted = std::pin::pin!(submitted);
     let early = tokio::time::timeout(Duration::from_millis(300), &mut submitted).await;
     assert!(early.is_err(), "{early:?}");
-    assert_eq!(server.messages().await.len(), 0);
+    assert_eq!(messages(&world).await.len(), 0);
     deliveries.add_permits(1);
     assert!(submitted.await.starts_with("250 "));
-    assert_eq!(server.messages().await.len(), 2);
+    assert_eq!(messages(&world).await.len(), 2);
 }
 
 #[tokio::test]
 async fn a_full_disk_and_a_broken_store_are_temporary() {
-    let server = server(TlsStart::Implicit).await;
-    let mut peer = server.connect().await;
-    peer.log_in().await;
+    let (world, mut peer) = logged_in().await;
     let full = StoreError::Disk {
         path: "spool".into(),
         why: "No space left on device".to_owned(),
     };
     // The fields that we add go in; of the message only a beginning does.
-    server.house.faults.fail("Spool::write", 4, full);
+    world.faults.fail("Spool::write", 4, full);
     let long = format!("Subject: x\r\n\r\n{}", "x\r\n".repeat(1000));
     let reply = peer.submit(&["bob@example.org"], &long).await;
     assert!(reply.starts_with("452 4.3.1 "), "{reply}");
-    server.house.faults.mend("Spool::write");
-    server.house.faults.hold("Mail::deliver", 0).close();
+    world.faults.mend("Spool::write");
+    world.faults.hold("Mail::deliver", 0).close();
     let reply = peer.submit(&["bob@example.org"], MESSAGE).await;
     assert!(reply.starts_with("451 4.3.0 "), "{reply}");
-    assert_eq!(server.messages().await, []);
+    assert_eq!(messages(&world).await, []);
 }
 
 #[tokio::test]
 async fn a_shutdown_is_said() {
-    let server = server(TlsStart::Implicit).await;
-    let mut peer = server.connect().await;
-    peer.log_in().await;
-    server.house.trigger.request();
+    let (world, mut peer) = logged_in().await;
+    world.trigger.request();
     assert_eq!(
-        peer.say("", 1).await,
+        peer.replies("", 1).await,
         "421 4.3.2 Service is shutting down; try again soon\r\n"
     );
-    let end = peer.try_say("", 1).await.unwrap_err();
+    let end = peer.ends().await;
     assert!(matches!(end, ConnectionError::PeerClosed), "{end}");
 }
 
@@ -443,9 +303,7 @@ fn added(original: &[u8], stored: &[u8]) -> Option<String> {
 
 #[tokio::test]
 async fn every_message_of_the_corpus_arrives_unchanged_or_is_refused() {
-    let server = server(TlsStart::Implicit).await;
-    let mut peer = server.connect().await;
-    peer.log_in().await;
+    let (world, mut peer) = logged_in().await;
     let (mut accepted, mut refused) = (0, 0);
     for Sample {
         name,
@@ -471,8 +329,8 @@ async fn every_message_of_the_corpus_arrives_unchanged_or_is_refused() {
         )
         .into_bytes();
         command.extend_from_slice(&message);
-        let replies = peer.write(&command, 3).await.unwrap();
-        let Some(stored) = server.house.mail(BOB).await.pop() else {
+        let replies = peer.replies(&command, 3).await;
+        let Some(stored) = world.mail(BOB).await.pop() else {
             assert!(!is_clean, "{}: {replies}", name);
             assert!(replies.contains("\r\n554 5.6.0 "), "{}: {replies}", name);
             refused += 1;
@@ -496,7 +354,7 @@ async fn every_message_of_the_corpus_arrives_unchanged_or_is_refused() {
             name
         );
         let uid = stored.message.uid.0.get();
-        server.house.expunge(BOB, &[uid]).await;
+        world.expunge(BOB, &[uid]).await;
         accepted += 1;
     }
     assert!(accepted >= 10 && refused >= 2, "{accepted} and {refused}");
@@ -504,8 +362,11 @@ async fn every_message_of_the_corpus_arrives_unchanged_or_is_refused() {
 
 #[tokio::test]
 async fn our_client_logs_in_bound_to_the_connection_and_sends() {
-    let server = server(TlsStart::Implicit).await;
-    let connection = server.door.connect_implicit().await;
+    let world = World::start().await;
+    let connection = world
+        .door(Service::Submission, TlsStart::Implicit)
+        .connect_implicit()
+        .await;
     let mut conversation = connection.start::<Client<Sealed>>(());
     let credentials = Credentials::new(ANN, PASSWORD.into(), &AccountLevel::default());
     let mut pieces = ["Subject: x\n\n", ".\nend"].into_iter();
@@ -552,12 +413,12 @@ async fn our_client_logs_in_bound_to_the_connection_and_sends() {
         told.push(event);
     }
     assert!(matches!(told.last(), Some(Event::Sent(_))));
-    let [(account, content)] = server.messages().await.try_into().unwrap();
+    let [(account, content)] = messages(&world).await.try_into().unwrap();
     assert_eq!(account, BOB);
     let (_, received, message) = unstamp(&content);
     assert_eq!(received.from.name, "[127.0.0.1]");
     assert!(message.ends_with("\r\n\r\n.\r\nend\r\n"), "{message}");
-    let logins = server.house.logins().await;
+    let logins = world.logins().await;
     assert_eq!(logins[0].mechanism.as_str(), "SCRAM-SHA-256-PLUS");
     assert_eq!(logins[0].outcome, LoginOutcome::Succeeded);
 }
@@ -565,32 +426,36 @@ async fn our_client_logs_in_bound_to_the_connection_and_sends() {
 #[tokio::test]
 async fn in_a_window_only_named_accounts_log_in_and_all_others_hear_the_same() {
     let far = Timestamp(i64::MAX / 2);
-    let server = server(TlsStart::StartTls).await;
-    server.house.grant(ANN).await;
+    let world = World::start().await;
+    world.grant(ANN).await;
     let rung = Rung::Cleartext { until: far };
     let ladder = Ladder::restore(rung, TlsVersion::Tls12, None, Timestamp(0));
-    let ann = server.house.account(ANN).await;
-    let accounts = &server.house.store.accounts;
+    let ann = world.account(ANN).await;
+    let accounts = &world.store.accounts;
     let before = accounts.find(ANN).await.unwrap().unwrap().ladder;
     let moved = accounts.move_ladder(ann, &before, ladder).await;
     assert_eq!(moved, Ok(LadderMove::Moved));
-    let mut peer = server.connect_clear().await;
-    peer.say("EHLO client.example\r\n", 1).await;
+    let mut peer = world.greeted_clear(Service::Submission).await;
+    peer.replies("EHLO client.example\r\n", 1).await;
     // bob with the right password, bob with a wrong one.
     for login in [
         "AUTH PLAIN AGJvYkBleGFtcGxlLm9yZwBjb3JyZWN0IGhvcnNl\r\n",
         "AUTH PLAIN AGJvYkBleGFtcGxlLm9yZwB3cm9uZw==\r\n",
     ] {
         assert_eq!(
-            peer.say(login, 1).await,
+            peer.replies(login, 1).await,
             "530 5.7.0 Must issue a STARTTLS command first\r\n"
         );
     }
-    let reply = peer.say(LOGIN, 1).await;
+    let reply = peer.replies(login(), 1).await;
     assert_eq!(reply, "235 2.7.0 Authentication successful\r\n");
-    assert!(peer.say("STARTTLS\r\n", 1).await.starts_with("503 5.5.1 "));
+    assert!(
+        peer.replies("STARTTLS\r\n", 1)
+            .await
+            .starts_with("503 5.5.1 ")
+    );
     peer.submit(&["bob@example.org"], MESSAGE).await;
-    let [(_, content)] = server.messages().await.try_into().unwrap();
+    let [(_, content)] = messages(&world).await.try_into().unwrap();
     let (_, received, _) = unstamp(&content);
     assert_eq!(received.with.as_deref(), Some("ESMTPA"));
     assert_eq!(received.tls, None, "no TLS, no clause (S4.3-2)");

@@ -1,48 +1,12 @@
 //! The span of a connection carries its TLS facts, and no log at any level carries payload (S4-17).
 
-use std::io;
-use std::sync::{Arc, Mutex};
-
 use crate::support::{Begin, GREETING, Talker, ask, dial, dialer, host, serve};
 use pillarbox_names::Service;
-use pillarbox_testkit::TestCa;
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::FmtSpan;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+use pillarbox_testkit::{Log, TestCa};
 
 #[tokio::test]
 async fn facts_in_the_span_and_payload_nowhere() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(LevelFilter::TRACE)
-        .with_span_events(FmtSpan::FULL)
-        .with_ansi(false)
-        .with_writer(log.clone())
-        .finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-
+    let (log, _guard) = Log::of_this_thread();
     let ca = TestCa::new();
     for begin in [Begin::Implicit, Begin::StartTls] {
         let mut server = serve(begin, Service::Imap, &[&ca.server(&["mail.example.org"])]);
@@ -60,7 +24,7 @@ async fn facts_in_the_span_and_payload_nowhere() {
         server.stop().await;
     }
 
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     let ends = |how: &str| {
         let found = text.lines().find(|line| {
             line.contains("listener=\"toy\"")

@@ -1,131 +1,74 @@
 //! A person's computer, a DNS with one domain, and scripted servers, for tests of the program from outside.
 
-use std::process::{Output, Stdio};
+use std::path::Path;
 use std::sync::Arc;
 
-use pillarbox_testkit::{Act, InProcessNameServer, Signing, TestCa, TestCertificate, Zone};
-use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use pillarbox_testkit::programs::{ALICE, ClientProgram, Said};
+use pillarbox_testkit::{Act, EvilServer, LOGGED_IN, Signing, Site, TestCertificate};
 
-pub(crate) const PASSWORD: &str = "correct-horse-battery";
-/// The answer to a login, with capabilities so that they are not asked for again.
-pub(crate) const LOGGED_IN: &str = "{tag} OK [CAPABILITY IMAP4rev1] hello\r\n";
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_pillarbox");
 
-/// A person's computer, and a DNS with one domain.
+/// Two servers, what the DNS says of them, and a person's computer.
 pub(crate) struct World {
-    pub(crate) dir: tempfile::TempDir,
-    pub(crate) ca: TestCa,
-    pub(crate) dns: Option<InProcessNameServer>,
+    pub(crate) site: Site,
+    pub(crate) alice: ClientProgram,
+    pub(crate) access: EvilServer,
+    pub(crate) sending: EvilServer,
 }
 
 impl World {
-    pub(crate) fn new() -> Self {
-        Self {
-            dir: tempfile::tempdir().unwrap(),
-            ca: TestCa::new(),
-            dns: None,
-        }
+    /// A world whose servers play these scripts, one a connection.
+    pub(crate) async fn playing(site: Site, access: Vec<Vec<Act>>, sending: Vec<Vec<Act>>) -> Self {
+        let access = EvilServer::start_each(access).await;
+        let sending = EvilServer::start_each(sending).await;
+        let records = access.srv("_imaps") + &sending.srv("_submissions");
+        let world = Self {
+            alice: ClientProgram::new(Path::new(PROGRAM), &site, "config"),
+            site,
+            access,
+            sending,
+        };
+        world.publish(Signing::Signed, &records).await
     }
 
-    pub(crate) async fn serve(&mut self, signing: Signing, records: &str) {
-        let zones = [
-            Zone::new(
-                "example.org",
-                signing,
-                &format!("mail A 127.0.0.1\n{records}"),
-            ),
-            Zone::new("elsewhere.test", Signing::Unsigned, "mail A 127.0.0.1"),
-        ];
-        self.dns = Some(InProcessNameServer::start(&zones).await.unwrap());
+    /// A world whose access server plays this, and whose submission server takes any login.
+    pub(crate) async fn with_access(access: impl Fn(&Arc<TestCertificate>) -> Vec<Act>) -> Self {
+        let site = Site::new();
+        let good = site.good();
+        let scripts = vec![access(&good)];
+        Self::playing(site, scripts, vec![Act::submission(&good)]).await
     }
 
-    pub(crate) fn good(&self) -> Arc<TestCertificate> {
-        Arc::new(self.ca.server(&["mail.example.org", "mail.elsewhere.test"]))
+    /// A world where all is well.
+    pub(crate) async fn honest() -> Self {
+        Self::with_access(|good| Act::imap(good, LOGGED_IN)).await
     }
 
-    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
-        self.run_with_input(arguments, "").await
+    /// The same, with an account.
+    pub(crate) async fn with_an_account() -> Self {
+        let world = Self::honest().await;
+        world.add(&[], 0);
+        world
     }
 
-    pub(crate) async fn run_with_input(&self, arguments: &[&str], input: &str) -> Output {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pillarbox"))
-            .args(arguments)
-            .env("PILLARBOX_CONFIG_DIR", self.dir.path().join("config"))
-            // a computer without a keyring: the password goes into a file
-            .env("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        // a program that has ended already does not read
-        let _ = stdin.write_all(input.as_bytes()).await;
-        drop(stdin);
-        child.wait_with_output().await.unwrap()
+    /// The same with an access server that plays these scripts, one a connection. It has to be published.
+    pub(crate) async fn with_other_access(mut self, scripts: Vec<Vec<Act>>) -> Self {
+        self.access = EvilServer::start_each(scripts).await;
+        self
     }
 
-    pub(crate) async fn add(&self, more: &[&str]) -> Output {
-        let dns = self.dns.as_ref().unwrap();
-        let anchor = self.dir.path().join("anchor");
-        std::fs::write(&anchor, dns.trust_anchor()).unwrap();
-        let root = self.ca.write_root(self.dir.path());
-        let address = dns.address().to_string();
-        let mut arguments = vec!["account", "add", "alice@example.org", "--password-stdin"];
-        arguments.extend([
-            "--resolver",
-            &address,
-            "--trust-anchor",
-            anchor.to_str().unwrap(),
-        ]);
-        arguments.extend(["--ca-file", root.to_str().unwrap()]);
-        arguments.extend(more);
-        self.run_with_input(&arguments, PASSWORD).await
+    /// Publishes something else.
+    pub(crate) async fn publish(mut self, signing: Signing, records: &str) -> Self {
+        self.site.publish(signing, records).await;
+        let root = self.site.root_file();
+        self.alice = self.alice.in_network(&self.site, &root);
+        self
     }
-}
 
-pub(crate) fn stderr(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-pub(crate) fn stdout(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-pub(crate) fn exit(output: &Output, code: i32) {
-    assert_eq!(
-        output.status.code(),
-        Some(code),
-        "{}{}",
-        stdout(output),
-        stderr(output)
-    );
-}
-
-/// An IMAP server that answers a login with `answer`.
-pub(crate) fn imap(certificate: &Arc<TestCertificate>, answer: &str) -> Vec<Act> {
-    vec![
-        Act::StartTls(Arc::clone(certificate)),
-        Act::say("* OK ready\r\n"),
-        Act::Hear,
-        Act::say("* CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN\r\n{tag} OK\r\n"),
-        Act::Hear,
-        Act::say(answer),
-        Act::Hear,
-        Act::say("* BYE\r\n{tag} OK\r\n"),
-    ]
-}
-
-/// A submission server that takes any login.
-pub(crate) fn submission(certificate: &Arc<TestCertificate>) -> Vec<Act> {
-    vec![
-        Act::StartTls(Arc::clone(certificate)),
-        Act::say("220 mail\r\n"),
-        Act::Hear,
-        Act::say("250-mail\r\n250 AUTH PLAIN\r\n"),
-        Act::Hear,
-        Act::say("235 2.7.0 ok\r\n"),
-        Act::Hear,
-        Act::say("221 bye\r\n"),
-    ]
+    /// Adds Alice's account, which ends with this exit code.
+    #[track_caller]
+    pub(crate) fn add(&self, more: &[&str], code: i32) -> Said {
+        self.alice.add(ALICE, more, code)
+    }
 }

@@ -1,7 +1,6 @@
 //! What is left of passwords in the memory of a running server: nothing but what the TLS library holds for open
 //! connections, and nothing at all once they are closed. docs/secrets-in-memory.md explains. And no core dumps.
 
-mod search;
 mod session;
 
 use std::collections::BTreeMap;
@@ -14,12 +13,13 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use pillarbox_testkit::dumps_no_core;
+use pillarbox_testkit::memory::{Find, Search, Secret};
 use rustix::process::Signal;
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion, version};
 
-use crate::house::{House, PATIENCE, wait_for};
+use crate::support::new_server;
+use pillarbox_testkit::programs::{PATIENCE, ServerProgram, wait_for};
 
-use self::search::{Find, Search, Secret};
 use self::session::{Protocol, ScramKeys, Session, plain, quoted, random};
 
 /// What is not done with yet.
@@ -33,7 +33,7 @@ const MOMENT: Duration = Duration::from_millis(300);
 
 /// A running server, and all that was ever secret to it.
 struct World {
-    house: House,
+    house: ServerProgram,
     tls: Arc<ClientConfig>,
     tls_1_2: Arc<ClientConfig>,
     secrets: Mutex<Vec<Secret>>,
@@ -43,12 +43,12 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut house = House::new();
+        let mut house = new_server();
         house.configure(|text| *text = text.replace("\"debug\"", "\"trace\""));
         house.serve();
         let client = |version: &'static SupportedProtocolVersion| {
             let mut roots = RootCertStore::empty();
-            roots.add(house.ca.root_der().clone()).unwrap();
+            roots.add(house.ca().root_der().clone()).unwrap();
             let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
             let config = ClientConfig::builder_with_provider(provider)
                 .with_protocol_versions(&[version])
@@ -498,7 +498,7 @@ fn no_password_outlives_its_use() {
     assert!(found.is_empty(), "{}", listed(&found));
 
     // Nor is any of it in a file.
-    for file in files(world.house.path()) {
+    for file in files(world.house.folder()) {
         let found = search.text(&fs::read(&file).unwrap());
         assert!(found.is_empty(), "{}: {found:?}", file.display());
     }
@@ -528,9 +528,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn no_core_is_dumped() {
-    let house = House::new();
+    let house = new_server();
     // It waits for a password.
     let mut command = house.command(&["account", "add", "alice@example.org"]);
     let file = house.file("pillarboxd.toml");
-    dumps_no_core(&mut command, &[house.path(), &file], PATIENCE).unwrap();
+    dumps_no_core(&mut command, &[house.folder(), &file], PATIENCE).unwrap();
 }

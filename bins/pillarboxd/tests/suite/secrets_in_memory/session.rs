@@ -11,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use crate::house::{HOST, PATIENCE};
+use pillarbox_testkit::programs::{HOST, PATIENCE};
 
 /// Between two parts of what could be one segment.
 const PAUSE: Duration = Duration::from_millis(20);

@@ -1,8 +1,6 @@
 //! IMAP sessions.
 
 mod concurrency;
-mod harness;
 mod replace;
 mod sessions;
-
 mod unauthenticate;

@@ -1,16 +1,14 @@
 //! REPLACE over TLS and a store on disk.
 
-use pillarbox_names::TlsStart;
-
-use super::harness::server;
+use pillarbox_testkit::world::World;
 
 #[tokio::test]
 async fn a_draft_takes_the_place_of_the_one_before() {
-    let server = server(TlsStart::Implicit).await;
-    let mut ann = server.select().await;
+    let world = World::start().await;
+    let mut ann = world.select().await;
     ann.append(b"Subject: first\r\n\r\n").await;
     ann.append(b"Subject: other\r\n\r\n").await;
-    let mut other = server.select().await;
+    let mut other = world.select().await;
     let answer = ann
         .ask("REPLACE 1 INBOX (\\Draft) {19+}\r\nSubject: second\r\n\r\n")
         .await;
@@ -41,8 +39,8 @@ async fn a_draft_takes_the_place_of_the_one_before() {
 
 #[tokio::test]
 async fn a_refused_replace_leaves_both_mailboxes_alone() {
-    let server = server(TlsStart::Implicit).await;
-    let mut ann = server.select().await;
+    let world = World::start().await;
+    let mut ann = world.select().await;
     ann.append(b"Subject: first\r\n\r\n").await;
     let no_message = "T NO [NONEXISTENT] The message to be replaced is not there\r\n";
     for (command, answer) in [
@@ -64,7 +62,7 @@ async fn a_refused_replace_leaves_both_mailboxes_alone() {
         assert_eq!(ann.ask(command).await, answer, "{command}");
     }
     // Expunged by another session, which this one has not been told: nothing is stored either.
-    let mut other = server.select().await;
+    let mut other = world.select().await;
     other.ask("STORE 1 +FLAGS.SILENT (\\Deleted)").await;
     other.ask("EXPUNGE").await;
     let answer = ann.ask("REPLACE 1 INBOX {3+}\r\nabc").await;

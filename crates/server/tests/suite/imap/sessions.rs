@@ -1,25 +1,19 @@
 //! IMAP sessions over real sockets and real TLS.
 
-use super::harness::{LOGIN, Server, server};
-use pillarbox_names::TlsStart;
+use pillarbox_names::{Service, TlsStart};
 use pillarbox_store::StoreError;
+use pillarbox_testkit::world::{ANN, BOB, LOGIN, World};
 use pillarbox_testkit::{corpus, needs};
 use pillarbox_transport::ConnectionError;
-
-use crate::house::{ANN, BOB};
 
 const MESSAGE: &[u8] =
     b"From: Fred <fred@example.org>\r\nTo: ann@example.org\r\nSubject: lunch\r\n\
     Date: Mon, 23 Nov 2026 12:00:00 +0000\r\n\r\nAt one?\r\n";
 
-async fn imaps() -> Server {
-    server(TlsStart::Implicit).await
-}
-
 #[tokio::test]
 async fn a_message_goes_in_and_comes_out() {
-    let server = imaps().await;
-    let mut ann = server.select().await;
+    let world = World::start().await;
+    let mut ann = world.select().await;
     let answer = ann.append(MESSAGE).await;
     assert!(
         answer.starts_with("* 1 EXISTS\r\nT OK [APPENDUID "),
@@ -37,48 +31,47 @@ async fn a_message_goes_in_and_comes_out() {
             len = MESSAGE.len()
         )
     );
-    let answer = ann
-        .ask("UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (Subject)]<0.7> BODY.PEEK[TEXT])")
-        .await;
-    assert_eq!(
-        answer,
-        "* 1 FETCH (UID 1 BODY[HEADER.FIELDS (Subject)]<0> {7}\r\nSubject BODY[TEXT] {9}\r\nAt one?\r\n)\r\n\
-         T OK FETCH completed\r\n"
-    );
-    assert_eq!(
-        ann.ask("LOGOUT").await,
-        "* BYE Goodbye\r\nT OK LOGOUT completed\r\n"
-    );
+    ann.dialogue(
+        "C: UID FETCH 1:* (BODY.PEEK[HEADER.FIELDS (Subject)]<0.7> BODY.PEEK[TEXT])
+         S: * 1 FETCH (UID 1 BODY[HEADER.FIELDS (Subject)]<0> {7}
+         S: Subject BODY[TEXT] {9}
+         S: At one?
+         S: )
+         S: T OK FETCH completed
+         C: LOGOUT
+         S: * BYE Goodbye
+         S: T OK LOGOUT completed",
+    )
+    .await;
     assert!(matches!(ann.ends().await, ConnectionError::PeerClosed));
 }
 
 #[tokio::test]
 async fn wrong_passwords_and_unknown_names_get_the_same_answer() {
-    let server = imaps().await;
-    let mut peer = server.connect().await;
-    let wrong = peer.ask("LOGIN ann@example.org wrong-horse").await;
-    assert_eq!(
-        wrong,
-        "T NO [AUTHENTICATIONFAILED] Wrong login or password\r\n"
-    );
-    assert_eq!(
-        peer.ask("LOGIN nobody@example.org wrong-horse").await,
-        wrong
-    );
+    let world = World::start().await;
+    let mut peer = world.imap().await;
+    peer.dialogue(
+        "C: LOGIN ann@example.org wrong-horse
+         S: T NO [AUTHENTICATIONFAILED] Wrong login or password
+         C: LOGIN nobody@example.org wrong-horse
+         S: T NO [AUTHENTICATIONFAILED] Wrong login or password",
+    )
+    .await;
 }
 
 /// The client's words about itself stand in the login record (S4-17).
 #[tokio::test]
 async fn id_goes_on_record() {
-    let server = imaps().await;
-    let mut peer = server.connect().await;
-    let answer = peer.ask("ID (\"name\" \"mutt\" \"version\" \"2.2\")").await;
-    assert_eq!(
-        answer,
-        "* ID (\"name\" \"Pillarbox\")\r\nT OK ID completed\r\n"
-    );
-    peer.ask(LOGIN).await;
-    let records = server.house.store.logins.newest(None, 10).await.unwrap();
+    let world = World::start().await;
+    let mut peer = world.imap().await;
+    peer.dialogue(
+        r#"C: ID ("name" "mutt" "version" "2.2")
+           S: * ID ("name" "Pillarbox")
+           S: T OK ID completed"#,
+    )
+    .await;
+    peer.log_in().await;
+    let records = world.logins().await;
     assert_eq!(records[0].client.as_deref(), Some("mutt 2.2"));
     assert_eq!(
         (records[0].mechanism.as_str(), records[0].listener.as_str()),
@@ -89,31 +82,22 @@ async fn id_goes_on_record() {
 /// S4: no credential is looked at in the clear, and none is on record.
 #[tokio::test]
 async fn the_cleartext_port_takes_no_password() {
-    let server = server(TlsStart::StartTls).await;
-    let mut peer = server.connect_clear().await;
+    let world = World::start().await;
+    let mut peer = world.greeted_clear(Service::Imap).await;
     let right = peer.ask(LOGIN).await;
     assert!(right.starts_with("T NO [PRIVACYREQUIRED] "), "{right}");
     assert_eq!(peer.ask("LOGIN ann@example.org x").await, right);
     assert_eq!(peer.ask("AUTHENTICATE PLAIN AGFubgB4").await, right);
     assert_eq!(peer.ask("LOGIN {3}").await, right);
-    assert!(
-        server
-            .house
-            .store
-            .logins
-            .newest(None, 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(world.logins().await.is_empty());
 }
 
 #[tokio::test]
 async fn starttls_then_login() {
-    let server = server(TlsStart::StartTls).await;
-    let mut peer = server.connect_clear().await;
+    let world = World::start().await;
+    let mut peer = world.greeted_clear(Service::Imap).await;
     assert_eq!(peer.ask("STARTTLS").await, "T OK Begin TLS now\r\n");
-    let mut peer = server.start_tls(peer).await;
+    let mut peer = world.start_tls(peer).await;
     let answer = peer.ask("CAPABILITY").await;
     assert!(
         answer.contains(" AUTH=SCRAM-SHA-256-PLUS ") && !answer.contains("STARTTLS"),
@@ -121,7 +105,7 @@ async fn starttls_then_login() {
     );
     assert_eq!(peer.ask("STARTTLS").await, "T BAD not now\r\n");
     assert!(peer.ask(LOGIN).await.contains("T OK [CAPABILITY "));
-    let records = server.house.store.logins.newest(None, 10).await.unwrap();
+    let records = world.logins().await;
     let tls = records[0].tls.as_ref().unwrap();
     assert_eq!(tls.start, TlsStart::StartTls);
 }
@@ -129,8 +113,8 @@ async fn starttls_then_login() {
 /// S1, on a real socket: a command in the segment of STARTTLS ends the connection.
 #[tokio::test]
 async fn injected_bytes_end_the_connection() {
-    let server = server(TlsStart::StartTls).await;
-    let mut peer = server.connect_clear().await;
+    let world = World::start().await;
+    let mut peer = world.greeted_clear(Service::Imap).await;
     peer.put(b"x STARTTLS\r\ny LOGIN ann@example.org \"correct horse\"\r\n");
     assert_eq!(
         peer.until("x ").await,
@@ -138,56 +122,38 @@ async fn injected_bytes_end_the_connection() {
     );
     peer.ends().await;
     assert_eq!(peer.left(), "");
-    assert!(
-        server
-            .house
-            .store
-            .logins
-            .newest(None, 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(world.logins().await.is_empty());
 }
 
 /// S1 in the time-split variant: a command after the answer to STARTTLS is no handshake, and no command.
 #[tokio::test]
 async fn a_command_in_place_of_the_handshake_ends_the_connection() {
-    let server = server(TlsStart::StartTls).await;
-    let mut peer = server.connect_clear().await;
+    let world = World::start().await;
+    let mut peer = world.greeted_clear(Service::Imap).await;
     assert_eq!(peer.ask("STARTTLS").await, "T OK Begin TLS now\r\n");
     peer.put(b"y LOGIN ann@example.org \"correct horse\"\r\nz NOOP\r\n");
     peer.ends().await;
     let left = peer.left();
     assert!(!left.contains("OK") && !left.contains("NO"), "{left}");
-    assert!(
-        server
-            .house
-            .store
-            .logins
-            .newest(None, 10)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(world.logins().await.is_empty());
 }
 
 /// S4.1-5: with an operator's window, an account that may not use cleartext gets for the right password what it
 /// gets for a wrong one, what a name gets that is no account, and what everybody gets without a window.
 #[tokio::test]
 async fn refusals_in_the_clear_are_all_alike() {
-    let without = server(TlsStart::StartTls).await;
-    let refusal = without.connect_clear().await.ask(LOGIN).await;
+    let without = World::start().await;
+    let refusal = without.greeted_clear(Service::Imap).await.ask(LOGIN).await;
     assert!(refusal.starts_with("T NO [PRIVACYREQUIRED] "), "{refusal}");
-    let with = server(TlsStart::StartTls).await;
-    with.house.grant(crate::house::ANN).await;
+    let with = World::start().await;
+    with.grant(ANN).await;
     for login in [
         LOGIN,
         "LOGIN ann@example.org wrong-horse",
         "LOGIN nobody@example.org wrong-horse",
         "AUTHENTICATE PLAIN AGFubkBleGFtcGxlLm9yZwBjb3JyZWN0IGhvcnNl",
     ] {
-        let mut peer = with.connect_clear().await;
+        let mut peer = with.greeted_clear(Service::Imap).await;
         assert_eq!(peer.ask(login).await, refusal, "{login}");
     }
 }
@@ -195,8 +161,8 @@ async fn refusals_in_the_clear_are_all_alike() {
 /// S6: nothing is answered to HTTP inside TLS.
 #[tokio::test]
 async fn http_is_not_answered() {
-    let server = imaps().await;
-    let mut peer = server.connect().await;
+    let world = World::start().await;
+    let mut peer = world.imap().await;
     peer.put(b"GET /<script> HTTP/1.1\r\nHost: x\r\n\r\n");
     assert!(matches!(peer.ends().await, ConnectionError::PeerClosed));
     assert_eq!(peer.left(), "");
@@ -204,8 +170,8 @@ async fn http_is_not_answered() {
 
 #[tokio::test]
 async fn idle_tells_of_new_mail_flags_and_expunges_at_once() {
-    let server = imaps().await;
-    let (mut idler, mut other) = (server.select().await, server.select().await);
+    let world = World::start().await;
+    let (mut idler, mut other) = (world.select().await, world.select().await);
     idler.put(b"i IDLE\r\n");
     idler.until("+ Idling").await;
     other.append(MESSAGE).await;
@@ -227,34 +193,33 @@ async fn idle_tells_of_new_mail_flags_and_expunges_at_once() {
 /// RFC 3501 §7.4.1: sequence numbers stay while commands use them, and the expunged message is missed.
 #[tokio::test]
 async fn expunges_of_others_are_told_only_where_they_may_be() {
-    let server = imaps().await;
-    let (mut ann, mut other) = (server.log_in().await, server.select().await);
+    let world = World::start().await;
+    let (mut ann, mut other) = (world.log_in(Service::Imap).await, world.select().await);
     for _ in 0..3 {
         other.append(MESSAGE).await;
     }
     ann.ask("SELECT INBOX").await;
     other.ask("STORE 2 +FLAGS.SILENT (\\Deleted)").await;
     other.ask("EXPUNGE").await;
-    assert_eq!(
-        ann.ask("FETCH 1:3 (UID)").await,
-        "* 1 FETCH (UID 1)\r\n* 3 FETCH (UID 3)\r\nT NO [EXPUNGEISSUED] Some of the messages are gone\r\n"
-    );
-    assert_eq!(
-        ann.ask("STORE 3 +FLAGS (\\Flagged)").await,
-        "* 3 FETCH (FLAGS (\\Flagged))\r\nT OK STORE completed\r\n"
-    );
-    assert_eq!(
-        ann.ask("SEARCH FLAGGED").await,
-        "* SEARCH 3\r\nT OK SEARCH completed\r\n"
-    );
-    assert_eq!(
-        ann.ask("NOOP").await,
-        "* 2 EXPUNGE\r\nT OK NOOP completed\r\n"
-    );
-    assert_eq!(
-        ann.ask("FETCH 2 (UID)").await,
-        "* 2 FETCH (UID 3)\r\nT OK FETCH completed\r\n"
-    );
+    ann.dialogue(
+        "C: FETCH 1:3 (UID)
+         S: * 1 FETCH (UID 1)
+         S: * 3 FETCH (UID 3)
+         S: T NO [EXPUNGEISSUED] Some of the messages are gone
+         C: STORE 3 +FLAGS (\\Flagged)
+         S: * 3 FETCH (FLAGS (\\Flagged))
+         S: T OK STORE completed
+         C: SEARCH FLAGGED
+         S: * SEARCH 3
+         S: T OK SEARCH completed
+         C: NOOP
+         S: * 2 EXPUNGE
+         S: T OK NOOP completed
+         C: FETCH 2 (UID)
+         S: * 2 FETCH (UID 3)
+         S: T OK FETCH completed",
+    )
+    .await;
     let told = other.ask("NOOP").await;
     assert_eq!(
         told,
@@ -264,58 +229,35 @@ async fn expunges_of_others_are_told_only_where_they_may_be() {
 
 #[tokio::test]
 async fn condstore_protects_what_others_changed() {
-    let server = imaps().await;
-    let mut ann = server.select().await;
+    let world = World::start().await;
+    let mut ann = world.select().await;
     ann.append(MESSAGE).await;
     ann.append(MESSAGE).await;
     let answer = ann.ask("FETCH 1:2 (MODSEQ)").await;
-    let modseq: u64 = answer
-        .split("MODSEQ (")
-        .nth(2)
-        .unwrap()
-        .split(')')
-        .next()
-        .unwrap()
-        .parse()
-        .unwrap();
-    let answer = ann
-        .ask(&format!(
-            "STORE 1 (UNCHANGEDSINCE {modseq}) +FLAGS (\\Flagged)"
-        ))
-        .await;
-    assert!(
-        answer.starts_with("* 1 FETCH (FLAGS (\\Flagged) MODSEQ ("),
-        "{answer}"
-    );
-    assert!(answer.ends_with("T OK STORE completed\r\n"), "{answer}");
-    let answer = ann
-        .ask(&format!(
-            "STORE 1:2 (UNCHANGEDSINCE {modseq}) +FLAGS.SILENT (\\Seen)"
-        ))
-        .await;
-    assert!(
-        answer.starts_with("* 2 FETCH (FLAGS (\\Seen) MODSEQ ("),
-        "{answer}"
-    );
-    assert!(
-        answer.ends_with("T OK [MODIFIED 1] STORE completed\r\n"),
-        "{answer}"
-    );
-    let answer = ann
-        .ask(&format!("FETCH 1:2 (FLAGS) (CHANGEDSINCE {})", modseq + 1))
-        .await;
-    assert!(
-        answer.starts_with("* 2 FETCH (FLAGS (\\Seen) MODSEQ ("),
-        "{answer}"
-    );
-    let answer = ann.ask(&format!("SEARCH MODSEQ {}", modseq + 1)).await;
-    assert!(answer.starts_with("* SEARCH 1 2 (MODSEQ "), "{answer}");
+    let modseq = answer.split("MODSEQ (").nth(2).unwrap();
+    let modseq: u64 = modseq.split(')').next().unwrap().parse().unwrap();
+    ann.dialogue(&format!(
+        "C: STORE 1 (UNCHANGEDSINCE {modseq}) +FLAGS (\\Flagged)
+         S: * 1 FETCH (FLAGS (\\Flagged) MODSEQ (..
+         S: T OK STORE completed
+         C: STORE 1:2 (UNCHANGEDSINCE {modseq}) +FLAGS.SILENT (\\Seen)
+         S: * 2 FETCH (FLAGS (\\Seen) MODSEQ (..
+         S: T OK [MODIFIED 1] STORE completed
+         C: FETCH 1:2 (FLAGS) (CHANGEDSINCE {next})
+         S: * 2 FETCH (FLAGS (\\Seen) MODSEQ (..
+         S: T OK FETCH completed
+         C: SEARCH MODSEQ {next}
+         S: * SEARCH 1 2 (MODSEQ ..
+         S: T OK SEARCH completed",
+        next = modseq + 1
+    ))
+    .await;
 }
 
 #[tokio::test]
 async fn search_keys() {
-    let server = imaps().await;
-    let mut ann = server.select().await;
+    let world = World::start().await;
+    let mut ann = world.select().await;
     ann.append(MESSAGE).await;
     ann.append(b"From: x@y\r\nSubject: Two\r\n folded =?utf-8?q?gr=C3=BC=C3=9Fe?=\r\n\r\nlunch is in the body\r\n")
         .await;
@@ -359,45 +301,37 @@ async fn search_keys() {
 
 #[tokio::test]
 async fn mailboxes_copies_and_moves() {
-    let server = imaps().await;
-    let mut ann = server.select().await;
+    let world = World::start().await;
+    let mut ann = world.select().await;
     ann.append(MESSAGE).await;
     ann.append(MESSAGE).await;
-    assert_eq!(
-        ann.ask("CREATE Entw&APw-rfe").await,
-        "T OK CREATE completed\r\n"
-    );
-    let answer = ann.ask("CREATE Entw&APw-rfe").await;
-    assert_eq!(
-        answer,
-        "T NO [ALREADYEXISTS] There is such a mailbox already\r\n"
-    );
-    let answer = ann.ask("LIST \"\" E*").await;
-    assert_eq!(
-        answer,
-        "* LIST (\\HasNoChildren) \"/\" Entw&APw-rfe\r\nT OK LIST completed\r\n"
-    );
-    assert_eq!(
-        ann.ask("COPY 1 missing").await,
-        "T NO [TRYCREATE] There is no such mailbox\r\n"
-    );
-    let answer = ann.ask("COPY 1:2 Entw&APw-rfe").await;
-    assert!(answer.contains(" 1:2 1:2] COPY completed"), "{answer}");
-    let answer = ann.ask("UID MOVE 1 Trash").await;
-    assert!(
-        answer.starts_with("* OK [COPYUID ") && answer.contains("\r\n* 1 EXPUNGE\r\nT OK"),
-        "{answer}"
-    );
-    let answer = ann.ask("STATUS Trash (MESSAGES UNSEEN SIZE)").await;
-    let size = MESSAGE.len();
-    assert_eq!(
-        answer,
-        format!("* STATUS Trash (MESSAGES 1 UNSEEN 1 SIZE {size})\r\nT OK STATUS completed\r\n")
-    );
-    assert_eq!(
-        ann.ask("DELETE INBOX").await,
-        "T NO [CANNOT] INBOX cannot be deleted\r\n"
-    );
+    ann.dialogue(
+        "C: CREATE Entw&APw-rfe
+         S: T OK CREATE completed
+         C: CREATE Entw&APw-rfe
+         S: T NO [ALREADYEXISTS] There is such a mailbox already
+         C: LIST \"\" E*
+         S: * LIST (\\HasNoChildren) \"/\" Entw&APw-rfe
+         S: T OK LIST completed
+         C: COPY 1 missing
+         S: T NO [TRYCREATE] There is no such mailbox
+         C: COPY 1:2 Entw&APw-rfe
+         S: T OK [COPYUID .. 1:2 1:2] COPY completed
+         C: UID MOVE 1 Trash
+         S: * OK [COPYUID ..
+         S: * 1 EXPUNGE
+         S: T OK ..",
+    )
+    .await;
+    ann.dialogue(&format!(
+        "C: STATUS Trash (MESSAGES UNSEEN SIZE)
+         S: * STATUS Trash (MESSAGES 1 UNSEEN 1 SIZE {})
+         S: T OK STATUS completed
+         C: DELETE INBOX
+         S: T NO [CANNOT] INBOX cannot be deleted",
+        MESSAGE.len()
+    ))
+    .await;
     assert_eq!(
         ann.ask("EXAMINE Trash").await.lines().last(),
         Some("T OK [READ-ONLY] EXAMINE completed")
@@ -410,25 +344,23 @@ async fn mailboxes_copies_and_moves() {
 
 #[tokio::test]
 async fn shutdown_says_bye() {
-    let server = imaps().await;
-    let (mut waiting, mut idling) = (server.select().await, server.select().await);
+    let world = World::start().await;
+    let (waiting, mut idling) = (world.select().await, world.select().await);
     idling.put(b"i IDLE\r\n");
     idling.until("+ Idling").await;
-    server.house.trigger.request();
-    for peer in [&mut waiting, &mut idling] {
-        assert_eq!(
-            peer.until("BYE").await,
-            "* BYE The server is shutting down\r\n"
-        );
-        assert!(matches!(peer.ends().await, ConnectionError::PeerClosed));
+    world.trigger.request();
+    for mut peer in [waiting, idling] {
+        let (last, end) = peer.end().await;
+        assert_eq!(last, "* BYE The server is shutting down\r\n");
+        assert!(matches!(end, ConnectionError::PeerClosed));
     }
 }
 
 /// A message of 20 MiB goes through both ways in pieces.
 #[tokio::test]
 async fn a_large_message_is_the_same_afterwards() {
-    let server = imaps().await;
-    let mut ann = server.select().await;
+    let world = World::start().await;
+    let mut ann = world.select().await;
     let mut message = b"Subject: large\r\n\r\n".to_vec();
     for line in 0..400_000 {
         message.extend(format!("line {line} of a message that is not small at all\n").bytes());
@@ -443,8 +375,8 @@ async fn a_large_message_is_the_same_afterwards() {
 /// A client that asks for much and reads nothing holds up nobody else, in the same mailbox either.
 #[tokio::test]
 async fn a_slow_reader_holds_up_nobody() {
-    let server = imaps().await;
-    let (mut slow, mut quick) = (server.log_in().await, server.select().await);
+    let world = World::start().await;
+    let (mut slow, mut quick) = (world.log_in(Service::Imap).await, world.select().await);
     let message = [b"Subject: large\r\n\r\n".to_vec(), vec![b'x'; 8 << 20]].concat();
     quick.append(&message).await;
     slow.ask("SELECT INBOX").await;
@@ -466,8 +398,8 @@ async fn a_slow_reader_holds_up_nobody() {
 /// Every message of the corpus comes back as it went in, and every item answers.
 #[tokio::test]
 async fn the_corpus_is_the_same_afterwards() {
-    let server = imaps().await;
-    let mut ann = server.select().await;
+    let world = World::start().await;
+    let mut ann = world.select().await;
     for (at, sample) in corpus().into_iter().enumerate() {
         let (name, message) = (sample.name, sample.content);
         let number = at + 1;
@@ -491,19 +423,13 @@ async fn the_corpus_is_the_same_afterwards() {
         let mut parts = Vec::new();
         for name in ["HEADER", "TEXT"] {
             let mark = format!("BODY[{name}] {{");
-            let from = rest
+            let found = rest
                 .windows(mark.len())
-                .position(|at| at == mark.as_bytes())
-                .unwrap()
-                + mark.len();
-            let digits = rest[from..]
-                .iter()
-                .position(|octet| *octet == b'}')
-                .unwrap();
-            let size: usize = std::str::from_utf8(&rest[from..from + digits])
-                .unwrap()
-                .parse()
-                .unwrap();
+                .position(|at| at == mark.as_bytes());
+            let from = found.unwrap() + mark.len();
+            let digits = rest[from..].split(|octet| *octet == b'}').next().unwrap();
+            let size: usize = std::str::from_utf8(digits).unwrap().parse().unwrap();
+            let digits = digits.len();
             parts.extend_from_slice(&rest[from + digits + 3..from + digits + 3 + size]);
             rest = &rest[from + digits + 3 + size..];
         }
@@ -536,14 +462,15 @@ async fn python_imaplib() {
         return;
     };
     for (kind, tls_start) in [("imaps", TlsStart::Implicit), ("imap", TlsStart::StartTls)] {
-        let server = server(tls_start).await;
+        let world = World::start().await;
+        let port = world.door(Service::Imap, tls_start).address.port();
         let run = tokio::process::Command::new(&python)
             .arg(concat!(
                 env!("CARGO_MANIFEST_DIR"),
                 "/tests/suite/imap/imaplib_session.py"
             ))
-            .args([kind, &server.door.address.port().to_string()])
-            .arg(&server.house.root)
+            .args([kind, &port.to_string()])
+            .arg(world.root_file())
             .output()
             .await
             .unwrap();
@@ -561,15 +488,14 @@ async fn python_imaplib() {
 /// UIDs, never the messages.
 #[tokio::test]
 async fn the_store_is_asked_only_after_a_wake_up() {
-    let server = imaps().await;
-    let house = &server.house;
+    let world = World::start().await;
     let asked = || {
         ["Mail::messages", "Mail::snapshot", "Mail::changes_since"]
-            .map(|method| house.faults.calls(method))
+            .map(|method| world.faults.calls(method))
     };
-    let mut ann = server.log_in().await;
+    let mut ann = world.log_in(Service::Imap).await;
     for number in 0..3 {
-        house.deliver(ANN, &[number]).await;
+        world.deliver(ANN, &[number]).await;
     }
     let answer = ann.ask("SELECT INBOX").await;
     assert!(
@@ -577,21 +503,21 @@ async fn the_store_is_asked_only_after_a_wake_up() {
         "{answer}"
     );
     assert_eq!(asked(), [0, 0, 0]);
-    house.deliver(BOB, b"of no concern to her").await;
+    world.deliver(BOB, b"of no concern to her").await;
     ann.ask("CREATE Elsewhere").await;
     ann.ask("APPEND Elsewhere {1+}\r\nx").await;
     for _ in 0..3 {
         assert_eq!(ann.ask("NOOP").await, "T OK NOOP completed\r\n");
     }
     assert_eq!(asked(), [0, 0, 0]);
-    house.deliver(ANN, b"news").await;
+    world.deliver(ANN, b"news").await;
     let told = "* 4 EXISTS\r\nT OK NOOP completed\r\n";
     assert_eq!(ann.ask("NOOP").await, told);
     assert_eq!(asked(), [0, 1, 1]);
     // What could not be asked is asked again.
-    house.deliver(ANN, b"more").await;
-    house.faults.fail("Mail::snapshot", 1, StoreError::Closed);
+    world.deliver(ANN, b"more").await;
+    world.faults.fail("Mail::snapshot", 1, StoreError::Closed);
     assert_eq!(ann.ask("NOOP").await, "T OK NOOP completed\r\n");
-    house.faults.mend("Mail::snapshot");
+    world.faults.mend("Mail::snapshot");
     assert_eq!(ann.ask("NOOP").await, told.replace('4', "5"));
 }

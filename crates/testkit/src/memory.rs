@@ -1,4 +1,9 @@
 //! Searches the memory of another process for what was once a secret there.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "dev-only: places that a search has found are there"
+)]
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,24 +22,27 @@ const WINDOW: usize = 12;
 const STEP: usize = 4;
 
 /// What is searched for, and what it was used for.
-#[derive(Clone)]
-pub(crate) struct Secret {
-    pub(crate) what: String,
-    pub(crate) octets: Vec<u8>,
+#[derive(Debug, Clone)]
+pub struct Secret {
+    /// What it was used for.
+    pub what: String,
+    /// The secret.
+    pub octets: Vec<u8>,
 }
 
 /// One place where a secret, or a part of it, was found.
-pub(crate) struct Find {
+#[derive(Debug)]
+pub struct Find {
     /// What the secret was used for.
-    pub(crate) what: String,
+    pub what: String,
     /// How it was written there.
-    pub(crate) form: &'static str,
+    pub form: &'static str,
     /// Where the whole of it would begin.
     address: u64,
     /// The mapping that it was found in.
     mapping: String,
-    /// Whether it lies in a buffer of the TLS library; see [`in_record_buffer`].
-    pub(crate) in_record_buffer: bool,
+    /// Whether it lies in a buffer of the TLS library; an allocation of 4,096 octets or more that begins as a record does.
+    pub in_record_buffer: bool,
     /// What stands around it.
     around: String,
 }
@@ -59,7 +67,8 @@ impl fmt::Display for Find {
 }
 
 /// Everything that is searched for, in every form.
-pub(crate) struct Search {
+#[derive(Debug)]
+pub struct Search {
     automaton: AhoCorasick,
     /// By pattern: the secret's number, its form, and where in the form the pattern stands.
     patterns: Vec<(usize, &'static str, usize)>,
@@ -67,7 +76,12 @@ pub(crate) struct Search {
 }
 
 impl Search {
-    pub(crate) fn new(secrets: Vec<Secret>) -> Self {
+    /// Of these.
+    ///
+    /// # Panics
+    /// One of them is too short.
+    #[must_use]
+    pub fn new(secrets: Vec<Secret>) -> Self {
         let (mut texts, mut patterns, mut whats) = (Vec::new(), Vec::new(), Vec::new());
         for (number, secret) in secrets.into_iter().enumerate() {
             for (form, text) in forms(&secret.octets) {
@@ -90,7 +104,10 @@ impl Search {
     ///
     /// # Errors
     /// The process' memory may not be read.
-    pub(crate) fn memory_of(&self, process: u32) -> io::Result<Vec<Find>> {
+    ///
+    /// # Panics
+    /// A mapping is larger than the address space.
+    pub fn memory_of(&self, process: u32) -> io::Result<Vec<Find>> {
         let memory = File::open(format!("/proc/{process}/mem"))?;
         let stacks = stack_pointers(process)?;
         let mut found = BTreeMap::new();
@@ -128,7 +145,8 @@ impl Search {
     }
 
     /// Searches a text for whole secrets and parts of them.
-    pub(crate) fn text(&self, text: &[u8]) -> Vec<String> {
+    #[must_use]
+    pub fn text(&self, text: &[u8]) -> Vec<String> {
         self.automaton
             .find_iter(text)
             .map(|hit| self.patterns[hit.pattern().as_usize()])
