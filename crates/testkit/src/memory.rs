@@ -179,7 +179,7 @@ fn forms(octets: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         all.extend_from_slice(octets);
         // A character holds six bits; those that are not wholly the secret's do not count.
         let characters = (before * 8).div_ceil(6)..all.len() * 8 / 6;
-        let text = STANDARD_NO_PAD.encode(&all)[characters].as_bytes().to_vec();
+        let text = STANDARD_NO_PAD.encode(&all).as_bytes()[characters].to_vec();
         forms.push((form, text));
     }
     forms

@@ -19,7 +19,7 @@ pub struct Program {
 }
 
 /// All that tests may start. `scripts/install-test-needs` installs them; a house test compares.
-pub const PROGRAMS: [Program; 7] = [
+pub const PROGRAMS: [Program; 8] = [
     CURL,
     NSD,
     LDNS_KEYGEN,
@@ -27,6 +27,7 @@ pub const PROGRAMS: [Program; 7] = [
     OPENSSL,
     PYTHON,
     SWAKS,
+    UNSHARE,
 ];
 /// A client of all three protocols.
 pub const CURL: Program = Program::new("curl", "curl");
@@ -42,6 +43,8 @@ pub const OPENSSL: Program = Program::new("openssl", "openssl");
 pub const PYTHON: Program = Program::new("python3", "python3");
 /// A submission client.
 pub const SWAKS: Program = Program::new("swaks", "swaks");
+/// Starts a program in a network of its own.
+pub const UNSHARE: Program = Program::new("unshare", "util-linux");
 
 impl Program {
     const fn new(name: &'static str, package: &'static str) -> Self {
@@ -141,7 +144,8 @@ fn run_again_in_a_network_of_its_own(why: &str) {
     let (Ok(program), Some(test)) = (std::env::current_exe(), thread.name()) else {
         panic!("there is no name of this test");
     };
-    let output = Command::new("unshare")
+    let output = UNSHARE
+        .required()
         .args(["--map-root-user", "--net", "--", "sh", "-c"])
         .arg(r#"python3 -c "$0" && exec "$@""#)
         .arg(LOOPBACK_UP)

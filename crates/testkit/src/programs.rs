@@ -334,7 +334,7 @@ impl ClientProgram {
     /// # Panics
     /// Its exit code is another.
     #[track_caller]
-    pub fn run_with_input(&self, arguments: &[&str], input: &str, code: i32) -> Said {
+    pub fn run_with_input(&self, arguments: &[&str], input: &str, code: i32) -> Printed {
         exited(with_input(&mut self.command(arguments), input), code)
     }
 
@@ -343,7 +343,7 @@ impl ClientProgram {
     /// # Panics
     /// Its exit code is another.
     #[track_caller]
-    pub fn run(&self, arguments: &[&str], code: i32) -> Said {
+    pub fn run(&self, arguments: &[&str], code: i32) -> Printed {
         self.run_with_input(arguments, "", code)
     }
 
@@ -363,7 +363,7 @@ impl ClientProgram {
     /// # Panics
     /// Its exit code is another.
     #[track_caller]
-    pub fn add(&self, address: &str, more: &[&str], code: i32) -> Said {
+    pub fn add(&self, address: &str, more: &[&str], code: i32) -> Printed {
         self.add_with(address, PASSWORD, more, code)
     }
 
@@ -372,7 +372,7 @@ impl ClientProgram {
     /// # Panics
     /// Its exit code is another.
     #[track_caller]
-    pub fn add_with(&self, address: &str, password: &str, more: &[&str], code: i32) -> Said {
+    pub fn add_with(&self, address: &str, password: &str, more: &[&str], code: i32) -> Printed {
         let mut arguments = vec!["account", "add", address, "--password-stdin"];
         arguments.extend(self.network.iter().map(String::as_str));
         arguments.extend(more);
@@ -382,14 +382,14 @@ impl ClientProgram {
 
 /// What a program said.
 #[derive(Debug)]
-pub struct Said {
+pub struct Printed {
     /// On standard output.
     pub stdout: String,
     /// On standard error.
     pub stderr: String,
 }
 
-impl Said {
+impl Printed {
     /// The code of the refusal that is said as JSON on standard error, behind what is said for people.
     ///
     /// # Panics
@@ -406,9 +406,9 @@ impl Said {
 
 /// Compares the exit code.
 #[track_caller]
-fn exited(output: Output, code: i32) -> Said {
+fn exited(output: Output, code: i32) -> Printed {
     let text = |octets: Vec<u8>| String::from_utf8(octets).expect("text");
-    let said = Said {
+    let said = Printed {
         stdout: text(output.stdout),
         stderr: text(output.stderr),
     };

@@ -60,7 +60,8 @@ async fn signs_stand_where_the_password_is_asked_for() {
 /// S5.2-7, S5.2-2, S5.2-6: lowering warns and needs an answer; raising is free.
 #[tokio::test(flavor = "multi_thread")]
 async fn lowering_the_level_needs_an_answer_to_the_warning() {
-    let alice = World::with_an_account().await.alice;
+    let world = World::with_an_account().await;
+    let alice = &world.alice;
     let warning = "no privacy for passwords or messages";
     let lower = ["account", "level", "unprotected"];
     let refused = alice.run(&lower, 3).stderr;

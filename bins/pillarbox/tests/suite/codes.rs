@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::World;
 use pillarbox_testkit::programs::PASSWORD;
-use pillarbox_testkit::{Act, LOGGED_IN, Leaf, Signing, TestCa};
+use pillarbox_testkit::{Act, LOGGED_IN, Leaf, Signing, TestCa, TestCertificate};
 
 /// What `account add` comes to where this label and host lead to the access server: the code and the exit code, once
 /// as text and once as JSON.
@@ -23,6 +23,9 @@ async fn refused(world: World, signing: Signing, (label, host): (&str, &str), ex
     world.alice.run(&["account", "list"], 0);
     code
 }
+
+/// Has a certificate issued by the authority that is trusted, or otherwise.
+type Issue = fn(&TestCa) -> TestCertificate;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_refusal_has_its_code_and_its_exit_code() {
@@ -50,7 +53,7 @@ async fn every_refusal_has_its_code_and_its_exit_code() {
         let code = refused(world, Signing::Signed, (label, "mail"), 4).await;
         assert_eq!(code, expected);
     }
-    let certificates: [(&str, fn(&TestCa) -> _); 3] = [
+    let certificates: [(&str, Issue); 3] = [
         ("CERT_NAME", |ca| ca.server(&["mail.example.net"])),
         ("CERT_CHAIN", |_| TestCa::new().server(&NAMES)),
         ("CERT_EXPIRED", |ca| ca.issue(&Leaf::new(&NAMES).expired())),

@@ -102,10 +102,10 @@ async fn a_message_is_shown_only_when_it_is_whole() {
 async fn no_such_message_and_no_such_mailbox() {
     let refused = ["{tag} NO [NONEXISTENT] no such mailbox"];
     let scripts = |good: &_| vec![session(good, &INBOX), session(good, &refused)];
-    let alice = world(scripts, nothing).await;
-    let said = alice.alice.run(&["read", "3"], 1).stderr;
+    let world = world(scripts, nothing).await;
+    let said = world.alice.run(&["read", "3"], 1).stderr;
     assert!(said.contains("no message 3"), "{said}");
-    let said = alice.alice.run(&["list", "Nowhere"], 1).stderr;
+    let said = world.alice.run(&["list", "Nowhere"], 1).stderr;
     assert!(said.contains("it said: \"no such mailbox\""), "{said}");
 }
 

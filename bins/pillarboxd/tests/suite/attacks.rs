@@ -60,8 +60,8 @@ fn is_a_greeting(line: &str) {
 }
 
 /// A cleartext connection whose greeting was read.
-fn greeted(house: &ServerProgram, listener: &str) -> BufReader<TcpStream> {
-    let mut talk = clear(&house, listener);
+fn greeted(server: &ServerProgram, listener: &str) -> BufReader<TcpStream> {
+    let mut talk = clear(server, listener);
     talk.get_ref().set_nodelay(true).unwrap();
     is_a_greeting(&line(&mut talk));
     talk
@@ -88,8 +88,8 @@ fn upgrade(server: &ServerProgram, listener: &str, mut talk: BufReader<TcpStream
 
 /// Writes the pieces, each in a segment of its own, ends its side, and answers all that comes back. A server that
 /// has closed already takes no more; a reset is an end too.
-fn attack(house: &ServerProgram, listener: &str, pieces: &[&[u8]]) -> Vec<u8> {
-    let mut talk = greeted(house, listener);
+fn attack(server: &ServerProgram, listener: &str, pieces: &[&[u8]]) -> Vec<u8> {
+    let mut talk = greeted(server, listener);
     for piece in pieces {
         if talk.get_mut().write_all(piece).is_err() {
             break;
@@ -106,8 +106,8 @@ fn rest(mut talk: BufReader<TcpStream>) -> Vec<u8> {
 }
 
 /// Text as the server says it, in the clear.
-fn heard(house: &ServerProgram, listener: &str, pieces: &[&[u8]]) -> String {
-    String::from_utf8(attack(house, listener, pieces)).unwrap()
+fn heard(server: &ServerProgram, listener: &str, pieces: &[&[u8]]) -> String {
+    String::from_utf8(attack(server, listener, pieces)).unwrap()
 }
 
 /// A conversation inside TLS.
@@ -115,9 +115,9 @@ struct Inside(BufReader<StreamOwned<ClientConnection, TcpStream>>);
 
 impl Inside {
     /// Does the handshake on a connection that has come so far.
-    fn after(house: &ServerProgram, stream: TcpStream) -> Self {
+    fn after(server: &ServerProgram, stream: TcpStream) -> Self {
         let mut roots = RootCertStore::empty();
-        roots.add(house.ca().root_der().clone()).unwrap();
+        roots.add(server.ca().root_der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -130,10 +130,10 @@ impl Inside {
     }
 
     /// Implicit TLS, with the greeting read.
-    fn open(house: &ServerProgram, listener: &str) -> Self {
-        let stream = TcpStream::connect(house.address(listener)).unwrap();
+    fn open(server: &ServerProgram, listener: &str) -> Self {
+        let stream = TcpStream::connect(server.address(listener)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut inside = Self::after(house, stream);
+        let mut inside = Self::after(server, stream);
         is_a_greeting(&inside.hear());
         inside
     }
@@ -175,13 +175,13 @@ impl Inside {
 
 /// Logs in on an implicit listener.
 fn logged_in(
-    house: &ServerProgram,
+    server: &ServerProgram,
     listener: &str,
     login: &str,
     password: &str,
     plain: &str,
 ) -> Inside {
-    let mut inside = Inside::open(house, listener);
+    let mut inside = Inside::open(server, listener);
     match listener {
         "imaps" => {
             inside.say_until(&format!("a LOGIN {login} \"{password}\""), "a OK");
@@ -201,24 +201,24 @@ fn logged_in(
 }
 
 /// No attack has made the server worse: everybody can log in.
-fn still_serves(house: &ServerProgram) {
+fn still_serves(server: &ServerProgram) {
     for listener in IMPLICIT {
-        logged_in(house, listener, ALICE, PASSWORD, PLAIN);
+        logged_in(server, listener, ALICE, PASSWORD, PLAIN);
     }
 }
 
 /// No login was tried, let alone made, and the attacker's mailbox is as empty as it was.
-fn nothing_was_carried_out(house: &ServerProgram) {
-    assert_eq!(house.logins(), Vec::<serde_json::Value>::new());
-    assert!(house.logged("login").is_empty() && house.logged("login refused").is_empty());
-    let mut imap = logged_in(house, "imaps", EVE, EVIL, EVE_PLAIN);
+fn nothing_was_carried_out(server: &ServerProgram) {
+    assert_eq!(server.logins(), Vec::<serde_json::Value>::new());
+    assert!(server.logged("login").is_empty() && server.logged("login refused").is_empty());
+    let mut imap = logged_in(server, "imaps", EVE, EVIL, EVE_PLAIN);
     let status = imap.say("b STATUS INBOX (MESSAGES)");
     assert!(status.contains("(MESSAGES 0)"), "{status}");
 }
 
 /// How many log lines have this code.
-fn coded(house: &ServerProgram, code: &str) -> usize {
-    house
+fn coded(server: &ServerProgram, code: &str) -> usize {
+    server
         .log()
         .lines()
         .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
@@ -226,31 +226,31 @@ fn coded(house: &ServerProgram, code: &str) -> usize {
         .count()
 }
 
-fn house_with_eve() -> ServerProgram {
-    let mut house = new_server();
-    house.add_account(ALICE, PASSWORD);
-    house.add_account(EVE, EVIL);
-    house.serve();
-    house
+fn server_with_eve() -> ServerProgram {
+    let mut server = new_server();
+    server.add_account(ALICE, PASSWORD);
+    server.add_account(EVE, EVIL);
+    server.serve();
+    server
 }
 
 /// S1: in the segment of STARTTLS, split at every place in the command and behind it, and octet by octet. The
 /// server says what is wrong, closes, carries nothing out, and has it in the log with its code.
 #[test]
 fn s1_commands_behind_starttls_are_refused_wherever_they_are_split() {
-    let house = house_with_eve();
+    let server = server_with_eve();
     let mut attacks = 0;
     for listener in STARTTLS {
         let words = words(listener);
         let whole = [words.ask, &words.attack].concat().into_bytes();
-        assert_eq!(heard(&house, listener, &[&whole]), words.injected);
+        assert_eq!(heard(&server, listener, &[&whole]), words.injected);
         attacks += 1;
         for at in 1..whole.len() {
             if at == words.ask.len() {
                 continue;
             }
             let (first, second) = whole.split_at(at);
-            let answer = heard(&house, listener, &[first, second]);
+            let answer = heard(&server, listener, &[first, second]);
             assert_eq!(answer, words.injected, "{listener}: split at {at}");
             attacks += 1;
         }
@@ -258,7 +258,7 @@ fn s1_commands_behind_starttls_are_refused_wherever_they_are_split() {
         let (first, second) = whole.split_at(words.ask.len());
         let octets: Vec<&[u8]> = whole.chunks(1).collect();
         for pieces in [&[first, second][..], &octets] {
-            let answer = attack(&house, listener, pieces);
+            let answer = attack(&server, listener, pieces);
             let broken_handshake = [words.go_ahead.as_bytes(), ALERT].concat();
             assert!(
                 answer == words.injected.as_bytes() || answer == broken_handshake,
@@ -268,16 +268,16 @@ fn s1_commands_behind_starttls_are_refused_wherever_they_are_split() {
             attacks += 1;
         }
     }
-    wait_for("the log", || coded(&house, "COMMAND_INJECTION") == attacks);
-    nothing_was_carried_out(&house);
-    still_serves(&house);
+    wait_for("the log", || coded(&server, "COMMAND_INJECTION") == attacks);
+    nothing_was_carried_out(&server);
+    still_serves(&server);
 }
 
 /// S1, S3: split in time, behind the go-ahead and before any ClientHello: an alert, and the end. A second STARTTLS
 /// is no better, nor is a command dressed up as a record.
 #[test]
 fn s1_commands_in_place_of_the_handshake_fail_it() {
-    let house = house_with_eve();
+    let server = server_with_eve();
     let mut attacks = 0;
     for listener in STARTTLS {
         let words = words(listener);
@@ -288,7 +288,7 @@ fn s1_commands_in_place_of_the_handshake_fail_it() {
             (words.ask.as_bytes(), usize::MAX),
             (&dressed_up, usize::MAX),
         ] {
-            let mut talk = greeted(&house, listener);
+            let mut talk = greeted(&server, listener);
             talk.get_mut().write_all(words.ask.as_bytes()).unwrap();
             let mut go_ahead = String::new();
             talk.read_line(&mut go_ahead).unwrap();
@@ -302,15 +302,15 @@ fn s1_commands_in_place_of_the_handshake_fail_it() {
             attacks += 1;
         }
     }
-    wait_for("the log", || coded(&house, "COMMAND_INJECTION") == attacks);
-    nothing_was_carried_out(&house);
-    still_serves(&house);
+    wait_for("the log", || coded(&server, "COMMAND_INJECTION") == attacks);
+    nothing_was_carried_out(&server);
+    still_serves(&server);
 }
 
 /// S2: nothing said in the clear is known inside TLS, neither a name nor half a login.
 #[test]
 fn s2_nothing_said_in_the_clear_is_left_inside_tls() {
-    let house = house_with_eve();
+    let server = server_with_eve();
     for (listener, prelude, inside) in [
         (
             "imap",
@@ -350,25 +350,25 @@ fn s2_nothing_said_in_the_clear_is_left_inside_tls() {
             ],
         ),
     ] {
-        let mut talk = greeted(&house, listener);
+        let mut talk = greeted(&server, listener);
         for (said, answer) in prelude {
             let heard = say(&mut talk, &said);
             assert!(heard.starts_with(answer), "{said}: {heard}");
         }
-        let mut sealed = upgrade(&house, listener, talk);
+        let mut sealed = upgrade(&server, listener, talk);
         for (said, answer) in inside {
             assert_eq!(sealed.say(said), answer, "{listener}: {said}");
         }
     }
-    nothing_was_carried_out(&house);
-    still_serves(&house);
+    nothing_was_carried_out(&server);
+    still_serves(&server);
 }
 
 /// S2, S3: STARTTLS with arguments does not begin, and the one without still does; inside TLS after a login, and
 /// in a transaction, it is refused and the session goes on.
 #[test]
 fn s3_starttls_in_wrong_places_is_refused() {
-    let house = house_with_eve();
+    let server = server_with_eve();
     for (listener, wrong, refusal) in [
         (
             "imap",
@@ -382,32 +382,32 @@ fn s3_starttls_in_wrong_places_is_refused() {
             "501 5.5.4 Syntax error in arguments",
         ),
     ] {
-        let mut talk = greeted(&house, listener);
+        let mut talk = greeted(&server, listener);
         assert_eq!(say(&mut talk, wrong), refusal);
-        let mut sealed = upgrade(&house, listener, talk);
+        let mut sealed = upgrade(&server, listener, talk);
         let _some_answer = sealed.say("NOOP");
     }
-    let mut imap = logged_in(&house, "imaps", EVE, EVIL, EVE_PLAIN);
+    let mut imap = logged_in(&server, "imaps", EVE, EVIL, EVE_PLAIN);
     assert!(imap.say("b STARTTLS").starts_with("b BAD"));
     assert!(imap.say("c NOOP").starts_with("c OK"));
-    let mut pop3 = logged_in(&house, "pop3s", EVE, EVIL, EVE_PLAIN);
+    let mut pop3 = logged_in(&server, "pop3s", EVE, EVIL, EVE_PLAIN);
     assert_eq!(pop3.say("STLS"), "-ERR not after login\r\n");
     assert_eq!(pop3.say("STAT"), "+OK 0 0\r\n");
     drop(pop3);
-    let mut smtp = logged_in(&house, "submissions", EVE, EVIL, EVE_PLAIN);
+    let mut smtp = logged_in(&server, "submissions", EVE, EVIL, EVE_PLAIN);
     for _in_a_transaction_too in 0..2 {
         assert_eq!(smtp.say("STARTTLS"), "503 5.5.1 TLS is already active\r\n");
         smtp.say("RSET");
         assert!(smtp.say(&format!("MAIL FROM:<{EVE}>")).starts_with("250 "));
     }
-    still_serves(&house);
+    still_serves(&server);
 }
 
 /// S4: on each cleartext port, whole and octet by octet: the same bytes for the right password, a wrong one and a
 /// name nobody has, whatever the mechanism; nothing that would take a password is listed.
 #[test]
 fn s4_cleartext_credentials_all_get_the_same_bytes() {
-    let house = house_with_eve();
+    let server = server_with_eve();
     for (listener, attempts, refusal) in [
         (
             "imap",
@@ -446,12 +446,12 @@ fn s4_cleartext_credentials_all_get_the_same_bytes() {
             "530 5.7.0 Must issue a STARTTLS command first\r\n",
         ),
     ] {
-        let first = heard(&house, listener, &[attempts[0].as_bytes()]);
+        let first = heard(&server, listener, &[attempts[0].as_bytes()]);
         assert!(first.starts_with(refusal), "{first}");
         assert_eq!(first.lines().count(), 1, "{first}");
         for attempt in &attempts {
             for pieces in whole_and_octets(attempt.as_bytes()) {
-                assert_eq!(heard(&house, listener, &pieces), first, "{attempt}");
+                assert_eq!(heard(&server, listener, &pieces), first, "{attempt}");
             }
         }
     }
@@ -460,7 +460,7 @@ fn s4_cleartext_credentials_all_get_the_same_bytes() {
         ("pop3", "CAPA\r\n"),
         ("submission", "EHLO client.example\r\n"),
     ] {
-        let listed = heard(&house, listener, &[ask.as_bytes()]);
+        let listed = heard(&server, listener, &[ask.as_bytes()]);
         assert!(
             listed.contains("STARTTLS") || listed.contains("STLS"),
             "{listed}"
@@ -472,46 +472,46 @@ fn s4_cleartext_credentials_all_get_the_same_bytes() {
             assert!(!listed.contains(forbidden), "{listener}: {listed}");
         }
     }
-    assert!(!house.log().contains("nobody"));
-    nothing_was_carried_out(&house);
-    still_serves(&house);
+    assert!(!server.log().contains("nobody"));
+    nothing_was_carried_out(&server);
+    still_serves(&server);
 }
 
 /// S5: no PREAUTH in the clear, nor inside TLS for a client that has a certificate at hand.
 #[test]
 fn s5_nobody_is_logged_in_by_the_greeting() {
-    let house = house_with_eve();
-    let greeting = line(&mut clear(&house, "imap"));
+    let server = server_with_eve();
+    let greeting = line(&mut clear(&server, "imap"));
     assert!(greeting.starts_with("* OK "), "{greeting}");
-    let _files = house
+    let _files = server
         .ca()
         .server(&["client.example"])
-        .write_to(house.folder(), "client");
-    let (chain, key) = (house.file("client.pem"), house.file("client.key"));
+        .write_to(server.folder(), "client");
+    let (chain, key) = (server.file("client.pem"), server.file("client.key"));
     let certificate = [
         "-cert",
         chain.to_str().unwrap(),
         "-key",
         key.to_str().unwrap(),
     ];
-    let mut imap = openssl(&house, "imaps", &certificate);
+    let mut imap = openssl(&server, "imaps", &certificate);
     assert!(imap.hear_until("* ").starts_with("* OK "));
     imap.ask("a STATUS INBOX (MESSAGES)", "a BAD not now");
-    let mut pop3 = openssl(&house, "pop3s", &certificate);
+    let mut pop3 = openssl(&server, "pop3s", &certificate);
     pop3.ask("STAT", "-ERR log in first");
-    let mut smtp = openssl(&house, "submissions", &certificate);
+    let mut smtp = openssl(&server, "submissions", &certificate);
     smtp.ask("EHLO client.example", "250 ");
     smtp.ask(
         &format!("MAIL FROM:<{EVE}>"),
         "530 5.7.0 Authentication required",
     );
-    nothing_was_carried_out(&house);
+    nothing_was_carried_out(&server);
 }
 
 /// S6: a browser's request ends the session, in the clear and inside TLS, and not a word of it comes back.
 #[test]
 fn s6_a_request_of_a_browser_ends_the_session_without_an_echo() {
-    let house = house_with_eve();
+    let server = server_with_eve();
     for request in [
         "GET / HTTP/1.1",
         "POST /evil HTTP/1.1",
@@ -522,9 +522,9 @@ fn s6_a_request_of_a_browser_ends_the_session_without_an_echo() {
         for (clear, implicit) in STARTTLS.into_iter().zip(IMPLICIT) {
             let mut answers = Vec::new();
             for pieces in whole_and_octets(request.as_bytes()) {
-                answers.push(heard(&house, clear, &pieces));
+                answers.push(heard(&server, clear, &pieces));
             }
-            let mut inside = Inside::open(&house, implicit);
+            let mut inside = Inside::open(&server, implicit);
             inside.write(request.as_bytes());
             answers.push(inside.until_closed());
             for answer in answers {
@@ -544,17 +544,17 @@ fn s6_a_request_of_a_browser_ends_the_session_without_an_echo() {
         }
     }
     // 3 requests, 3 protocols, 3 ways
-    wait_for("the log", || coded(&house, "PROTOCOL_VIOLATION") == 27);
-    nothing_was_carried_out(&house);
-    still_serves(&house);
+    wait_for("the log", || coded(&server, "PROTOCOL_VIOLATION") == 27);
+    nothing_was_carried_out(&server);
+    still_serves(&server);
 }
 
 /// S6: ALPN is as strict behind STARTTLS as on the TLS ports.
 #[test]
 fn s6_no_alpn_of_the_web_behind_starttls() {
-    let house = house_with_eve();
+    let server = server_with_eve();
     for listener in STARTTLS {
-        let mut talk = openssl(&house, listener, &["-alpn", "http/1.1"]);
+        let mut talk = openssl(&server, listener, &["-alpn", "http/1.1"]);
         while let Some(line) = talk.hear() {
             assert!(
                 !line.starts_with("* ") && !line.starts_with("+OK"),
@@ -567,14 +567,14 @@ fn s6_no_alpn_of_the_web_behind_starttls() {
             "{listener}: {complaint}"
         );
     }
-    still_serves(&house);
+    still_serves(&server);
 }
 
 /// S8: one line grammar before and after TLS: a CR or LF on its own and a NUL end the session with the protocol's
 /// error, and no half of such a line is a command; a line without end is refused in bounded memory.
 #[test]
 fn s8_broken_lines_end_the_session_before_and_inside_tls() {
-    let house = house_with_eve();
+    let server = server_with_eve();
     for (clear, implicit, ask) in [
         ("imap", "imaps", "a STARTTLS"),
         ("pop3", "pop3s", "STLS"),
@@ -587,9 +587,9 @@ fn s8_broken_lines_end_the_session_before_and_inside_tls() {
             (format!("{ask}\0\r\n"), "NUL"),
         ] {
             let mut answers = whole_and_octets(broken.as_bytes())
-                .map(|pieces| heard(&house, clear, &pieces))
+                .map(|pieces| heard(&server, clear, &pieces))
                 .to_vec();
-            let mut inside = Inside::open(&house, implicit);
+            let mut inside = Inside::open(&server, implicit);
             inside.write(broken.as_bytes());
             answers.push(inside.until_closed());
             for answer in answers {
@@ -607,9 +607,9 @@ fn s8_broken_lines_end_the_session_before_and_inside_tls() {
             }
         }
         let endless = vec![b'x'; 1 << 20];
-        let answer = heard(&house, clear, &[&endless]);
+        let answer = heard(&server, clear, &[&endless]);
         assert!(answer.len() < 400, "{clear}: {answer}");
-        let mut inside = Inside::open(&house, implicit);
+        let mut inside = Inside::open(&server, implicit);
         inside.write(&endless);
         inside.write(b"\r\n");
         let mut answer = Vec::new();
@@ -619,41 +619,41 @@ fn s8_broken_lines_end_the_session_before_and_inside_tls() {
         assert!(answer.len() < 400, "{implicit}: {answer:?}");
     }
     // 4 lines, 3 protocols, 3 ways, and what has no end
-    wait_for("the log", || coded(&house, "PROTOCOL_VIOLATION") >= 36);
-    nothing_was_carried_out(&house);
-    still_serves(&house);
+    wait_for("the log", || coded(&server, "PROTOCOL_VIOLATION") >= 36);
+    nothing_was_carried_out(&server);
+    still_serves(&server);
 }
 
 /// What must hold 5: the codes in the log of a hello that is too old, of cleartext on a TLS port and of a
 /// connection that is cut off.
 #[test]
 fn every_refusal_is_logged_with_its_code() {
-    let house = house_with_eve();
+    let server = server_with_eve();
     for (before, listener) in IMPLICIT.into_iter().enumerate() {
         let mut old = openssl(
-            &house,
+            &server,
             listener,
             &["-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0"],
         );
         assert_eq!(old.hear(), None);
         wait_for("the hello's code", || {
-            coded(&house, "LEVEL_TLS_VERSION") == before + 1
+            coded(&server, "LEVEL_TLS_VERSION") == before + 1
         });
 
-        let mut clear = TcpStream::connect(house.address(listener)).unwrap();
+        let mut clear = TcpStream::connect(server.address(listener)).unwrap();
         clear.write_all(b"NOOP\r\n").unwrap();
         assert_eq!(rest(BufReader::new(clear)), ALERT);
         wait_for("the cleartext's code", || {
-            coded(&house, "PROTOCOL_VIOLATION") == before + 1
+            coded(&server, "PROTOCOL_VIOLATION") == before + 1
         });
 
-        let mut inside = logged_in(&house, listener, EVE, EVIL, EVE_PLAIN);
+        let mut inside = logged_in(&server, listener, EVE, EVIL, EVE_PLAIN);
         inside.write(b"half a li");
         // FIN without close_notify
         inside.0.get_ref().sock.shutdown(Shutdown::Both).unwrap();
         wait_for("the truncation's code", || {
-            coded(&house, "TRUNCATED") == before + 1
+            coded(&server, "TRUNCATED") == before + 1
         });
     }
-    still_serves(&house);
+    still_serves(&server);
 }

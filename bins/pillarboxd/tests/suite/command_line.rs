@@ -8,20 +8,20 @@ use pillarbox_testkit::programs::{ALICE, PASSWORD, ServerProgram};
 
 #[test]
 fn check_config_says_everything_at_once() {
-    let house = new_server();
+    let server = new_server();
     assert_eq!(
-        house.succeed(&["check-config"], ""),
-        format!("{} can be used\n", house.file("pillarboxd.toml").display())
+        server.succeed(&["check-config"], ""),
+        format!("{} can be used\n", server.file("pillarboxd.toml").display())
     );
 
-    house.configure(|text| {
+    server.configure(|text| {
         *text = text
             .replace("hostname", "hostnam")
             .replace("pop3s = [\"127.0.0.1:0\"]", "pop3s = [\"995\"]")
     });
-    let output = house.run(&["check-config"], "");
+    let output = server.run(&["check-config"], "");
     assert_eq!(output.status.code(), Some(1));
-    let file = house.file("pillarboxd.toml");
+    let file = server.file("pillarboxd.toml");
     let file = file.display();
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),
@@ -35,7 +35,7 @@ fn check_config_says_everything_at_once() {
 "#
         )
     );
-    let json = house.run(&["check-config", "--json"], "").stdout;
+    let json = server.run(&["check-config", "--json"], "").stdout;
     let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
     assert_eq!(json["usable"], false);
     assert_eq!(json["problems"][2]["line"], 9);
@@ -43,54 +43,54 @@ fn check_config_says_everything_at_once() {
 
 #[test]
 fn check_config_looks_at_the_certificates() {
-    let house = new_server();
-    let other = house.ca().server(&["other.example.org"]);
-    fs::write(house.file("server.key"), other.key_pem()).unwrap();
-    fs::set_permissions(house.file("server.key"), fs::Permissions::from_mode(0o600)).unwrap();
-    let output = house.run(&["check-config"], "");
+    let server = new_server();
+    let other = server.ca().server(&["other.example.org"]);
+    fs::write(server.file("server.key"), other.key_pem()).unwrap();
+    fs::set_permissions(server.file("server.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    let output = server.run(&["check-config"], "");
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),
         format!(
             "certificate: the key in {} is not the key of the certificate in {}\n  \
              hint: mend the files, or the paths under [[certificates]]; the server must be able to read them\n",
-            house.file("server.key").display(),
-            house.file("server.pem").display()
+            server.file("server.key").display(),
+            server.file("server.pem").display()
         )
     );
 }
 
 #[test]
 fn check_config_warns_of_a_hostname_that_no_certificate_names() {
-    let house = new_server();
-    house.configure(|text| *text = text.replace("mail.example.org", "imap.example.org"));
-    let said = house.succeed(&["check-config"], "");
+    let server = new_server();
+    server.configure(|text| *text = text.replace("mail.example.org", "imap.example.org"));
+    let said = server.succeed(&["check-config"], "");
     assert!(
         said.starts_with("warning: no certificate names the hostname \"imap.example.org\": "),
         "{said}"
     );
     let json: serde_json::Value =
-        serde_json::from_str(&house.succeed(&["check-config", "--json"], "")).unwrap();
+        serde_json::from_str(&server.succeed(&["check-config", "--json"], "")).unwrap();
     assert_eq!(json["warnings"].as_array().unwrap().len(), 1);
 }
 
 #[test]
 fn lists_without_an_entry_say_so() {
-    let house = new_server();
+    let server = new_server();
     assert_eq!(
-        house.succeed(&["account", "list"], ""),
+        server.succeed(&["account", "list"], ""),
         "no account yet; \"pillarboxd account add\" makes one\n"
     );
-    assert_eq!(house.succeed(&["logins"], ""), "no login on record yet\n");
-    assert_eq!(house.succeed(&["account", "list", "--json"], ""), "[]\n");
+    assert_eq!(server.succeed(&["logins"], ""), "no login on record yet\n");
+    assert_eq!(server.succeed(&["account", "list", "--json"], ""), "[]\n");
 }
 
 /// S1.1-1, S4-1.
 #[test]
 fn serve_refuses_to_start_without_a_usable_certificate() {
-    let house = new_server();
-    fs::remove_file(house.file("server.pem")).unwrap();
-    let complaint = house.fail(&["serve"], "");
+    let server = new_server();
+    fs::remove_file(server.file("server.pem")).unwrap();
+    let complaint = server.fail(&["serve"], "");
     assert!(
         complaint.contains("pillarboxd: no certificate can be used, so no listener is opened: imap and all others need TLS."),
         "{complaint}"
@@ -103,16 +103,16 @@ fn serve_refuses_to_start_without_a_usable_certificate() {
 
 #[test]
 fn serve_says_which_address_is_taken() {
-    let house = new_server();
+    let server = new_server();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap();
-    house.configure(|text| {
+    server.configure(|text| {
         *text = text.replace(
             "imaps = [\"127.0.0.1:0\"]",
             &format!("imaps = [\"{address}\"]"),
         );
     });
-    let complaint = house.fail(&["serve"], "");
+    let complaint = server.fail(&["serve"], "");
     assert!(
         complaint.ends_with(&format!(
             "pillarboxd: cannot listen on {address} (listeners.imaps): Address already in use (os error 98); another program, or another pillarboxd, listens there\n"
@@ -121,31 +121,31 @@ fn serve_says_which_address_is_taken() {
     );
 }
 
-fn account_commands(house: &ServerProgram) {
+fn account_commands(server: &ServerProgram) {
     assert_eq!(
-        house.succeed(&["account", "add", "Bob@Example.org"], "battery staple\n"),
+        server.succeed(&["account", "add", "Bob@Example.org"], "battery staple\n"),
         "Bob@example.org: account made\n"
     );
     assert_eq!(
-        house.fail(&["account", "add", "bob@example.org"], "battery staple\n"),
+        server.fail(&["account", "add", "bob@example.org"], "battery staple\n"),
         "pillarboxd: there is an account bob@example.org already; \"pillarboxd account passwd bob@example.org\" sets its password\n"
     );
     assert_eq!(
-        house.fail(&["account", "add", "carol@example.com"], "battery staple\n"),
+        server.fail(&["account", "add", "carol@example.com"], "battery staple\n"),
         "pillarboxd: \"example.com\" is not one of this server's domains (example.org); use one of them, or add it to \"domains\" in the configuration and reload\n"
     );
     assert_eq!(
-        house.fail(&["account", "add", "carol@example.org"], "short\n"),
+        server.fail(&["account", "add", "carol@example.org"], "short\n"),
         "pillarboxd: the password is too short; take at least 8 characters\n"
     );
     assert_eq!(
-        house.fail(&["account", "add", "carol@example.org"], ""),
+        server.fail(&["account", "add", "carol@example.org"], ""),
         "pillarboxd: cannot read the password from standard input: the first line is empty\n"
     );
-    fs::write(house.file("new.txt"), "another password\r\n").unwrap();
-    let file = house.file("new.txt");
+    fs::write(server.file("new.txt"), "another password\r\n").unwrap();
+    let file = server.file("new.txt");
     assert_eq!(
-        house.succeed(
+        server.succeed(
             &[
                 "account",
                 "passwd",
@@ -158,7 +158,7 @@ fn account_commands(house: &ServerProgram) {
         "Bob@example.org: password set\n"
     );
     assert_eq!(
-        house.fail(
+        server.fail(
             &["account", "passwd", "nobody@example.org"],
             "battery staple\n"
         ),
@@ -166,7 +166,7 @@ fn account_commands(house: &ServerProgram) {
     );
 
     let json: serde_json::Value =
-        serde_json::from_str(&house.succeed(&["account", "list", "--json"], "")).unwrap();
+        serde_json::from_str(&server.succeed(&["account", "list", "--json"], "")).unwrap();
     let addresses: Vec<_> = json
         .as_array()
         .unwrap()
@@ -177,67 +177,67 @@ fn account_commands(house: &ServerProgram) {
     // S4.1-11, R8997-2: no way to make an account yields one that may use cleartext.
     assert_eq!(json[1]["least"], "starttls");
     assert_eq!(json[1]["least_tls"], "TLSv1.2");
-    let table = house.succeed(&["account", "list"], "");
+    let table = server.succeed(&["account", "list"], "");
     assert!(
         table.starts_with("ACCOUNT            WEAKEST WAY IN  LEAST TLS  MADE"),
         "{table}"
     );
 
     assert_eq!(
-        house.fail(&["account", "remove", "bob@example.org"], ""),
+        server.fail(&["account", "remove", "bob@example.org"], ""),
         "pillarboxd: nothing was removed: add --yes to remove bob@example.org and all its mail without being asked\n"
     );
     assert_eq!(
-        house.succeed(&["account", "remove", "bob@example.org", "--yes"], ""),
+        server.succeed(&["account", "remove", "bob@example.org", "--yes"], ""),
         "Bob@example.org: account removed, with all its mail\n"
     );
     assert_eq!(
-        house.succeed(&["logins"], "").lines().count(),
+        server.succeed(&["logins"], "").lines().count(),
         1,
         "only the head"
     );
     assert_eq!(
-        house.fail(&["logins", "--account", "bob@example.org"], ""),
+        server.fail(&["logins", "--account", "bob@example.org"], ""),
         "pillarboxd: there is no account bob@example.org; \"pillarboxd account list\" shows those there are\n"
     );
 }
 
 #[test]
 fn accounts_are_kept_while_the_server_is_stopped() {
-    let house = new_server();
-    house.add_account(ALICE, PASSWORD);
-    account_commands(&house);
+    let server = new_server();
+    server.add_account(ALICE, PASSWORD);
+    account_commands(&server);
 }
 
 #[test]
 fn accounts_are_kept_while_the_server_runs() {
-    let mut house = serving();
-    account_commands(&house);
-    let socket = house.file("data/admin.sock");
+    let mut server = serving();
+    account_commands(&server);
+    let socket = server.file("data/admin.sock");
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(socket.clone()), 0o600);
-    assert_eq!(mode(house.file("data")), 0o700);
-    house.stop();
+    assert_eq!(mode(server.file("data")), 0o700);
+    server.stop();
     assert!(!socket.exists(), "the socket goes with the server");
 }
 
 #[test]
 fn the_store_is_verified_and_its_index_rebuilt_while_the_server_is_stopped() {
-    let mut house = serving();
-    house.fail(&["store", "verify"], "");
-    house.stop();
+    let mut server = serving();
+    server.fail(&["store", "verify"], "");
+    server.stop();
     for command in ["verify", "rebuild-index"] {
-        let report = house.succeed(&["store", command], "");
+        let report = server.succeed(&["store", command], "");
         assert!(report.ends_with("nothing is damaged\n"), "{report}");
     }
-    assert!(house.succeed(&["account", "list"], "").contains(ALICE));
+    assert!(server.succeed(&["account", "list"], "").contains(ALICE));
 }
 
 #[test]
 fn completions_and_help_are_there() {
-    let house = new_server();
+    let server = new_server();
     assert!(
-        house
+        server
             .succeed(&["completions", "bash"], "")
             .contains("_pillarboxd()")
     );
@@ -248,7 +248,7 @@ fn completions_and_help_are_there() {
         &["account", "add", "--help"],
         &["logins", "--help"],
     ] {
-        let help = house.succeed(command, "");
+        let help = server.succeed(command, "");
         assert!(help.contains("Example"), "{command:?}: {help}");
     }
 }

@@ -20,16 +20,16 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
-/// Runs a script of `tests/clients` with what it needs to know of the house.
-fn script(house: &ServerProgram, name: &str, files: &[PathBuf]) -> String {
-    let ports: serde_json::Map<String, serde_json::Value> = house
+/// Runs a script of `tests/clients` with what it needs to know of the server.
+fn script(server: &ServerProgram, name: &str, files: &[PathBuf]) -> String {
+    let ports: serde_json::Map<String, serde_json::Value> = server
         .ports()
         .iter()
         .map(|(name, addresses)| (name.clone(), addresses[0].port().into()))
         .collect();
     let given = serde_json::json!({
         "ports": ports,
-        "ca": house.file("root.pem"),
+        "ca": server.file("root.pem"),
         "login": ALICE,
         "password": PASSWORD,
         "files": files,
@@ -40,7 +40,7 @@ fn script(house: &ServerProgram, name: &str, files: &[PathBuf]) -> String {
         output.status.success(),
         "{name}:\n{}\nserver:\n{}",
         said(&output),
-        house.log()
+        server.log()
     );
     said(&output)
 }
@@ -77,8 +77,8 @@ impl Curl<'_> {
 
 #[test]
 fn python_imaplib_poplib_and_smtplib() {
-    let house = serving();
-    let checks = script(&house, "stdlib.py", &[]);
+    let server = serving();
+    let checks = script(&server, "stdlib.py", &[]);
     assert_eq!(
         checks
             .lines()
@@ -92,7 +92,7 @@ fn python_imaplib_poplib_and_smtplib() {
 /// Real and broken mail.
 #[test]
 fn every_message_of_the_corpus_comes_back_identical() {
-    let house = serving();
+    let server = serving();
     let folder = tempfile::tempdir().unwrap();
     let files: Vec<PathBuf> = corpus()
         .iter()
@@ -104,16 +104,16 @@ fn every_message_of_the_corpus_comes_back_identical() {
             file
         })
         .collect();
-    let counts = script(&house, "corpus.py", &files);
+    let counts = script(&server, "corpus.py", &files);
     assert!(counts.starts_with("ok "), "{counts}");
 }
 
 #[test]
 fn curl_sends_and_reads_over_implicit_tls_and_starttls() {
-    let house = serving();
-    let curl = Curl(&house);
-    let port = |listener: &str| house.address(listener).port();
-    let letter = house.file("letter");
+    let server = serving();
+    let curl = Curl(&server);
+    let port = |listener: &str| server.address(listener).port();
+    let letter = server.file("letter");
     fs::write(
         &letter,
         format!("From: {ALICE}\r\nTo: {ALICE}\r\nSubject: by curl\r\n\r\nA rose.\r\n"),
@@ -177,10 +177,10 @@ fn curl_sends_and_reads_over_implicit_tls_and_starttls() {
 /// otherwise, and learns nothing.
 #[test]
 fn curl_cannot_log_in_without_tls() {
-    let house = serving();
-    let curl = Curl(&house);
+    let server = serving();
+    let curl = Curl(&server);
     for (scheme, listener) in [("imap", "imap"), ("pop3", "pop3"), ("smtp", "submission")] {
-        let url = format!("{scheme}://localhost:{}", house.address(listener).port());
+        let url = format!("{scheme}://localhost:{}", server.address(listener).port());
         let more: &[&str] = if scheme == "smtp" {
             &["--mail-from", ALICE]
         } else {
@@ -190,22 +190,22 @@ fn curl_cannot_log_in_without_tls() {
         assert!(!output.status.success(), "{url}: {}", said(&output));
     }
     assert!(
-        house.logins().is_empty(),
+        server.logins().is_empty(),
         "nobody got as far as a login: {:?}",
-        house.logins()
+        server.logins()
     );
 }
 
 /// S3.1-2, S3.2-2, S3.3-2 seen from the other side: a client that does not trust the authority never speaks.
 #[test]
 fn curl_refuses_a_certificate_it_does_not_trust() {
-    let house = serving();
+    let server = serving();
     for (scheme, listener) in [
         ("imaps", "imaps"),
         ("pop3s", "pop3s"),
         ("smtps", "submissions"),
     ] {
-        let url = format!("{scheme}://localhost:{}", house.address(listener).port());
+        let url = format!("{scheme}://localhost:{}", server.address(listener).port());
         let output = run(
             needs::CURL,
             &[
@@ -220,20 +220,20 @@ fn curl_refuses_a_certificate_it_does_not_trust() {
         );
         assert_eq!(output.status.code(), Some(60), "{url}: {}", said(&output));
     }
-    assert!(house.logins().is_empty());
+    assert!(server.logins().is_empty());
 }
 
 #[test]
 fn swaks_submits_over_implicit_tls_and_starttls() {
-    let house = serving();
-    let ca = house.file("root.pem");
+    let server = serving();
+    let ca = server.file("root.pem");
     for (listener, start, mechanism) in [
         ("submissions", "--tls-on-connect", "PLAIN"),
         ("submissions", "--tls-on-connect", "LOGIN"),
         ("submission", "--tls", "PLAIN"),
         ("submission", "--tls", "LOGIN"),
     ] {
-        let port = house.address(listener).port().to_string();
+        let port = server.address(listener).port().to_string();
         let output = run(
             needs::SWAKS,
             &[
@@ -267,7 +267,7 @@ fn swaks_submits_over_implicit_tls_and_starttls() {
             said(&output)
         );
     }
-    let port = house.address("submission").port().to_string();
+    let port = server.address("submission").port().to_string();
     let output = run(
         needs::SWAKS,
         &[
@@ -288,6 +288,6 @@ fn swaks_submits_over_implicit_tls_and_starttls() {
         "mail without TLS: {}",
         said(&output)
     );
-    let logins = house.logins();
+    let logins = server.logins();
     assert_eq!(logins.len(), 4, "{logins:?}");
 }

@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::Stdio;
 
-use crate::support::{IMPLICIT, PLAIN, STARTTLS, new_server, openssl, serving};
+use crate::support::{IMPLICIT, PLAIN, new_server, openssl, serving};
 use pillarbox_testkit::needs;
 use pillarbox_testkit::programs::{ALICE, LISTENERS, PASSWORD, PATIENCE, ServerProgram, wait_for};
 
@@ -28,8 +28,8 @@ fn starttls(listener: &str) -> &'static str {
 }
 
 /// Writes these octets, ends its side, and answers all that comes back. A reset is an end, too.
-fn exchange(house: &ServerProgram, listener: &str, said: &str) -> Vec<u8> {
-    let mut stream = TcpStream::connect(house.address(listener)).unwrap();
+fn exchange(server: &ServerProgram, listener: &str, said: &str) -> Vec<u8> {
+    let mut stream = TcpStream::connect(server.address(listener)).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(said.as_bytes()).unwrap();
     let _gone = stream.shutdown(Shutdown::Write);
@@ -42,16 +42,16 @@ fn exchange(house: &ServerProgram, listener: &str, said: &str) -> Vec<u8> {
 /// and 1.0 to the alert `protocol_version` and not one octet of the protocol.
 #[test]
 fn every_listener_takes_tls_1_2_and_1_3_and_nothing_older() {
-    let house = serving();
+    let server = serving();
     for listener in LISTENERS {
         let (say, heard) = noop(listener);
         for version in ["-tls1_2", "-tls1_3"] {
-            let mut talk = openssl(&house, listener, &[version]);
+            let mut talk = openssl(&server, listener, &[version]);
             talk.ask(say, heard);
         }
         for version in ["-tls1_1", "-tls1"] {
             let mut old = openssl(
-                &house,
+                &server,
                 listener,
                 &[version, "-cipher", "DEFAULT@SECLEVEL=0"],
             );
@@ -64,7 +64,7 @@ fn every_listener_takes_tls_1_2_and_1_3_and_nothing_older() {
         }
     }
     // The log is written behind the alert.
-    let refused = || house.logged("TLS handshake failed").len();
+    let refused = || server.logged("TLS handshake failed").len();
     wait_for("each refused handshake to be on record", || refused() >= 12);
     assert_eq!(refused(), 12);
 }
@@ -73,13 +73,13 @@ fn every_listener_takes_tls_1_2_and_1_3_and_nothing_older() {
 /// nothing else.
 #[test]
 fn cleartext_on_an_implicit_listener_gets_an_alert_and_no_word() {
-    let house = serving();
+    let server = serving();
     for (listener, line) in [
         ("imaps", "a CAPABILITY\r\n"),
         ("pop3s", "CAPA\r\n"),
         ("submissions", "EHLO client.example\r\n"),
     ] {
-        let answer = exchange(&house, listener, line);
+        let answer = exchange(&server, listener, line);
         assert_eq!(answer, [21, 3, 3, 0, 2, 2, 10], "{listener}");
     }
 }
@@ -88,9 +88,9 @@ fn cleartext_on_an_implicit_listener_gets_an_alert_and_no_word() {
 /// nor done, and the session goes on.
 #[test]
 fn inside_tls_there_is_no_starttls_any_more() {
-    let house = serving();
+    let server = serving();
     for listener in LISTENERS {
-        let mut talk = openssl(&house, listener, &[]);
+        let mut talk = openssl(&server, listener, &[]);
         let (ask, end, refusal) = match listener {
             "imaps" | "imap" => ("c CAPABILITY", "c OK", "a BAD"),
             "pop3s" | "pop3" => ("CAPA", ".", "-ERR"),
@@ -115,9 +115,9 @@ fn inside_tls_there_is_no_starttls_any_more() {
 /// R7301-1, R9325-10, S6 of the attacks: ALPN is strict on all listeners, and no ALPN is all right.
 #[test]
 fn a_web_browser_is_not_let_in() {
-    let house = serving();
+    let server = serving();
     for listener in IMPLICIT {
-        let mut talk = openssl(&house, listener, &["-alpn", "http/1.1"]);
+        let mut talk = openssl(&server, listener, &["-alpn", "http/1.1"]);
         assert_eq!(talk.hear(), None, "{listener}");
         let complaint = talk.complaints();
         assert!(
@@ -130,7 +130,7 @@ fn a_web_browser_is_not_let_in() {
             _ => "smtp",
         };
         for alpn in [&["-alpn", own][..], &[]] {
-            let mut talk = openssl(&house, listener, alpn);
+            let mut talk = openssl(&server, listener, alpn);
             talk.dialogue(&[noop(listener)]);
         }
     }
@@ -140,7 +140,7 @@ fn a_web_browser_is_not_let_in() {
 /// after STARTTLS, its message is stored with their registered names, right before the semicolon.
 #[test]
 fn the_trace_names_suite_and_group_of_the_session() {
-    let house = serving();
+    let server = serving();
     let cases = [
         (
             &[
@@ -176,7 +176,7 @@ fn the_trace_names_suite_and_group_of_the_session() {
     let mut number = 0;
     for listener in ["submissions", "submission"] {
         for (arguments, clause) in &cases {
-            let mut smtp = openssl(&house, listener, arguments);
+            let mut smtp = openssl(&server, listener, arguments);
             smtp.dialogue(&[
                 ("EHLO client.example", "250 "),
                 (&format!("AUTH PLAIN {PLAIN}"), "235"),
@@ -186,7 +186,7 @@ fn the_trace_names_suite_and_group_of_the_session() {
                 ("Subject: x\r\n\r\nx\r\n.", "250 2.0.0"),
             ]);
             number += 1;
-            let mut imap = openssl(&house, "imaps", &[]);
+            let mut imap = openssl(&server, "imaps", &[]);
             imap.ask(&format!("a LOGIN {ALICE} \"{PASSWORD}\""), "a OK");
             imap.ask("b EXAMINE INBOX", "b OK");
             imap.say(&format!(
@@ -222,7 +222,7 @@ fn the_trace_names_suite_and_group_of_the_session() {
 /// S3.1-3, S3.2-3, S3.3-3, S3.4-1: after its last words the server says close_notify, and then nothing.
 #[test]
 fn the_last_that_is_said_is_close_notify() {
-    let house = serving();
+    let server = serving();
     for (listener, bye) in [
         ("imaps", "a LOGOUT"),
         ("pop3s", "QUIT"),
@@ -231,7 +231,7 @@ fn the_last_that_is_said_is_close_notify() {
         ("pop3", "QUIT"),
         ("submission", "QUIT"),
     ] {
-        let mut talk = openssl(&house, listener, &["-msg"]);
+        let mut talk = openssl(&server, listener, &["-msg"]);
         talk.say(bye);
         let mut heard = Vec::new();
         while let Some(line) = talk.hear() {
@@ -252,8 +252,8 @@ fn the_last_that_is_said_is_close_notify() {
 /// S7.1-1, S7.2-2, S7.3-2: TCP sockets listen, six of them; there is no UDP socket at all.
 #[test]
 fn no_udp_socket_is_open() {
-    let house = serving();
-    let inodes: Vec<String> = std::fs::read_dir(format!("/proc/{}/fd", house.pid()))
+    let server = serving();
+    let inodes: Vec<String> = std::fs::read_dir(format!("/proc/{}/fd", server.pid()))
         .unwrap()
         .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
         .filter_map(|link| {
@@ -262,7 +262,7 @@ fn no_udp_socket_is_open() {
         })
         .collect();
     let open = |table: &str, state: Option<&str>| {
-        std::fs::read_to_string(format!("/proc/{}/net/{table}", house.pid()))
+        std::fs::read_to_string(format!("/proc/{}/net/{table}", server.pid()))
             .unwrap()
             .lines()
             .skip(1)
@@ -282,15 +282,15 @@ fn no_udp_socket_is_open() {
 /// registered ones, and `check-config` warns of a STARTTLS listener left alone.
 #[test]
 fn check_config_warns_of_starttls_without_implicit_tls() {
-    let house = new_server();
+    let server = new_server();
     for service in ["imap", "pop3", "submission"] {
-        house.configure(|text| {
+        server.configure(|text| {
             *text = text.replace(
                 &format!("{service}s = [\"127.0.0.1:0\"]"),
                 &format!("{service}s = []"),
             );
         });
-        let said = house.succeed(&["check-config"], "");
+        let said = server.succeed(&["check-config"], "");
         assert!(
             said.contains(&format!(
                 "warning: listeners.{service}s is off while listeners.{service} is on"
@@ -303,22 +303,22 @@ fn check_config_warns_of_starttls_without_implicit_tls() {
 /// R9051-6, R9325-13: with an RSA key the suite that RFC 9051 names is taken on IMAP, by both ways in.
 #[test]
 fn the_suite_of_rfc_9051_works_with_an_rsa_key() {
-    let mut house = new_server();
-    house.add_account(ALICE, PASSWORD);
-    let rsa = house.ca().issue(
+    let mut server = new_server();
+    server.add_account(ALICE, PASSWORD);
+    let rsa = server.ca().issue(
         &pillarbox_testkit::Leaf::new(&[pillarbox_testkit::programs::HOST, "localhost"]).rsa(),
     );
-    let _files = rsa.write_to(house.folder(), "server");
-    house.serve();
+    let _files = rsa.write_to(server.folder(), "server");
+    server.serve();
     for listener in ["imaps", "imap"] {
         let mut imap = openssl(
-            &house,
+            &server,
             listener,
             &["-tls1_2", "-cipher", "ECDHE-RSA-AES128-GCM-SHA256"],
         );
         imap.ask(&format!("a LOGIN {ALICE} \"{PASSWORD}\""), "a OK");
         assert_eq!(
-            house.logins()[0]["cipher_suite"],
+            server.logins()[0]["cipher_suite"],
             "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
         );
     }
@@ -327,12 +327,16 @@ fn the_suite_of_rfc_9051_works_with_an_rsa_key() {
 /// S4.2-2 (a), S4.2-1: no CertificateRequest on any listener, in either version.
 #[test]
 fn no_client_certificate_is_asked_for() {
-    let house = serving();
+    let server = serving();
     for listener in IMPLICIT {
         for version in ["-tls1_2", "-tls1_3"] {
             let output = needs::OPENSSL
                 .required()
-                .args(["s_client", "-connect", &house.address(listener).to_string()])
+                .args([
+                    "s_client",
+                    "-connect",
+                    &server.address(listener).to_string(),
+                ])
                 .args([
                     "-servername",
                     pillarbox_testkit::programs::HOST,

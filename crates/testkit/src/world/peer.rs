@@ -6,7 +6,7 @@ use pillarbox_names::Service;
 use pillarbox_proto::{Machine, Step};
 use pillarbox_transport::{ConnectionError, Driven, HandDriven};
 
-use super::{ANN, LOGIN, PASSWORD, PLAIN_OF_ANN};
+use super::people::{ANN, LOGIN, PASSWORD, PLAIN_OF_ANN};
 
 /// How long a client waits for what must come.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use pillarbox_testkit::programs::{ALICE, ClientProgram, Said};
+use pillarbox_testkit::programs::{ALICE, ClientProgram, Printed};
 use pillarbox_testkit::{Act, EvilServer, LOGGED_IN, Signing, Site, TestCertificate};
 
 /// The program under test.
@@ -68,7 +68,7 @@ impl World {
 
     /// Adds Alice's account, which ends with this exit code.
     #[track_caller]
-    pub(crate) fn add(&self, more: &[&str], code: i32) -> Said {
+    pub(crate) fn add(&self, more: &[&str], code: i32) -> Printed {
         self.alice.add(ALICE, more, code)
     }
 }

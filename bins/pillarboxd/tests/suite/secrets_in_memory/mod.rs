@@ -33,7 +33,7 @@ const MOMENT: Duration = Duration::from_millis(300);
 
 /// A running server, and all that was ever secret to it.
 struct World {
-    house: ServerProgram,
+    server: ServerProgram,
     tls: Arc<ClientConfig>,
     tls_1_2: Arc<ClientConfig>,
     secrets: Mutex<Vec<Secret>>,
@@ -43,12 +43,12 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let mut house = new_server();
-        house.configure(|text| *text = text.replace("\"debug\"", "\"trace\""));
-        house.serve();
+        let mut server = new_server();
+        server.configure(|text| *text = text.replace("\"debug\"", "\"trace\""));
+        server.serve();
         let client = |version: &'static SupportedProtocolVersion| {
             let mut roots = RootCertStore::empty();
-            roots.add(house.ca().root_der().clone()).unwrap();
+            roots.add(server.ca().root_der().clone()).unwrap();
             let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
             let config = ClientConfig::builder_with_provider(provider)
                 .with_protocol_versions(&[version])
@@ -58,7 +58,7 @@ impl World {
         Self {
             tls: client(&version::TLS13),
             tls_1_2: client(&version::TLS12),
-            house,
+            server,
             secrets: Mutex::default(),
             open: Mutex::default(),
         }
@@ -80,20 +80,24 @@ impl World {
     fn account(&self, what: String) -> (String, String) {
         let login = format!("{}@example.org", random(12));
         let password = self.password(what);
-        self.house.add_account(&login, &password);
+        self.server.add_account(&login, &password);
         (login, password)
     }
 
     fn implicit(&self, protocol: Protocol) -> Session {
-        Session::implicit(protocol, self.house.address(protocol.implicit()), &self.tls)
+        Session::implicit(
+            protocol,
+            self.server.address(protocol.implicit()),
+            &self.tls,
+        )
     }
 
     fn start_tls(&self, protocol: Protocol) -> Session {
-        Session::start_tls(protocol, self.house.address(protocol.clear()), &self.tls)
+        Session::start_tls(protocol, self.server.address(protocol.clear()), &self.tls)
     }
 
     fn clear(&self, protocol: Protocol) -> Session {
-        Session::clear(protocol, self.house.address(protocol.clear()))
+        Session::clear(protocol, self.server.address(protocol.clear()))
     }
 
     fn keep(&self, session: Session) {
@@ -118,15 +122,15 @@ impl World {
 
     /// Searches the server's memory while it stands still.
     fn found(&self, search: &Search) -> Vec<Find> {
-        self.house.signal(Signal::STOP);
-        let found = search.memory_of(self.house.pid());
-        self.house.signal(Signal::CONT);
+        self.server.signal(Signal::STOP);
+        let found = search.memory_of(self.server.pid());
+        self.server.signal(Signal::CONT);
         found.unwrap()
     }
 
     /// How many sockets the server has.
     fn sockets(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.house.pid()))
+        fs::read_dir(format!("/proc/{}/fd", self.server.pid()))
             .unwrap()
             .filter_map(|file| fs::read_link(file.unwrap().path()).ok())
             .filter(|target| target.to_string_lossy().starts_with("socket:"))
@@ -181,7 +185,7 @@ fn logins(world: &World, protocol: Protocol, (name, way): Way) {
     // The second time the password is compared with what is remembered of the first.
     let mut session = Session::implicit(
         protocol,
-        world.house.address(protocol.implicit()),
+        world.server.address(protocol.implicit()),
         &world.tls_1_2,
     );
     // A server offers no channel binding in TLS 1.2 without the extended master secret, but rustls has it.
@@ -394,7 +398,7 @@ fn only_here(world: &World) {
         let end = world.password(format!("{protocol:?}, prepared, end"));
         let login = format!("{}@example.org", random(12));
         let password = format!("{begin}\u{fb01}\u{ad}u\u{308}{end}");
-        world.house.add_account(&login, &password);
+        world.server.add_account(&login, &password);
         let mut session = world.implicit(protocol);
         let prepared = format!("{begin}fi\u{fc}{end}");
         assert!(session.plain(&login, &prepared));
@@ -407,7 +411,7 @@ fn only_here(world: &World) {
     let (login, _) = world.account("POP3, the old password".to_owned());
     let password = world.password("POP3, the new password".to_owned());
     world
-        .house
+        .server
         .succeed(&["account", "passwd", &login], &password);
     let mut session = world.implicit(Protocol::Pop3);
     assert!(session.own_login(&login, &password));
@@ -498,7 +502,7 @@ fn no_password_outlives_its_use() {
     assert!(found.is_empty(), "{}", listed(&found));
 
     // Nor is any of it in a file.
-    for file in files(world.house.folder()) {
+    for file in files(world.server.folder()) {
         let found = search.text(&fs::read(&file).unwrap());
         assert!(found.is_empty(), "{}: {found:?}", file.display());
     }
@@ -528,9 +532,9 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn no_core_is_dumped() {
-    let house = new_server();
+    let server = new_server();
     // It waits for a password.
-    let mut command = house.command(&["account", "add", "alice@example.org"]);
-    let file = house.file("pillarboxd.toml");
-    dumps_no_core(&mut command, &[house.folder(), &file], PATIENCE).unwrap();
+    let mut command = server.command(&["account", "add", "alice@example.org"]);
+    let file = server.file("pillarboxd.toml");
+    dumps_no_core(&mut command, &[server.folder(), &file], PATIENCE).unwrap();
 }
