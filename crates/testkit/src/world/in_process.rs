@@ -1,7 +1,6 @@
 //! [`World`]: a server in this process, and what a test looks at behind its back.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::Path;
@@ -12,15 +11,13 @@ use pillarbox_names::{Label, Service, TlsStart};
 use pillarbox_policy::{CleartextGrant, Secret, Timestamp};
 use pillarbox_server::accounts::{NewPassword, new_account};
 use pillarbox_server::auth::LoginSecret;
-use pillarbox_server::{
-    Context, ListenerInfo, Shutdown, ShutdownTrigger, config, imap, pop3, submission,
-};
+use pillarbox_server::{Context, ListenerInfo, Shutdown, ShutdownTrigger, config, serve};
 use pillarbox_store::{
     AccountId, Flags, LoginRecord, Mailbox, Message, NewMessage, Spool, Stores, UidRange,
 };
 use pillarbox_transport::{
-    Accepted, Acceptor, CertificateFiles, CertificateStore, Certificates, Listener, ListenerLimits,
-    Roots, Start,
+    Acceptor, CertificateFiles, CertificateStore, Certificates, Listener, ListenerLimits, Roots,
+    Start,
 };
 use tokio::task::JoinSet;
 
@@ -300,11 +297,7 @@ impl World {
             tls_start: label.start,
             acceptor,
         });
-        let address = match label.service {
-            Service::Imap => self.serve(info, start, imap::serve),
-            Service::Pop3 => self.serve(info, start, pop3::serve),
-            Service::Submission => self.serve(info, start, submission::serve),
-        };
+        let address = self.serve(info, start);
         let roots = Roots::empty().with_pem_file(&self.root_file()).unwrap();
         Door {
             address,
@@ -313,15 +306,7 @@ impl World {
         }
     }
 
-    fn serve<S, F>(&self, info: Arc<ListenerInfo>, start: Start, session: S) -> SocketAddr
-    where
-        S: Fn(Accepted, Arc<Context>, Arc<ListenerInfo>, Shutdown) -> F
-            + Clone
-            + Send
-            + Sync
-            + 'static,
-        F: Future<Output = ()> + Send + 'static,
-    {
+    fn serve(&self, info: Arc<ListenerInfo>, start: Start) -> SocketAddr {
         let loopback = SocketAddr::from(([127, 0, 0, 1], 0));
         let limits = ListenerLimits {
             grace: Duration::from_secs(1),
@@ -334,7 +319,7 @@ impl World {
         self.running.lock().unwrap().spawn(async move {
             let session = move |connection| {
                 let (cx, info) = (Arc::clone(&cx), Arc::clone(&info));
-                session(connection, cx, info, shutdown.clone())
+                serve(connection, cx, info, shutdown.clone())
             };
             listener
                 .run(session, |_| (), async move { stop.requested().await })

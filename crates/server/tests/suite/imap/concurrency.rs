@@ -1,28 +1,26 @@
 //! Several sessions in one mailbox, also between the slices in which the store carries out a command.
 
-use pillarbox_names::TlsStart;
-
-use super::harness::{Peer, Server, server};
+use pillarbox_testkit::world::{Peer, World};
 
 /// Two sessions that have a mailbox of 4,096 messages selected, which are several slices.
-async fn two_sessions() -> (Server, Peer, Peer) {
-    let server = server(TlsStart::Implicit).await;
-    let mut first = server.select().await;
+async fn two_sessions() -> (World, Peer, Peer) {
+    let world = World::start().await;
+    let mut first = world.select().await;
     first.append(b"Subject: one of many\r\n\r\n").await;
     for _ in 0..12 {
         first.ask("COPY 1:* INBOX").await;
         first.ask("NOOP").await;
     }
-    let mut second = server.select().await;
+    let mut second = world.select().await;
     let found = second.ask("UID SEARCH UID 4096").await;
     assert!(found.starts_with("* SEARCH 4096\r\n"), "{found}");
-    (server, first, second)
+    (world, first, second)
 }
 
 /// Who was told that a message is not deleted any more finds it afterwards (RFC 3501 §6.4.3).
 #[tokio::test]
 async fn expunge_spares_what_another_session_undeletes_meanwhile() {
-    let (_server, mut first, mut second) = two_sessions().await;
+    let (_world, mut first, mut second) = two_sessions().await;
     first.ask("STORE 1:* +FLAGS.SILENT (\\Deleted)").await;
     let undelete = async {
         let mut spared = Vec::new();
@@ -50,7 +48,7 @@ async fn expunge_spares_what_another_session_undeletes_meanwhile() {
 /// `.SILENT` is silent about what the command itself did, not about what others did (RFC 3501 §6.4.6).
 #[tokio::test]
 async fn a_silent_store_does_not_hide_a_change_by_another_session() {
-    let (_server, mut first, mut second) = two_sessions().await;
+    let (_world, mut first, mut second) = two_sessions().await;
     let (mut told, _) = tokio::join!(
         first.ask("STORE 1:* +FLAGS.SILENT (\\Seen)"),
         second.ask("STORE 4000 +FLAGS (\\Flagged)"),
@@ -66,12 +64,12 @@ async fn a_silent_store_does_not_hide_a_change_by_another_session() {
 /// The same where a FETCH sets `\Seen` on some messages, and another one was changed by others.
 #[tokio::test]
 async fn a_fetch_that_sets_seen_does_not_hide_a_change_by_another_session() {
-    let server = server(TlsStart::Implicit).await;
-    let mut first = server.select().await;
+    let world = World::start().await;
+    let mut first = world.select().await;
     first.append(b"Subject: one\r\n\r\n").await;
     first.append(b"Subject: two\r\n\r\n").await;
     first.ask("STORE 2 +FLAGS (\\Seen)").await;
-    let mut second = server.select().await;
+    let mut second = world.select().await;
     second.ask("STORE 2 +FLAGS (\\Flagged)").await;
     let mut told = first.ask("FETCH 1:2 BODY[TEXT]").await;
     told += &first.ask("NOOP").await;
@@ -83,11 +81,11 @@ async fn a_fetch_that_sets_seen_does_not_hide_a_change_by_another_session() {
 /// theirs was not carried out (RFC 7162 §3.1.3).
 #[tokio::test]
 async fn of_simultaneous_conditional_stores_one_succeeds() {
-    let server = server(TlsStart::Implicit).await;
-    let mut first = server.select().await;
+    let world = World::start().await;
+    let mut first = world.select().await;
     first.append(b"Subject: one\r\n\r\n").await;
     for round in 0..20 {
-        let mut others = [server.select().await, server.select().await];
+        let mut others = [world.select().await, world.select().await];
         let found = first.ask("FETCH 1 (MODSEQ)").await;
         let modseq = found.split(['(', ')']).nth(2).unwrap().to_owned();
         let command = format!("STORE 1 (UNCHANGEDSINCE {modseq}) FLAGS (r{round})");
@@ -108,12 +106,12 @@ async fn of_simultaneous_conditional_stores_one_succeeds() {
 /// A UID that is no longer there is passed over (RFC 3501 §6.4.8).
 #[tokio::test]
 async fn uid_fetch_passes_over_what_another_session_expunged() {
-    let server = server(TlsStart::Implicit).await;
-    let mut first = server.select().await;
+    let world = World::start().await;
+    let mut first = world.select().await;
     for _ in 0..3 {
         first.append(b"Subject: one\r\n\r\n").await;
     }
-    let mut second = server.select().await;
+    let mut second = world.select().await;
     second.ask("STORE 2 +FLAGS (\\Deleted)").await;
     second.ask("EXPUNGE").await;
     let by_number = first.ask("FETCH 1:* (RFC822.SIZE)").await;
