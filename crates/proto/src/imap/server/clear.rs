@@ -16,7 +16,6 @@ use super::command::{Reading, When};
 use super::commands::Begun;
 use super::commands::login::PRIVACY_REQUIRED;
 use super::dialogue::Dialogue;
-use super::enabled::Enabled;
 use super::front::{Front, Input};
 use super::reply::Completion;
 use super::state::{Phase, StartTls};
@@ -130,7 +129,6 @@ impl Cleartext {
             Ok((entry, naming)) if frame == Frame::End => {
                 let reading = Reading {
                     naming,
-                    enabled: Enabled::default(),
                     permit: None,
                 };
                 (entry.begin)(&mut cursor, reading, &mut self.front.state)

@@ -5,7 +5,6 @@ use pillarbox_policy::AuthPermit;
 use crate::imap::framing::LiteralHeader;
 use crate::imap::grammar::{Cursor, SequenceSet, SyntaxError};
 
-use super::enabled::Enabled;
 use super::reply::{Code, Completion, Refusal};
 use super::state::{Access, Phase, StartTls, State};
 
@@ -95,12 +94,6 @@ pub(super) enum Forms {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reading<'a> {
     pub(super) naming: Naming,
-    /// What the session has enabled so far.
-    #[expect(
-        dead_code,
-        reason = "of what can be enabled so far nothing changes how commands are read"
-    )]
-    pub(super) enabled: Enabled,
     /// Without it the arguments of LOGIN and AUTHENTICATE are not read.
     pub(super) permit: Option<&'a AuthPermit<'a>>,
 }

@@ -285,12 +285,10 @@ impl Dialogue {
     fn literal(&mut self, header: LiteralHeader) {
         let text = self.front.text();
         let mut cursor = Cursor::new(&text);
-        let enabled = self.enabled();
         let head = self.front.allowed_head(&mut cursor);
         let message = head.and_then(|(entry, naming)| {
             let reading = Reading {
                 naming,
-                enabled,
                 permit: None,
             };
             (entry.message)(&mut cursor, reading, header)
@@ -321,13 +319,11 @@ impl Dialogue {
         }
         let mut cursor = Cursor::new(&text);
         let phase = self.front.state.phase;
-        let enabled = self.enabled();
         let permit = self.over.permit();
         let head = self.front.allowed_head(&mut cursor);
         let begun = head.and_then(|(entry, naming)| {
             let reading = Reading {
                 naming,
-                enabled,
                 permit: permit.as_ref(),
             };
             (entry.begin)(&mut cursor, reading, &mut self.front.state)

@@ -7,6 +7,8 @@ use pillarbox_store::{NewMessage, Spool, Uid};
 
 use super::append::{append_uid, try_create};
 use crate::imap::session::{Handled, Session};
+use crate::imap::updates::Own;
+use crate::imap::view::Expunges;
 
 const NO_MESSAGE: &str = "The message to be replaced is not there";
 
@@ -34,6 +36,8 @@ impl Session {
         let replaced = store.replace(account, from, old, message).await;
         let appended = replaced.map_err(try_create)?.ok_or_else(gone)?;
         self.responses().replaced(&append_uid(&appended));
+        // The new message is told before the old one goes (RFC 8508 §3.2).
+        self.updates(Expunges::Withheld, &Own::new()).await?;
         Ok(Completion::DONE)
     }
 

@@ -14,7 +14,7 @@ async fn a_draft_takes_the_place_of_the_one_before() {
         .await;
     assert!(answer.starts_with("* OK [APPENDUID "), "{answer}");
     assert!(
-        answer.ends_with(" 3] Replaced\r\n* 1 EXPUNGE\r\n* 2 EXISTS\r\nT OK REPLACE completed\r\n"),
+        answer.ends_with(" 3] Replaced\r\n* 3 EXISTS\r\n* 1 EXPUNGE\r\nT OK REPLACE completed\r\n"),
         "{answer}"
     );
     let fetch = "FETCH 1:* (UID FLAGS BODY.PEEK[HEADER.FIELDS (Subject)])";
@@ -24,11 +24,20 @@ async fn a_draft_takes_the_place_of_the_one_before() {
         "{found}"
     );
     assert!(found.contains("Subject: second") && !found.contains("Subject: first"));
+    // The flags are those that were given, not those of the old message.
+    ann.ask("STORE 2 FLAGS.SILENT (\\Flagged)").await;
+    let answer = ann.ask("REPLACE * INBOX (\\Seen) {3+}\r\nabc").await;
+    assert!(
+        answer.ends_with(" 4] Replaced\r\n* 3 EXISTS\r\n* 2 EXPUNGE\r\nT OK REPLACE completed\r\n"),
+        "{answer}"
+    );
+    let found = ann.ask("FETCH 2 (UID FLAGS)").await;
+    assert!(found.contains("2 FETCH (UID 4 FLAGS (\\Seen))"), "{found}");
     // Others are told of both as of one change.
     let told = other.ask("NOOP").await;
     assert_eq!(told, "* 1 EXPUNGE\r\n* 2 EXISTS\r\nT OK NOOP completed\r\n");
     // Into another mailbox, by UID.
-    let answer = ann.ask("UID REPLACE 3 Sent {4+}\r\nsent").await;
+    let answer = ann.ask("UID REPLACE 4 Sent {4+}\r\nsent").await;
     assert!(
         answer.contains(" 1] Replaced\r\n* 2 EXPUNGE\r\n"),
         "{answer}"

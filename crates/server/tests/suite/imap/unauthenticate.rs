@@ -33,3 +33,29 @@ async fn the_next_login_is_one_like_any_other() {
     // Each login, right or wrong, is on record.
     assert_eq!(world.logins().await.len(), 3);
 }
+
+/// RFC 8437 §2: a client may send the next login without waiting, in one round trip with SASL-IR. ID is not asked
+/// for again, and what was enabled is not any more (§3.1).
+#[tokio::test]
+async fn the_next_login_may_follow_at_once() {
+    let server = server(TlsStart::Implicit).await;
+    let mut ann = server.select().await;
+    ann.ask("ENABLE CONDSTORE").await;
+    ann.put(
+        b"u UNAUTHENTICATE\r\nv AUTHENTICATE PLAIN AGFubkBleGFtcGxlLm9yZwBjb3JyZWN0IGhvcnNl\r\n",
+    );
+    ann.put(b"w SELECT INBOX\r\n");
+    let answers = ann.until("w OK ").await;
+    assert!(
+        answers.starts_with("u OK UNAUTHENTICATE completed\r\nv OK [CAPABILITY "),
+        "{answers}"
+    );
+    // Neither is there an older mailbox, nor CONDSTORE, which would say so.
+    assert!(!answers.contains("[CLOSED]"), "{answers}");
+    ann.append(b"Subject: x\r\n\r\n").await;
+    let told = ann.ask("STORE 1 +FLAGS (\\Seen)").await;
+    assert_eq!(
+        told,
+        "* 1 FETCH (FLAGS (\\Seen))\r\nT OK STORE completed\r\n"
+    );
+}

@@ -36,7 +36,7 @@ impl Command for Move {
     const WHEN: When = When::ReadWrite;
     const CAPABILITIES: &'static str = Self::NAME;
     const FORMS: Forms = Forms::PlainAndUid;
-    const EXAMPLES: &'static [&'static str] = &["UID MOVE 1 INBOX"];
+    const EXAMPLES: &'static [&'static str] = &["MOVE 1 x", "UID MOVE 1 INBOX"];
 
     fn read(cursor: &mut Cursor<'_>, reading: Reading<'_>) -> Result<Self, Refusal> {
         Copy::read(cursor, reading).map(Self)

@@ -296,6 +296,21 @@ pub fn examples() -> impl Iterator<Item = &'static str> {
 mod tests {
     use super::*;
 
+    /// From them the fuzz targets of the server start (see `scripts/fuzz`).
+    #[test]
+    fn every_form_of_every_command_has_an_example() {
+        for entry in TABLE {
+            let uid = (entry.forms == Forms::PlainAndUid).then(|| format!("UID {}", entry.name));
+            for form in [Some(entry.name.to_owned()), uid].into_iter().flatten() {
+                let is_shown = entry.examples.iter().any(|example| {
+                    let rest = example.strip_prefix(&form);
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+                });
+                assert!(is_shown, "{form} stands in none of {:?}", entry.examples);
+            }
+        }
+    }
+
     #[test]
     fn no_line_of_the_table_hides_another() {
         for entry in TABLE {

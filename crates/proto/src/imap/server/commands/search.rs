@@ -385,12 +385,10 @@ fn extended(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::imap::server::enabled::Enabled;
 
     fn reading() -> Reading<'static> {
         Reading {
             naming: Naming::Sequence,
-            enabled: Enabled::default(),
             permit: None,
         }
     }
