@@ -15,6 +15,30 @@ use std::path::{Path, PathBuf};
 
 use pillarbox_testkit::ledger::root;
 
+/// Who names an IMAP command although it is neither of its two files, and why.
+const NAMES_A_COMMAND: &[(&str, &str, &str)] = &[
+    (
+        "proto::imap::server::commands::replace",
+        "Append",
+        "REPLACE takes a message as APPEND does",
+    ),
+    (
+        "server::imap::message",
+        "Append",
+        "what is to be stored of a message, for APPEND and REPLACE",
+    ),
+    (
+        "proto::imap::server::dialogue",
+        "Idle",
+        "the client's next line is no command",
+    ),
+    (
+        "server::imap::session",
+        "Idle",
+        "client and store are waited for at once, in the smallest future there is",
+    ),
+];
+
 /// The layers of a crate, lowest first; what stands in one line may not see each other either. A name stands for
 /// the file and everything below it.
 const LAYERS: &[(&str, &[&[&str]])] = &[
@@ -108,6 +132,74 @@ fn no_arrow_goes_from_a_lower_layer_to_a_higher_one() {
     assert!(
         found.is_empty(),
         "arrows against the layers; turn them round, or move what both need below them: {found:#?}"
+    );
+}
+
+/// An IMAP command is one file on each side: nothing but these, the table and the dispatch names its type.
+#[test]
+fn an_imap_command_is_named_by_its_own_files_alone() {
+    const TABLES: [&str; 2] = ["proto::imap::server::commands", "server::imap::commands"];
+    let sources = crates();
+    let table = &sources["proto"]["imap::server::commands"];
+    let start = table.iter().position(|token| token.is("session")).unwrap();
+    // `append::Append` of the lines under `session:`, the second time this word stands there.
+    let lines = start
+        + 1
+        + table[start + 1..]
+            .iter()
+            .position(|token| token.is("session"))
+            .unwrap();
+    let end = lines
+        + table[lines..]
+            .iter()
+            .position(|token| token.is(";"))
+            .unwrap();
+    let commands: Vec<(&str, &str)> = table[lines..end]
+        .windows(3)
+        .filter(|three| three[1].is("::"))
+        .map(|three| (three[0].0.as_str(), three[2].0.as_str()))
+        .collect();
+    assert!(commands.len() > 20, "the table was not read: {commands:?}");
+    let mut found = BTreeSet::new();
+    for (name, source) in &sources {
+        for (module, tokens) in source {
+            let file = format!("{name}::{module}");
+            if !file.starts_with("proto::imap::server") && !file.starts_with("server::") {
+                continue;
+            }
+            let imports = imports(tokens);
+            for (command_file, command) in &commands {
+                let is_own = TABLES
+                    .iter()
+                    .any(|table| file == *table || file == format!("{table}::{command_file}"));
+                let is_imported =
+                    imports
+                        .private
+                        .iter()
+                        .chain(&imports.passed_on)
+                        .any(|(path, _)| {
+                            path.last().is_some_and(|last| last == command)
+                                && ["pillarbox_proto", "crate", "super", "self"]
+                                    .contains(&path[0].as_str())
+                        });
+                let is_named = imports.rest.windows(3).any(|three| {
+                    (three[0].is("Event") || three[0].is(command_file))
+                        && three[1].is("::")
+                        && three[2].is(command)
+                });
+                if !is_own && (is_imported || is_named) {
+                    found.insert((file.clone(), (*command).to_owned()));
+                }
+            }
+        }
+    }
+    let known: BTreeSet<_> = NAMES_A_COMMAND
+        .iter()
+        .map(|(file, command, _)| ((*file).to_owned(), (*command).to_owned()))
+        .collect();
+    assert_eq!(
+        found, known,
+        "who names a command that is not its own (left), and who may (right)"
     );
 }
 
