@@ -52,7 +52,7 @@ impl std::fmt::Debug for ScramKeys {
 }
 
 /// An account to be made.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAccount {
     /// The full address, which is also the login name (R6186-4). Compared without regard to ASCII case.
     pub address: String,

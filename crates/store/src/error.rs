@@ -65,3 +65,26 @@ pub enum StoreError {
     #[error("the store failed: {0}")]
     Engine(String),
 }
+
+impl StoreError {
+    pub(crate) fn not_found(what: impl Into<String>) -> Self {
+        Self::NotFound { what: what.into() }
+    }
+
+    pub(crate) fn exists(what: impl Into<String>) -> Self {
+        Self::Exists { what: what.into() }
+    }
+
+    pub(crate) fn bad_name(name: impl Into<String>, why: &'static str) -> Self {
+        let name = name.into();
+        Self::BadName { name, why }
+    }
+
+    /// Refuses what is over a limit.
+    pub(crate) fn check(what: &'static str, size: u64, limit: u64) -> Result<(), Self> {
+        if size > limit {
+            return Err(Self::TooLarge { what, limit });
+        }
+        Ok(())
+    }
+}

@@ -31,11 +31,11 @@ pub use error::StoreError;
 pub use grants::CleartextGrants;
 pub use leases::{Lease, Leases, Renewal};
 pub use logins::{LoginMechanism, LoginRecord, LoginTls, Logins};
-pub use mail::Mail;
+pub use mail::{Mail, Moved};
 pub use message::*;
 pub use queue::{
     Enqueued, Item, ItemId, ItemState, Job, NewQueued, Outcome, Queue, QueueId, Settled,
 };
 pub use snapshot::{Snapshot, UidList};
 pub use stores::{Engine, Stores};
-pub use wakeups::{Wake, Wakeups, Watch};
+pub use wakeups::{QueueWatch, Wake, Wakeups, Watch};

@@ -8,6 +8,16 @@ use crate::{
     UidRange,
 };
 
+/// What became of messages that were to be moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use]
+pub struct Moved {
+    /// Those that were: the old UID and what it became.
+    pub pairs: Vec<(Uid, Appended)>,
+    /// Why the rest was not; it is where it was.
+    pub failed: Option<StoreError>,
+}
+
 /// Mailboxes and messages. What is changed is on stable storage when an operation answers.
 ///
 /// An operation on many messages is done in slices, each of which is on stable storage before the next
@@ -148,14 +158,15 @@ pub trait Mail: Send + Sync + std::fmt::Debug + 'static {
         to: MailboxId,
     ) -> Result<Vec<(Uid, Appended)>, StoreError>;
 
-    /// Moves messages; each is in one of both mailboxes at any time. Answers pairs of old UID and what it became (RFC 6851).
+    /// Moves messages; each is in one of both mailboxes at any time (RFC 6851). An error only where none was
+    /// moved.
     async fn move_messages(
         &self,
         account: AccountId,
         from: MailboxId,
         uids: &[Uid],
         to: MailboxId,
-    ) -> Result<Vec<(Uid, Appended)>, StoreError>;
+    ) -> Result<Moved, StoreError>;
 
     /// What changed in a mailbox after `since`: some `limit` changed messages, or all if there are fewer. The
     /// rest is to be asked for after [`Changes::upto`]. Expunges are remembered for as long as the mailbox

@@ -155,7 +155,7 @@ pub trait Queue: Send + Sync + std::fmt::Debug + 'static {
     ) -> Result<Settled, StoreError>;
 
     /// When the next item is due that nobody has, or the next deadline passes. Not before that is there
-    /// anything to lease, unless a message comes.
+    /// anything to lease, unless [`Wakeups::watch_queue`](crate::Wakeups::watch_queue) tells of something.
     async fn next_due(&self) -> Result<Option<Timestamp>, StoreError>;
 
     /// A message's content.

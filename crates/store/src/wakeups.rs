@@ -1,6 +1,6 @@
 //! [`Wakeups`]: who is told that something in an account has changed.
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::{AccountId, MailboxId, ModSeq};
 
@@ -53,9 +53,31 @@ impl Watch {
     }
 }
 
-/// Wake-ups for sessions that wait for changes.
+/// Wake-ups for workers of the queue.
+#[derive(Debug)]
+pub struct QueueWatch(watch::Receiver<()>);
+
+impl QueueWatch {
+    /// Wraps the engine's channel.
+    #[must_use]
+    pub fn new(receiver: watch::Receiver<()>) -> Self {
+        Self(receiver)
+    }
+
+    /// Waits until something in the queue may be due earlier than [`Queue::next_due`](crate::Queue::next_due)
+    /// said: a message came, or an item is to be tried again. Many of these are one wake-up to whoever does
+    /// not look. `None` when the store closes. Cancel-safe.
+    pub async fn next(&mut self) -> Option<()> {
+        self.0.changed().await.ok()
+    }
+}
+
+/// Wake-ups for sessions and workers that wait for changes.
 pub trait Wakeups: Send + Sync + std::fmt::Debug + 'static {
     /// Wake-ups for changes in this account from now on. A change is told before the operation that made it
     /// answers.
     fn watch(&self, account: AccountId) -> Watch;
+
+    /// Wake-ups for the queue from now on. What is due is told before the operation that made it so answers.
+    fn watch_queue(&self) -> QueueWatch;
 }

@@ -18,7 +18,8 @@ use pillarbox_store::{
 };
 use proptest::prelude::*;
 use steps::{
-    changes_since, content, create_account, mailbox, message, messages, octets, runtime, uid,
+    changes_since, content, create_account, mailbox, message, messages, move_all, octets, runtime,
+    uid,
 };
 
 const NAMES: [&str; 5] = ["INBOX", "a", "a/b", "c", "c/a"];
@@ -298,13 +299,12 @@ impl Pair {
             return;
         };
         let wanted: Vec<Uid> = uids.iter().map(|n| uid(*n)).collect();
+        let mail = &self.store.mail;
         let pairs = if is_move {
-            self.store
-                .mail
-                .move_messages(self.jane, from, &wanted, into)
-                .await
+            move_all(&self.store, self.jane, from, &wanted, into).await
         } else {
-            self.store.mail.copy(self.jane, from, &wanted, into).await
+            let copied = mail.copy(self.jane, from, &wanted, into).await;
+            copied.unwrap()
         };
         // What is there is settled before anything arrives: a message moved within its mailbox gets a new UID,
         // which the same operation does not mean.
@@ -328,7 +328,6 @@ impl Pair {
             target.add(kept);
         }
         let told: Vec<_> = pairs
-            .unwrap()
             .iter()
             .map(|(old, new)| (old.0.get(), new.uid.0.get()))
             .collect();

@@ -20,12 +20,7 @@ const DEEPEST: usize = 32;
 /// # Errors
 /// [`StoreError::BadName`]: it is not `local@domain`, or longer than 254 octets.
 pub(crate) fn address(address: &str) -> Result<String, StoreError> {
-    let bad = |why| {
-        Err(StoreError::BadName {
-            name: shown(address),
-            why,
-        })
-    };
+    let bad = |why| Err(StoreError::bad_name(shown(address), why));
     if address.len() > LONGEST_ADDRESS {
         return bad("an address has at most 254 octets");
     }
@@ -75,10 +70,7 @@ pub(crate) fn mailbox(name: &str) -> Result<String, StoreError> {
     } else {
         return Ok(spelled(name).into_owned());
     };
-    Err(StoreError::BadName {
-        name: shown(name),
-        why,
-    })
+    Err(StoreError::bad_name(shown(name), why))
 }
 
 /// The names above `name`, outermost first.

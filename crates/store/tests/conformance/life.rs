@@ -10,7 +10,7 @@ use pillarbox_store::{
 
 use crate::steps::{
     NOW, account, append, append_with, changes_since, content, create_account, delivery,
-    everything, mailbox, message, messages, new_account, octets, uid, verifiers,
+    everything, mailbox, message, messages, move_all, new_account, octets, uid, verifiers,
 };
 use crate::{Place, assert_refused};
 
@@ -38,11 +38,7 @@ async fn fill(store: &Stores) {
             .copy(id, inbox, &[uid(1), uid(3)], archive)
             .await
             .unwrap();
-        store
-            .mail
-            .move_messages(id, inbox, &[uid(4)], archive)
-            .await
-            .unwrap();
+        move_all(store, id, inbox, &[uid(4)], archive).await;
         store.mail.expunge(id, inbox, &[uid(2)]).await.unwrap();
         store.mail.create_mailbox(id, "a/b").await.unwrap();
         store.mail.rename_mailbox(id, "a", "c").await.unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pillarbox_store::{FlagChange, Flags, MailboxId, Wake, Watch};
 
 use crate::Place;
-use crate::steps::{append, create_account, mailbox, uid};
+use crate::steps::{append, create_account, mailbox, move_all, uid};
 
 /// A wake-up without the modification sequence it carries.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,11 +49,7 @@ pub(crate) async fn every_change_wakes(place: Place) {
     assert_eq!(woken(&mut watch).await, [Seen::Mailbox(inbox)]);
     store.mail.copy(jane, inbox, &[uid(1)], sent).await.unwrap();
     assert_eq!(woken(&mut watch).await, [Seen::Mailbox(sent)]);
-    store
-        .mail
-        .move_messages(jane, sent, &[uid(1)], inbox)
-        .await
-        .unwrap();
+    move_all(&store, jane, sent, &[uid(1)], inbox).await;
     let both = woken(&mut watch).await;
     assert_eq!(both.len(), 2);
     assert!(both.contains(&Seen::Mailbox(inbox)) && both.contains(&Seen::Mailbox(sent)));

@@ -192,6 +192,20 @@ pub(crate) async fn delivery(
     }
 }
 
+/// Moves messages, all of them; answers pairs of old UID and what it became.
+pub(crate) async fn move_all(
+    store: &Stores,
+    account: AccountId,
+    from: MailboxId,
+    uids: &[Uid],
+    to: MailboxId,
+) -> Vec<(Uid, Appended)> {
+    let moved = store.mail.move_messages(account, from, uids, to).await;
+    let moved = moved.unwrap();
+    assert_eq!(moved.failed, None);
+    moved.pairs
+}
+
 /// A whole content, read in pieces.
 pub(crate) async fn content(
     store: &Stores,

@@ -26,9 +26,8 @@ impl Folder {
     pub(crate) fn take(path: &Path) -> Result<Self, StoreError> {
         let format = path.join("FORMAT");
         if !format.exists() {
-            return Err(StoreError::NotFound {
-                what: format!("a store in {}", path.display()),
-            });
+            let what = format!("a store in {}", path.display());
+            return Err(StoreError::not_found(what));
         }
         let lock = lock(path)?;
         let shards = read_format(&format)?;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
+use super::codec::{Decoder, Field, Malformed, fields, octets, read};
 use super::{damaged, disk, sync_folder};
 use crate::StoreError;
 
@@ -59,38 +60,24 @@ pub(crate) struct RecordHeader {
 
 impl RecordHeader {
     /// The octets on disk and their CRC, which the next record carries as `chain`.
-    pub(crate) fn encode(&self, salt: u64) -> ([u8; RECORD_HEADER], u32) {
+    pub(crate) fn encode(&self, salt: u64) -> (Vec<u8>, u32) {
         let mut bytes = Vec::with_capacity(RECORD_HEADER);
-        bytes.extend_from_slice(&salt.to_le_bytes());
-        bytes.extend_from_slice(&self.lsn.to_le_bytes());
-        bytes.extend_from_slice(&self.batch.to_le_bytes());
-        bytes.extend_from_slice(&self.bodies.to_le_bytes());
-        bytes.extend_from_slice(&self.entry.to_le_bytes());
-        bytes.extend_from_slice(&self.chain.to_le_bytes());
-        bytes.extend_from_slice(&self.entry_crc.to_le_bytes());
+        salt.put(&mut bytes);
+        self.put(&mut bytes);
         let crc = crc32fast::hash(&bytes);
-        bytes.extend_from_slice(&crc.to_le_bytes());
-        let mut out = [0; RECORD_HEADER];
-        out.copy_from_slice(&bytes);
-        (out, crc)
+        crc.put(&mut bytes);
+        (bytes, crc)
     }
 
     /// Reads a header that carries the segment's salt and a right CRC, with that CRC.
     pub(crate) fn decode(bytes: &[u8; RECORD_HEADER], salt: u64) -> Option<(Self, u32)> {
-        let mut from = crate::embedded::disk::codec::Decoder::new(bytes);
-        if from.u64().ok()? != salt {
+        let mut from = Decoder(bytes);
+        if from.get::<u64>().ok()? != salt {
             return None;
         }
-        let header = Self {
-            lsn: from.u64().ok()?,
-            batch: from.u64().ok()?,
-            bodies: from.u64().ok()?,
-            entry: from.u32().ok()?,
-            chain: from.u32().ok()?,
-            entry_crc: from.u32().ok()?,
-        };
+        let header: Self = from.get().ok()?;
         let (right, crc) = header.encode(salt);
-        (right == *bytes).then_some((header, crc))
+        (right == bytes).then_some((header, crc))
     }
 
     /// Octets the whole record takes, padding included. `None` if that is beyond any file.
@@ -100,6 +87,22 @@ impl RecordHeader {
             .checked_add(self.bodies)?
             .checked_next_multiple_of(ALIGNMENT)
     }
+}
+
+/// The header of a segment.
+#[derive(Debug)]
+struct SegmentHeader {
+    magic: [u8; 8],
+    shard: u32,
+    chain: u32,
+    segment: u64,
+    lsn: u64,
+    salt: u64,
+}
+
+fields! {
+    RecordHeader { lsn batch bodies entry chain entry_crc }
+    SegmentHeader { magic shard chain segment lsn salt }
 }
 
 /// An open segment file.
@@ -145,15 +148,16 @@ impl Segment {
         rustix::rand::getrandom(&mut salt, rustix::rand::GetRandomFlags::empty())
             .map_err(|e| disk(&path, &e.into()))?;
         let salt = u64::from_le_bytes(salt) | 1;
-        let mut header = Vec::with_capacity(48);
-        header.extend_from_slice(&MAGIC);
-        header.extend_from_slice(&u32::from(shard).to_le_bytes());
-        header.extend_from_slice(&start.chain.to_le_bytes());
-        header.extend_from_slice(&start.segment.to_le_bytes());
-        header.extend_from_slice(&start.lsn.to_le_bytes());
-        header.extend_from_slice(&salt.to_le_bytes());
+        let mut header = octets(&SegmentHeader {
+            magic: MAGIC,
+            shard: shard.into(),
+            chain: start.chain,
+            segment: start.segment,
+            lsn: start.lsn,
+            salt,
+        });
         let crc = crc32fast::hash(&header);
-        header.extend_from_slice(&crc.to_le_bytes());
+        crc.put(&mut header);
         let made = space
             .write_all_at(&header, 0)
             .and_then(|()| space.sync_all())
@@ -199,28 +203,24 @@ impl Segment {
                 io::ErrorKind::NotFound => damaged(&path, 0, "the segment is missing"),
                 _ => disk(&path, &e),
             })?;
-        let mut header = [0; 44];
-        file.read_exact_at(&mut header, 0)
+        let mut bytes = [0; 44];
+        file.read_exact_at(&mut bytes, 0)
             .map_err(|_| damaged(&path, 0, "the segment has no whole header"))?;
         let bad = |_| damaged(&path, 0, "the segment's header is damaged");
-        let mut from = crate::embedded::disk::codec::Decoder::new(&header);
-        let magic: [u8; 8] = from.array().map_err(bad)?;
-        let of_shard = from.u32().map_err(bad)?;
-        let start = Position {
-            chain: from.u32().map_err(bad)?,
-            segment: from.u64().map_err(bad)?,
-            lsn: from.u64().map_err(bad)?,
-            offset: SEGMENT_HEADER,
-        };
-        let salt = from.u64().map_err(bad)?;
-        let crc = from.u32().map_err(bad)?;
-        let (covered, _) = header.split_at(40);
-        if magic != MAGIC || crc32fast::hash(covered) != crc {
-            return Err(damaged(&path, 0, "the segment's header is damaged"));
+        let (header, crc): (SegmentHeader, u32) = read(&bytes).map_err(bad)?;
+        if header.magic != MAGIC || crc32fast::hash(&octets(&header)) != crc {
+            return Err(bad(Malformed("")));
         }
-        if of_shard != u32::from(shard) || start.segment != number {
+        if header.shard != u32::from(shard) || header.segment != number {
             return Err(damaged(&path, 0, "the segment belongs elsewhere"));
         }
+        let salt = header.salt;
+        let start = Position {
+            segment: header.segment,
+            offset: SEGMENT_HEADER,
+            lsn: header.lsn,
+            chain: header.chain,
+        };
         Ok((Self { file, path, salt }, start))
     }
 

@@ -46,8 +46,14 @@ struct SpoolFile {
 #[derive(Debug)]
 pub(crate) struct Content {
     held: Held,
-    length: u64,
-    crc: u32,
+    measure: Measure,
+}
+
+/// Size and CRC-32 of a content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Measure {
+    pub(crate) size: u64,
+    pub(crate) crc: u32,
 }
 
 impl EmbeddedSpool {
@@ -63,8 +69,10 @@ impl EmbeddedSpool {
     fn finish(self) -> Result<Content, StoreError> {
         Ok(Content {
             held: self.held.ok_or_else(given_up)?,
-            length: self.length,
-            crc: self.crc.finalize(),
+            measure: Measure {
+                size: self.length,
+                crc: self.crc.finalize(),
+            },
         })
     }
 
@@ -174,14 +182,8 @@ impl SpoolFile {
 }
 
 impl Content {
-    /// Octets.
-    pub(crate) fn len(&self) -> u64 {
-        self.length
-    }
-
-    /// CRC-32 of them all.
-    pub(crate) fn crc(&self) -> u32 {
-        self.crc
+    pub(crate) fn measure(&self) -> Measure {
+        self.measure
     }
 
     /// Hands out the octets in order. May block.
@@ -311,7 +313,7 @@ mod tests {
         let foreign = Box::new(Foreign(all.clone()));
         let content = run(finish(foreign, &folder)).unwrap();
         assert_eq!(gathered(&content), all);
-        assert_eq!(content.crc(), crc32fast::hash(&all));
+        assert_eq!(content.measure().crc, crc32fast::hash(&all));
     }
 
     proptest! {
@@ -338,8 +340,8 @@ mod tests {
                     all.iter().skip(offset as usize).take(length).copied().collect();
                 assert_eq!(spool.read_at(offset, length).await.unwrap(), expected);
                 let content = finish(Box::new(spool), &folder).await.unwrap();
-                assert_eq!(content.len(), all.len() as u64);
-                assert_eq!(content.crc(), crc32fast::hash(&all));
+                assert_eq!(content.measure().size, all.len() as u64);
+                assert_eq!(content.measure().crc, crc32fast::hash(&all));
                 assert_eq!(gathered(&content), all);
             });
         }

@@ -4,22 +4,16 @@ use async_trait::async_trait;
 use pillarbox_policy::{Ladder, Timestamp};
 
 use super::EmbeddedStore;
-use crate::embedded::index::query;
+use crate::embedded::index::Index;
 use crate::embedded::log::entry::Effect;
 use crate::embedded::names;
-use crate::embedded::operations as plan;
+use crate::embedded::operations::create_account;
 use crate::{Account, AccountId, Accounts, LadderMove, Mail, NewAccount, StoreError, Verifiers};
 
 impl EmbeddedStore {
-    async fn change(&self, account: AccountId, effect: Effect) -> Result<(), StoreError> {
-        self.submit(account, Vec::new(), move |index| {
-            plan::change_account(index, account, effect)
-        })
-        .await
-    }
-
-    async fn account(&self, id: AccountId) -> Result<Option<Account>, StoreError> {
-        self.read(id, move |index| query::account(index, id)).await
+    async fn change_account(&self, account: AccountId, effect: Effect) -> Result<(), StoreError> {
+        let plan = move |index: Index<'_>| index.change_account(effect);
+        self.change(account, plan).await
     }
 }
 
@@ -31,9 +25,8 @@ impl Accounts for EmbeddedStore {
         // Seconds since 1970 fit until 2106; they keep UIDVALIDITY ascending even across a lost store.
         let last = u32::try_from(now.0).unwrap_or(0);
         let last = last.max(self.directory.last_uid_validity());
-        self.submit(id, Vec::new(), move |_| {
-            let planned = plan::create_account(account, now, last)?;
-            let (effects, ()) = planned;
+        self.change(id, move |_| {
+            let (effects, ()) = create_account(account, now, last)?;
             // Held until the writer has answered, so that nobody takes the address meanwhile.
             Ok((effects, reservation))
         })
@@ -44,7 +37,7 @@ impl Accounts for EmbeddedStore {
     async fn find(&self, address: &str) -> Result<Option<Account>, StoreError> {
         self.check_open()?;
         match self.directory.find(address) {
-            Some(id) => self.account(id).await,
+            Some(id) => self.read(id, |index| index.account()).await,
             None => Ok(None),
         }
     }
@@ -62,7 +55,7 @@ impl Accounts for EmbeddedStore {
             after = Some(last.clone());
             for (_, id) in ids {
                 // One that was deleted meanwhile is passed over.
-                page.extend(self.account(id).await?);
+                page.extend(self.read(id, |index| index.account()).await?);
             }
         }
     }
@@ -72,7 +65,8 @@ impl Accounts for EmbeddedStore {
         account: AccountId,
         verifiers: Verifiers,
     ) -> Result<(), StoreError> {
-        self.change(account, Effect::VerifiersSet(verifiers)).await
+        self.change_account(account, Effect::VerifiersSet(verifiers))
+            .await
     }
 
     async fn move_ladder(
@@ -82,10 +76,8 @@ impl Accounts for EmbeddedStore {
         to: Ladder,
     ) -> Result<LadderMove, StoreError> {
         let from = from.clone();
-        self.submit(account, Vec::new(), move |index| {
-            plan::move_ladder(index, account, &from, to)
-        })
-        .await
+        let plan = move |index: Index<'_>| index.move_ladder(&from, to);
+        self.change(account, plan).await
     }
 
     async fn set_password_exposed(
@@ -93,13 +85,14 @@ impl Accounts for EmbeddedStore {
         account: AccountId,
         at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.change(account, Effect::PasswordExposed(at)).await
+        self.change_account(account, Effect::PasswordExposed(at))
+            .await
     }
 
     async fn delete(&self, account: AccountId) -> Result<(), StoreError> {
         for mailbox in self.mailboxes(account).await? {
             self.empty_in_slices(account, &mailbox).await?;
         }
-        self.change(account, Effect::AccountDeleted).await
+        self.change_account(account, Effect::AccountDeleted).await
     }
 }

@@ -4,20 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use rusqlite::Connection;
 
 use super::EmbeddedStore;
-use crate::embedded::disk::blocking;
-use crate::embedded::disk::spool::{self, Content, EmbeddedSpool};
-use crate::embedded::index::query;
-use crate::embedded::log::body::SegmentBody;
-use crate::embedded::names;
-use crate::embedded::names::INBOX;
-use crate::embedded::operations::{self as plan, DeliveryContent, Measure, Originals, Which};
+use crate::embedded::disk::spool::{self, Content, EmbeddedSpool, Measure};
+use crate::embedded::index::Index;
+use crate::embedded::log::entry::DeliveredMessage;
+use crate::embedded::names::{self, INBOX};
+use crate::embedded::operations::{Originals, Which};
 use crate::{
     AccountId, Appended, Body, Changes, ContentId, FlagChange, FlagsChanged, Mail, Mailbox,
-    MailboxId, Message, ModSeq, NewDelivery, NewMessage, OpenMailbox, Recipient, Snapshot, Spool,
-    StoreError, Uid, UidRange,
+    MailboxId, Message, ModSeq, Moved, NewDelivery, NewMessage, OpenMailbox, Recipient, Snapshot,
+    Spool, StoreError, Uid, UidRange,
 };
 
 /// Messages that an operation changes before others get in between.
@@ -39,10 +36,7 @@ impl EmbeddedStore {
                 internal_date: message.internal_date,
                 internal_offset: message.internal_offset,
                 index: message.index,
-                body: Measure {
-                    size: body.len(),
-                    crc: body.crc(),
-                },
+                body: body.measure(),
             });
             bodies.push(Arc::new(body));
         }
@@ -58,10 +52,8 @@ impl EmbeddedStore {
         to: MailboxId,
         originals: Originals,
     ) -> Result<Vec<(Uid, Appended)>, StoreError> {
-        self.submit(account, Vec::new(), move |index| {
-            plan::copy(index, account, from, &uids, to, originals)
-        })
-        .await
+        let copy = move |index: Index<'_>| index.copy(from, &uids, to, originals);
+        self.change(account, copy).await
     }
 
     async fn expunge_slices(
@@ -73,27 +65,25 @@ impl EmbeddedStore {
     ) -> Result<Vec<Uid>, StoreError> {
         let mut answers = Vec::new();
         for slice in slices(uids) {
-            let removed = self.submit(account, Vec::new(), move |index| {
-                plan::expunge(index, account, mailbox, &slice, which)
-            });
-            answers.extend(removed.await?);
+            let expunge = move |index: Index<'_>| index.expunge(mailbox, &slice, which);
+            answers.extend(self.change(account, expunge).await?);
         }
         Ok(answers)
     }
 
+    async fn uids(&self, account: AccountId, mailbox: MailboxId) -> Result<Vec<Uid>, StoreError> {
+        let snapshot = self.snapshot(account, mailbox).await?;
+        Ok(snapshot.uids.from(0).collect())
+    }
+
     /// Removes the messages of a mailbox that is to be deleted, if they are more than a slice.
-    pub(crate) async fn empty_in_slices(
+    pub(super) async fn empty_in_slices(
         &self,
         account: AccountId,
         mailbox: &Mailbox,
     ) -> Result<(), StoreError> {
         if mailbox.messages as usize > SLICE {
-            let uids: Vec<Uid> = self
-                .snapshot(account, mailbox.id)
-                .await?
-                .uids
-                .from(0)
-                .collect();
+            let uids = self.uids(account, mailbox.id).await?;
             self.expunge(account, mailbox.id, &uids).await?;
         }
         Ok(())
@@ -114,14 +104,12 @@ fn slices(uids: &[Uid]) -> Vec<Vec<Uid>> {
 #[async_trait]
 impl Mail for EmbeddedStore {
     async fn mailboxes(&self, account: AccountId) -> Result<Vec<Mailbox>, StoreError> {
-        self.read(account, move |index| query::mailboxes(index, account))
-            .await
+        self.read(account, |index| index.mailboxes()).await
     }
 
     async fn mailbox(&self, account: AccountId, name: &str) -> Result<Mailbox, StoreError> {
         let name = name.to_owned();
-        self.read(account, move |index| plan::named(index, account, &name))
-            .await
+        self.read(account, move |index| index.named(&name)).await
     }
 
     async fn open_mailbox(
@@ -131,9 +119,9 @@ impl Mail for EmbeddedStore {
     ) -> Result<OpenMailbox, StoreError> {
         let name = name.to_owned();
         let read = self.read(account, move |index| {
-            let mailbox = plan::named(index, account, &name)?;
-            let keywords = query::keywords(index, account, mailbox.id)?;
-            let first_unseen = query::first_unseen(index, account, mailbox.id)?;
+            let mailbox = index.named(&name)?;
+            let keywords = index.keywords(mailbox.id)?;
+            let first_unseen = index.first_unseen(mailbox.id)?;
             Ok((mailbox, keywords, first_unseen))
         });
         let (mut mailbox, keywords, first_unseen) = read.await?;
@@ -156,19 +144,13 @@ impl Mail for EmbeddedStore {
         mailbox: MailboxId,
     ) -> Result<Snapshot, StoreError> {
         self.check_open()?;
-        let read = self.read(account, move |index| {
-            query::snapshot(index, account, mailbox)
-        });
-        let shard = self.shard(account)?;
-        shard.snapshots.get((account, mailbox), read).await
+        self.shard(account)?.snapshot(account, mailbox).await
     }
 
     async fn create_mailbox(&self, account: AccountId, name: &str) -> Result<Mailbox, StoreError> {
         let name = name.to_owned();
-        self.submit(account, Vec::new(), move |index| {
-            plan::create_mailbox(index, account, &name)
-        })
-        .await
+        self.change(account, move |index| index.create_mailbox(&name))
+            .await
     }
 
     async fn rename_mailbox(
@@ -178,23 +160,15 @@ impl Mail for EmbeddedStore {
         to: &str,
     ) -> Result<(), StoreError> {
         if names::spelled(from) == INBOX {
-            let inbox = self.mailbox(account, INBOX).await?;
-            let made = self.create_mailbox(account, to).await?;
-            let uids: Vec<Uid> = self
-                .snapshot(account, inbox.id)
-                .await?
-                .uids
-                .from(0)
-                .collect();
-            self.move_messages(account, inbox.id, &uids, made.id)
-                .await?;
-            return Ok(());
+            let inbox = self.mailbox(account, INBOX).await?.id;
+            let made = self.create_mailbox(account, to).await?.id;
+            let uids = self.uids(account, inbox).await?;
+            let moved = self.move_messages(account, inbox, &uids, made).await?;
+            return moved.failed.map_or(Ok(()), Err);
         }
         let (from, to) = (from.to_owned(), to.to_owned());
-        self.submit(account, Vec::new(), move |index| {
-            plan::rename_mailbox(index, account, &from, &to)
-        })
-        .await
+        self.change(account, move |index| index.rename_mailbox(&from, &to))
+            .await
     }
 
     async fn delete_mailbox(&self, account: AccountId, name: &str) -> Result<(), StoreError> {
@@ -203,10 +177,8 @@ impl Mail for EmbeddedStore {
             self.empty_in_slices(account, &mailbox).await?;
         }
         let name = name.to_owned();
-        self.submit(account, Vec::new(), move |index| {
-            plan::delete_mailbox(index, account, &name)
-        })
-        .await
+        self.change(account, move |index| index.delete_mailbox(&name))
+            .await
     }
 
     async fn set_subscribed(
@@ -216,10 +188,8 @@ impl Mail for EmbeddedStore {
         subscribed: bool,
     ) -> Result<(), StoreError> {
         let name = name.to_owned();
-        self.submit(account, Vec::new(), move |index| {
-            plan::set_subscribed(index, account, &name, subscribed)
-        })
-        .await
+        let set = move |index: Index<'_>| index.set_subscribed(&name, subscribed);
+        self.change(account, set).await
     }
 
     async fn spool(&self) -> Result<Box<dyn Spool>, StoreError> {
@@ -233,10 +203,8 @@ impl Mail for EmbeddedStore {
         messages: Vec<NewMessage<Box<dyn Spool>>>,
     ) -> Result<Vec<Appended>, StoreError> {
         let (bodies, measured) = self.measure(messages).await?;
-        self.submit(account, bodies, move |index| {
-            plan::append(index, account, measured)
-        })
-        .await
+        let append = move |index: Index<'_>| index.append(measured);
+        self.shard(account)?.submit(account, bodies, append).await
     }
 
     async fn replace(
@@ -247,10 +215,8 @@ impl Mail for EmbeddedStore {
         message: NewMessage<Box<dyn Spool>>,
     ) -> Result<Option<Appended>, StoreError> {
         let (bodies, measured) = self.measure(vec![message]).await?;
-        self.submit(account, bodies, move |index| {
-            plan::replace(index, account, from, old, measured)
-        })
-        .await
+        let replace = move |index: Index<'_>| index.replace(from, old, measured);
+        self.shard(account)?.submit(account, bodies, replace).await
     }
 
     async fn deliver(
@@ -258,16 +224,14 @@ impl Mail for EmbeddedStore {
         delivery: NewDelivery,
     ) -> Result<Vec<Result<Appended, StoreError>>, StoreError> {
         let body = Arc::new(spool::finish(delivery.body, &self.spools).await?);
-        let message = Arc::new(DeliveryContent {
-            id: delivery.id,
+        let message = DeliveredMessage {
+            delivery: delivery.id,
             internal_date: delivery.internal_date,
             internal_offset: delivery.internal_offset,
             structure: delivery.index,
-            body: Measure {
-                size: body.len(),
-                crc: body.crc(),
-            },
-        });
+            body: body.measure(),
+            to: Vec::new(),
+        };
         let mut shards: BTreeMap<usize, Vec<(usize, Recipient)>> = BTreeMap::new();
         for recipient in delivery.recipients.into_iter().enumerate() {
             let shard = self.shard_of(recipient.1.account);
@@ -280,8 +244,8 @@ impl Mail for EmbeddedStore {
             let Some(first) = recipients.first().map(|recipient| recipient.account) else {
                 continue;
             };
-            let message = Arc::clone(&message);
-            let deliver = move |index: &Connection| plan::deliver(index, &message, &recipients);
+            let message = message.clone();
+            let deliver = move |index: Index<'_>| index.deliver(message, &recipients);
             let shard = self.shard(first)?;
             let answer = shard.begin(first, vec![Arc::clone(&body)], deliver).await;
             begun.push((places, answer));
@@ -309,10 +273,8 @@ impl Mail for EmbeddedStore {
         ranges: &[UidRange],
     ) -> Result<Vec<Message>, StoreError> {
         let ranges = ranges.to_vec();
-        self.read(account, move |index| {
-            query::messages_in(index, account, mailbox, &ranges)
-        })
-        .await
+        self.read(account, move |index| index.messages_in(mailbox, &ranges))
+            .await
     }
 
     async fn marked_deleted(
@@ -320,17 +282,13 @@ impl Mail for EmbeddedStore {
         account: AccountId,
         mailbox: MailboxId,
     ) -> Result<Vec<Uid>, StoreError> {
-        self.read(account, move |index| {
-            query::marked_deleted(index, account, mailbox)
-        })
-        .await
+        self.read(account, move |index| index.marked_deleted(mailbox))
+            .await
     }
 
     async fn index(&self, account: AccountId, content: ContentId) -> Result<Vec<u8>, StoreError> {
-        self.read(account, move |index| {
-            query::structure(index, account, content)
-        })
-        .await
+        self.read(account, move |index| index.structure(content))
+            .await
     }
 
     async fn body(
@@ -338,14 +296,8 @@ impl Mail for EmbeddedStore {
         account: AccountId,
         content: ContentId,
     ) -> Result<Box<dyn Body>, StoreError> {
-        let folder = self.shard(account)?.folder.clone();
-        let place = self
-            .read(account, move |index| {
-                query::content(index, account, content)
-            })
-            .await?;
-        let body = blocking(move || SegmentBody::open(&folder, place)).await?;
-        Ok(Box::new(body))
+        let find = move |index: Index<'_>| index.content(content);
+        self.shard(account)?.body(account, find).await
     }
 
     async fn set_flags(
@@ -359,8 +311,8 @@ impl Mail for EmbeddedStore {
         let mut answers = Vec::new();
         for slice in slices(uids) {
             let change = change.clone();
-            let changed = self.submit(account, Vec::new(), move |index| {
-                plan::set_flags(index, account, mailbox, &slice, &change, unchanged_since)
+            let changed = self.change(account, move |index| {
+                index.set_flags(mailbox, &slice, &change, unchanged_since)
             });
             answers.extend(changed.await?);
         }
@@ -418,13 +370,21 @@ impl Mail for EmbeddedStore {
         from: MailboxId,
         uids: &[Uid],
         to: MailboxId,
-    ) -> Result<Vec<(Uid, Appended)>, StoreError> {
-        let mut answers = Vec::new();
+    ) -> Result<Moved, StoreError> {
+        let mut pairs = Vec::new();
         for slice in slices(uids) {
             let moved = self.copy_slice(account, from, slice, to, Originals::Go);
-            answers.extend(moved.await?);
+            match moved.await {
+                Ok(moved) => pairs.extend(moved),
+                Err(error) if pairs.is_empty() => return Err(error),
+                Err(error) => {
+                    let failed = Some(error);
+                    return Ok(Moved { pairs, failed });
+                }
+            }
         }
-        Ok(answers)
+        let failed = None;
+        Ok(Moved { pairs, failed })
     }
 
     async fn changes_since(
@@ -434,9 +394,7 @@ impl Mail for EmbeddedStore {
         since: ModSeq,
         limit: u32,
     ) -> Result<Changes, StoreError> {
-        self.read(account, move |index| {
-            query::changes_since(index, account, mailbox, since, limit)
-        })
-        .await
+        let read = move |index: Index<'_>| index.changes_since(mailbox, since, limit);
+        self.read(account, read).await
     }
 }

@@ -12,27 +12,19 @@ use std::thread::JoinHandle;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use pillarbox_policy::Timestamp;
-use rusqlite::Connection;
-use tokio::sync::mpsc;
 
 use crate::embedded::disk::folder::Folder;
-use crate::embedded::disk::spool::Content;
 use crate::embedded::disk::{blocking, held};
-use crate::embedded::index::{self, IndexSync};
+use crate::embedded::index::Index;
 use crate::embedded::leases::LeaseTable;
-use crate::embedded::log::Log;
-use crate::embedded::operations::Planned;
+use crate::embedded::operations::{Jobs, Planned};
 use crate::embedded::records::grants::GrantBook;
 use crate::embedded::records::logins::{self, LoginRecords};
-use crate::embedded::shard::Shard;
 use crate::embedded::shard::directory::Directory;
-use crate::embedded::shard::readers::Readers;
-use crate::embedded::shard::snapshots::Snapshots;
 use crate::embedded::shard::verify::{self, Report};
 use crate::embedded::shard::watchers::Watchers;
-use crate::embedded::shard::writer::{self, QUEUE, Writer};
-use crate::{AccountId, Engine, ItemId, StoreError};
+use crate::embedded::shard::{Recovered, Shard};
+use crate::{AccountId, Engine, StoreError};
 
 /// The least a segment may be asked to hold, in octets.
 const SMALLEST_SEGMENT: u64 = 4096;
@@ -70,7 +62,7 @@ pub struct EmbeddedStore {
     grants: Arc<GrantBook>,
     leases: LeaseTable<AccountId, Instant>,
     /// The items of the queue that workers have.
-    jobs: Arc<LeaseTable<ItemId, Timestamp>>,
+    jobs: Arc<Jobs>,
     spools: Arc<Path>,
     closed: AtomicBool,
     closing: tokio::sync::Mutex<()>,
@@ -93,46 +85,15 @@ impl EmbeddedStore {
         // Recovered one after another, and all of them before anything is written.
         let mut recovered = Vec::new();
         for number in 0..folder.shards() {
-            let shard = folder.shard(number);
-            let path = folder.index(number);
-            if index::is_outdated(&path)? {
-                tracing::info!(shard = number, "the index is made anew for this version");
-                index::remove(&path)?;
-            }
-            let index = index::open(&path, IndexSync::EveryCommit)?;
-            let applied = writer::recover(&shard, number, &index)?;
-            directory.load(&index)?;
-            recovered.push((number, index, applied));
+            let shard = Recovered::open(&folder, number)?;
+            directory.load(shard.index())?;
+            recovered.push(shard);
         }
         let logins = Arc::new(LoginRecords::open(&folder.logins())?);
         let grants = Arc::new(GrantBook::open(&folder.grants())?);
         let mut shards = Vec::new();
-        for (number, index, applied) in recovered {
-            let shard = folder.shard(number);
-            let log = Log::open(&shard, number, segment_size, applied.end)?;
-            let (sender, queue) = mpsc::channel(QUEUE);
-            let snapshots = Arc::new(Snapshots::default());
-            let writer = Writer {
-                queue,
-                index,
-                log,
-                directory: Arc::clone(&directory),
-                snapshots: Arc::clone(&snapshots),
-                watchers: Arc::clone(&watchers),
-                unmended: false,
-                applied,
-            };
-            let thread = std::thread::Builder::new()
-                .name(format!("pillarbox-shard-{number}"))
-                .spawn(move || writer.run())
-                .map_err(|e| StoreError::Engine(format!("no thread for shard {number}: {e}")))?;
-            shards.push(Shard {
-                folder: shard,
-                readers: Readers::new(folder.index(number)),
-                snapshots,
-                queue: Mutex::new(Some(sender)),
-                writer: Mutex::new(Some(thread)),
-            });
+        for shard in recovered {
+            shards.push(shard.start(&folder, segment_size, &directory, &watchers)?);
         }
         Ok(Self {
             shards,
@@ -174,9 +135,8 @@ impl EmbeddedStore {
     }
 
     fn shard(&self, account: AccountId) -> Result<&Shard, StoreError> {
-        self.shards
-            .get(self.shard_of(account))
-            .ok_or(StoreError::Closed)
+        let shard = self.shards.get(self.shard_of(account));
+        shard.ok_or(StoreError::Closed)
     }
 
     fn check_open(&self) -> Result<(), StoreError> {
@@ -188,37 +148,27 @@ impl EmbeddedStore {
     }
 
     /// Has the account's writer do something; answers when it is durable.
-    async fn submit<T, F>(
-        &self,
-        account: AccountId,
-        bodies: Vec<Arc<Content>>,
-        plan: F,
-    ) -> Result<T, StoreError>
+    async fn change<T, F>(&self, account: AccountId, plan: F) -> Result<T, StoreError>
     where
-        F: FnOnce(&Connection) -> Planned<T> + Send + 'static,
+        F: FnOnce(Index<'_>) -> Planned<T> + Send + 'static,
         T: Send + 'static,
     {
-        self.shard(account)?.submit(account, bodies, plan).await
+        let shard = self.shard(account)?;
+        shard.submit(account, Vec::new(), plan).await
     }
 
     /// Reads from the account's index.
     async fn read<T, F>(&self, account: AccountId, read: F) -> Result<T, StoreError>
     where
-        F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        F: FnOnce(Index<'_>) -> Result<T, StoreError> + Send + 'static,
         T: Send + 'static,
     {
-        self.shard(account)?.readers.read(read).await
+        self.shard(account)?.read(account, read).await
     }
 
     /// Takes no more operations; answers the threads that still work on those there are.
-    fn end_queues(&self) -> Vec<JoinHandle<()>> {
-        for shard in &self.shards {
-            drop(held(&shard.queue).take());
-        }
-        self.shards
-            .iter()
-            .filter_map(|shard| held(&shard.writer).take())
-            .collect()
+    fn end_shards(&self) -> Vec<JoinHandle<()>> {
+        self.shards.iter().filter_map(Shard::end).collect()
     }
 }
 
@@ -227,10 +177,10 @@ impl Engine for EmbeddedStore {
     async fn close(&self) {
         let _one_at_a_time = self.closing.lock().await;
         self.closed.store(true, Ordering::Release);
-        let writers = self.end_queues();
+        let writers = self.end_shards();
         // Before the writers end, so that they are the last to use the indexes and fold in their logs.
         for shard in &self.shards {
-            shard.readers.close().await;
+            shard.end_reads().await;
         }
         let ended = blocking(move || {
             wait_for(writers);
@@ -247,7 +197,7 @@ impl Engine for EmbeddedStore {
 
 impl Drop for EmbeddedStore {
     fn drop(&mut self) {
-        wait_for(self.end_queues());
+        wait_for(self.end_shards());
     }
 }
 

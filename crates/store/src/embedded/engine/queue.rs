@@ -7,14 +7,9 @@ use async_trait::async_trait;
 use pillarbox_policy::Timestamp;
 
 use super::EmbeddedStore;
-use crate::embedded::disk::{blocking, spool};
-use crate::embedded::index::query::{all, no_content, one};
-use crate::embedded::index::unsigned;
-use crate::embedded::log::body::Place;
-use crate::embedded::log::body::SegmentBody;
+use crate::embedded::disk::spool;
+use crate::embedded::index::Index;
 use crate::embedded::log::entry::QueuedMessage;
-use crate::embedded::operations::done;
-use crate::embedded::operations::queue;
 use crate::embedded::shard::Shard;
 use crate::{
     AccountId, Body, Enqueued, Item, ItemId, Job, NewQueued, Outcome, Queue, QueueId, Settled,
@@ -23,14 +18,14 @@ use crate::{
 
 /// The queue belongs to no account.
 const NO_ACCOUNT: AccountId = AccountId(0);
+
 impl EmbeddedStore {
     /// The shard that a message of the queue belongs to.
     fn shard_of_queued(&self, message: QueueId) -> Result<&Shard, StoreError> {
         let [first, ..] = message.0;
         let count = self.shards.len().max(1);
-        self.shards
-            .get(usize::from(first) % count)
-            .ok_or(StoreError::Closed)
+        let shard = self.shards.get(usize::from(first) % count);
+        shard.ok_or(StoreError::Closed)
     }
 }
 
@@ -44,14 +39,12 @@ impl Queue for EmbeddedStore {
             recipients: message.recipients,
             about: message.about,
             queued: message.queued,
-            size: body.len(),
-            crc: body.crc(),
+            body: body.measure(),
         };
         let shard = self.shard_of_queued(queued.id)?;
+        let enqueue = move |index: Index<'_>| index.enqueue(queued);
         shard
-            .submit(NO_ACCOUNT, vec![Arc::new(body)], move |index| {
-                queue::enqueue(index, queued)
-            })
+            .submit(NO_ACCOUNT, vec![Arc::new(body)], enqueue)
             .await
     }
 
@@ -65,16 +58,15 @@ impl Queue for EmbeddedStore {
         let mut due: Vec<(Timestamp, usize)> = Vec::new();
         for (number, shard) in self.shards.iter().enumerate() {
             let jobs = Arc::clone(&self.jobs);
-            let found = shard.readers.read(move |index| {
-                let mut items = queue::waiting(index, limit, &jobs)?;
-                items.retain(|(item, due)| {
-                    due.0 <= now.0 && jobs.end(item).is_none_or(|end| end <= now)
-                });
+            let found = shard.read(NO_ACCOUNT, move |index| {
+                let mut items = index.waiting(limit, &jobs)?;
+                let is_free = |item: &ItemId| jobs.end(item).is_none_or(|end| end <= now);
+                items.retain(|(item, due)| *due <= now && is_free(item));
                 Ok(items)
             });
             due.extend(found.await?.iter().map(|(_, due)| (*due, number)));
         }
-        due.sort_by_key(|(due, _)| due.0);
+        due.sort_by_key(|(due, _)| *due);
         due.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
         let mut leased = Vec::new();
         for (number, shard) in self.shards.iter().enumerate() {
@@ -84,10 +76,8 @@ impl Queue for EmbeddedStore {
             }
             let jobs = Arc::clone(&self.jobs);
             // By the writer, so that what it is about to record as done is not leased once more.
-            let taken = shard.submit(NO_ACCOUNT, Vec::new(), move |index| {
-                queue::lease(index, &jobs, now, deadline, wanted)
-            });
-            leased.extend(taken.await?);
+            let lease = move |index: Index<'_>| index.lease(&jobs, now, deadline, wanted);
+            leased.extend(shard.submit(NO_ACCOUNT, Vec::new(), lease).await?);
         }
         Ok(leased)
     }
@@ -100,13 +90,8 @@ impl Queue for EmbeddedStore {
     ) -> Result<Settled, StoreError> {
         let shard = self.shard_of_queued(job.item.message)?;
         let (jobs, asked) = (Arc::clone(&self.jobs), job.clone());
-        let settled = shard.submit(NO_ACCOUNT, Vec::new(), move |index| {
-            if !jobs.holds(&asked.item, asked.token, now) {
-                return done(Vec::new(), Settled::TooLate);
-            }
-            queue::settle(index, asked.item, outcome, now)
-        });
-        let settled = settled.await?;
+        let settle = move |index: Index<'_>| index.settle(&jobs, &asked, outcome, now);
+        let settled = shard.submit(NO_ACCOUNT, Vec::new(), settle).await?;
         if settled == Settled::Recorded {
             self.jobs.give_back(&job.item, job.token);
         }
@@ -117,50 +102,26 @@ impl Queue for EmbeddedStore {
         let (_, mut next) = self.jobs.earliest();
         for shard in &self.shards {
             let jobs = Arc::clone(&self.jobs);
-            let found = shard.readers.read(move |index| {
-                let mut items = queue::waiting(index, 1, &jobs)?;
-                items.retain(|(item, _)| jobs.end(item).is_none());
-                Ok(items)
+            let found = shard.read(NO_ACCOUNT, move |index| {
+                let items = index.waiting(1, &jobs)?;
+                let free = items.iter().find(|(item, _)| jobs.end(item).is_none());
+                Ok(free.map(|(_, due)| *due))
             });
-            let first = found.await?.first().map(|(_, due)| *due);
-            next = next.into_iter().chain(first).min_by_key(|due| due.0);
+            next = next.into_iter().chain(found.await?).min();
         }
         Ok(next)
     }
 
     async fn queued_body(&self, message: QueueId) -> Result<Box<dyn Body>, StoreError> {
         let shard = self.shard_of_queued(message)?;
-        let place = shard.readers.read(move |index| {
-            let sql = "SELECT segment, offset, size, crc FROM queue_message WHERE id = ?1";
-            let place = one(index, sql, [message.0], |row| {
-                Ok(Place {
-                    segment: unsigned(row, 0)?,
-                    offset: unsigned(row, 1)?,
-                    size: unsigned(row, 2)?,
-                    crc: row.get(3)?,
-                })
-            });
-            place?.ok_or_else(no_content)
-        });
-        let (place, folder) = (place.await?, shard.folder.clone());
-        let body = blocking(move || SegmentBody::open(&folder, place)).await?;
-        Ok(Box::new(body))
+        let find = move |index: Index<'_>| index.queued_content(message);
+        shard.body(NO_ACCOUNT, find).await
     }
 
     async fn items(&self, after: Option<ItemId>, limit: u32) -> Result<Vec<Item>, StoreError> {
         let mut items = Vec::new();
         for shard in &self.shards {
-            let found = shard.readers.read(move |index| {
-                let (message, number) =
-                    after.map_or(([0; 16], -1), |id| (id.message.0, i64::from(id.number)));
-                all(
-                    index,
-                    "SELECT message, number, recipient, attempts, state, due, why FROM queue_item \
-                     WHERE (message, number) > (?1, ?2) ORDER BY message, number LIMIT ?3",
-                    (message, number, limit),
-                    queue::read_item,
-                )
-            });
+            let found = shard.read(NO_ACCOUNT, move |index| index.items(after, limit));
             items.extend(found.await?);
         }
         items.sort_by_key(|item| item.id);

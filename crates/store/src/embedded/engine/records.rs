@@ -9,8 +9,8 @@ use pillarbox_policy::{CleartextGrant, Grants};
 use super::EmbeddedStore;
 use crate::embedded::disk::blocking;
 use crate::{
-    AccountId, CleartextGrants, Lease, Leases, LoginRecord, Logins, Renewal, StoreError, Wakeups,
-    Watch,
+    AccountId, CleartextGrants, Lease, Leases, LoginRecord, Logins, QueueWatch, Renewal,
+    StoreError, Wakeups, Watch,
 };
 
 #[async_trait]
@@ -86,5 +86,9 @@ impl Leases for EmbeddedStore {
 impl Wakeups for EmbeddedStore {
     fn watch(&self, account: AccountId) -> Watch {
         self.watchers.watch(account)
+    }
+
+    fn watch_queue(&self) -> QueueWatch {
+        self.watchers.watch_queue()
     }
 }

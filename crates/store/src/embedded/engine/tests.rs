@@ -8,6 +8,7 @@ use pillarbox_policy::{Ladder, Timestamp};
 use proptest::prelude::*;
 
 use super::*;
+use crate::embedded::index::{self, IndexSync};
 use crate::{
     Accounts, Appended, DeliveryId, FlagChange, Flags, Mail, Mailbox, Message, ModSeq, NewAccount,
     NewDelivery, NewMessage, Recipient, ScramKeys, Uid, UidRange, Verifiers, Wake, Wakeups,
@@ -141,6 +142,10 @@ async fn filled(path: &Path, count: usize) -> (AccountId, Vec<Appended>) {
     }
     store.close().await;
     (id, all)
+}
+
+fn index_at(path: &Path) -> rusqlite::Connection {
+    index::open(path, IndexSync::EveryCommit).unwrap()
 }
 
 fn remove_index(shard: &Path) {
@@ -345,7 +350,7 @@ async fn an_index_of_an_earlier_version_is_made_anew() {
     let before = seen(&store, id).await;
     drop(store);
     let path = place.path().join("shard-001/index.sqlite");
-    let index = index::open(&path, IndexSync::EveryCommit).unwrap();
+    let index = index_at(&path);
     index.pragma_update(None, "user_version", 1).unwrap();
     drop(index);
     assert!(EmbeddedStore::verify(place.path()).unwrap().is_sound());
@@ -357,9 +362,9 @@ async fn counts_that_are_wrong_are_found() {
     let place = tempfile::tempdir().unwrap();
     let _ = filled(place.path(), 4).await;
     let path = place.path().join("shard-001/index.sqlite");
-    let index = index::open(&path, IndexSync::EveryCommit).unwrap();
+    let index = index_at(&path);
     for wrong in ["messages", "unseen", "deleted", "size"] {
-        let count = |index: &Connection| verify::miscounted(index).unwrap();
+        let count = |index| verify::miscounted(index).unwrap();
         assert_eq!(count(&index), 0);
         let more = format!("UPDATE mailbox SET {wrong} = {wrong} + 1 WHERE name = 'INBOX'");
         index.execute(&more, []).unwrap();
@@ -480,7 +485,7 @@ async fn an_index_that_differs_from_its_log_is_found_and_made_anew() {
     let place = tempfile::tempdir().unwrap();
     let (id, _) = filled(place.path(), 3).await;
     let path = place.path().join("shard-001/index.sqlite");
-    let index = index::open(&path, IndexSync::EveryCommit).unwrap();
+    let index = index_at(&path);
     index
         .execute("UPDATE message SET flags = '' WHERE uid = 2", [])
         .unwrap();
@@ -587,7 +592,8 @@ async fn take(store: &EmbeddedStore, id: AccountId, step: &Step) -> Result<(), S
         Step::Move(m, numbers, to) => {
             let from = store.mailbox(id, name(*m)).await?.id;
             let to = store.mailbox(id, name(*to)).await?.id;
-            store.move_messages(id, from, &uids(numbers), to).await?;
+            let moved = store.move_messages(id, from, &uids(numbers), to).await?;
+            assert_eq!(moved.failed, None);
         }
         Step::Create(m) => drop(store.create_mailbox(id, name(*m)).await?),
         Step::Rename(from, to) => store.rename_mailbox(id, name(*from), name(*to)).await?,

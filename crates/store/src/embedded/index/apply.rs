@@ -2,20 +2,24 @@
 //!
 //! Deterministic: the same entries in the same order make the same index, row by row.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use pillarbox_policy::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Params};
+use rusqlite::{Connection, Params, ToSql};
 
-use crate::embedded::disk::codec::Encoder;
+use super::query::{read_flags, written_flags};
+use super::{Applied, Index, set_applied, signed};
+use crate::embedded::disk::codec::octets;
 use crate::embedded::disk::damaged;
-use crate::embedded::index::query::written_flags;
-use crate::embedded::index::{signed, trouble, unsigned};
+use crate::embedded::disk::spool::Measure;
 use crate::embedded::log::entry::{
-    AppendedMessage, DeliveredMessage, DeliveredTo, Effect, Entry, QueuedMessage, put_ladder,
+    AppendedMessage, Copied, DeliveredMessage, DeliveredTo, Effect, Entry, Expunged, FlagsSet,
+    NewMailbox, QueuedMessage,
 };
+use crate::embedded::log::scan::Record;
 use crate::{
-    AccountId, Flags, ItemId, MailboxId, ModSeq, OpenMailbox, Outcome, StoreError, Uid, Verifiers,
+    AccountId, Flags, ItemId, MailboxId, ModSeq, NewAccount, OpenMailbox, Outcome, StoreError,
+    Verifiers,
 };
 
 /// How an item stands, in the index.
@@ -31,121 +35,73 @@ const REMEMBERED: i64 = 7 * Timestamp::DAY;
 /// # Errors
 /// [`StoreError::Damaged`] if the index is not in the state in which the entry was decided.
 pub(crate) fn apply(
-    index: &Connection,
+    database: &Connection,
     entry: &Entry,
     segment: u64,
     bodies_at: u64,
 ) -> Result<(), StoreError> {
-    let to = Target {
-        index,
-        account: entry.account,
+    let mut applying = Applying {
+        index: Index {
+            database,
+            account: entry.account,
+        },
+        segment,
+        body_at: bodies_at,
+        counts: BTreeMap::new(),
+        last_content: 0,
     };
-    let mut body_at = bodies_at;
-    let mut appended = Counts::default();
-    let mut last = None;
     for effect in &entry.effects {
-        if let Effect::Appended(message) = effect {
-            if last != Some(message.mailbox) {
-                to.count_appended(last, &mut appended)?;
-                last = Some(message.mailbox);
-            }
-            to.append(message, segment, body_at)?;
-            appended.add(message);
-            body_at = body_at.saturating_add(message.size);
-            continue;
-        }
-        to.count_appended(last.take(), &mut appended)?;
-        match effect {
-            Effect::Delivered(message) => {
-                deliver(index, message, segment, body_at)?;
-                body_at = body_at.saturating_add(message.size);
-            }
-            Effect::Queued(message) => {
-                to.enqueue(message, segment, body_at)?;
-                body_at = body_at.saturating_add(message.size);
-            }
-            effect => to.effect(effect)?,
-        }
+        applying.effect(effect)?;
     }
-    to.count_appended(last, &mut appended)
+    applying.finish()
 }
 
-/// Brings a message to each of its accounts. All of them have the same octets.
-fn deliver(
-    index: &Connection,
-    message: &DeliveredMessage,
+/// Applies a record of the log, and says how far that is.
+pub(crate) fn replay(database: &Connection, record: &Record) -> Result<Applied, StoreError> {
+    let start = record.start;
+    apply(database, &record.entry, start.segment, record.bodies_at)?;
+    let applied = Applied {
+        end: record.end,
+        record: start.offset,
+    };
+    set_applied(database, applied)?;
+    Ok(applied)
+}
+
+/// An entry on its way into the index.
+struct Applying<'a> {
+    index: Index<'a>,
     segment: u64,
+    /// Where the next body stands.
     body_at: u64,
-) -> Result<(), StoreError> {
-    for one in &message.to {
-        let to = Target {
-            index,
-            account: one.account,
-        };
-        let appended = message.of(one);
-        let mut counts = Counts::default();
-        to.append(&appended, segment, body_at)?;
-        counts.add(&appended);
-        to.count_appended(Some(appended.mailbox), &mut counts)?;
-        to.remember_delivery(message, one)?;
-    }
-    Ok(())
+    /// What mailboxes count differently, so that each is changed once.
+    counts: BTreeMap<(AccountId, MailboxId), Counts>,
+    last_content: u64,
 }
 
-/// What a run of appended messages adds to their mailbox, so that it is changed once.
+/// What is added to a mailbox's counts and numbers.
 #[derive(Debug, Default)]
 struct Counts {
-    messages: u32,
-    unseen: u32,
-    deleted: u32,
-    size: u64,
+    messages: i64,
+    unseen: i64,
+    deleted: i64,
+    size: i64,
+    /// The highest that were given.
     uid: u32,
     modseq: u64,
-    content: u64,
 }
 
 impl Counts {
-    fn add(&mut self, message: &AppendedMessage) {
-        self.messages += 1;
-        self.unseen += is_unseen(&message.flags);
-        self.deleted += is_deleted(&message.flags);
-        self.size = self.size.saturating_add(message.size);
-        self.uid = self.uid.max(message.uid.0.get());
-        self.modseq = self.modseq.max(message.modseq.0);
-        self.content = self.content.max(message.content.0);
+    /// Adds `by` messages of one kind.
+    fn add(&mut self, by: i64, flags: &Flags, size: i64) {
+        self.messages += by;
+        self.unseen += by * i64::from(!flags.contains("\\Seen"));
+        self.deleted += by * i64::from(flags.contains("\\Deleted"));
+        self.size += by * size;
     }
 }
 
-fn is_unseen(flags: &Flags) -> u32 {
-    u32::from(!flags.contains("\\Seen"))
-}
-
-fn is_deleted(flags: &Flags) -> u32 {
-    u32::from(flags.contains("\\Deleted"))
-}
-
-/// The account in the index that effects go to.
-struct Target<'a> {
-    index: &'a Connection,
-    account: AccountId,
-}
-
-/// What removing a message has to know of it.
-struct Removed {
-    content: i64,
-    flags: String,
-    size: i64,
-}
-
-impl Target<'_> {
-    /// Runs a statement; answers how many rows it changed.
-    fn run(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
-        self.index
-            .prepare_cached(sql)
-            .and_then(|mut statement| statement.execute(params))
-            .map_err(|e| trouble(self.index, &e))
-    }
-
+impl Index<'_> {
     /// Runs a statement that has to change one row.
     fn run_on_one(&self, what: &str, sql: &str, params: impl Params) -> Result<(), StoreError> {
         match self.run(sql, params)? {
@@ -156,7 +112,7 @@ impl Target<'_> {
 
     fn astray(&self, what: &str) -> StoreError {
         damaged(
-            self.index.path().unwrap_or_default().as_ref(),
+            self.database.path().unwrap_or_default().as_ref(),
             0,
             format!(
                 "{what} of account {} is in the log but not in the index; \
@@ -166,199 +122,63 @@ impl Target<'_> {
         )
     }
 
-    fn effect(&self, effect: &Effect) -> Result<(), StoreError> {
-        match effect {
-            Effect::AccountCreated {
-                address,
-                verifiers,
-                ladder,
-                created,
-            } => {
-                let mut standing = Encoder::default();
-                put_ladder(&mut standing, ladder);
-                let keys = &verifiers.scram_sha256;
-                self.run_on_one(
-                    "an account",
-                    "INSERT INTO account VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL, ?9, 0, 0, 0)",
-                    (
-                        self.account.0,
-                        address,
-                        &verifiers.argon2id,
-                        &keys.salt,
-                        keys.iterations,
-                        keys.stored_key,
-                        keys.server_key,
-                        standing.finish(),
-                        created.0,
-                    ),
-                )?;
-                self.run_on_one(
-                    "the shard",
-                    "UPDATE shard SET last_account = max(last_account, ?1)",
-                    [self.account.0],
-                )
-            }
-            Effect::VerifiersSet(verifiers) => self.set_verifiers(verifiers),
-            Effect::LadderSet(ladder) => {
-                let mut standing = Encoder::default();
-                put_ladder(&mut standing, ladder);
-                self.run_on_one(
-                    "the account",
-                    "UPDATE account SET ladder = ?2 WHERE id = ?1",
-                    (self.account.0, standing.finish()),
-                )
-            }
-            Effect::PasswordExposed(at) => self.run_on_one(
-                "the account",
-                "UPDATE account SET password_exposed = ?2 WHERE id = ?1",
-                (self.account.0, at.0),
-            ),
-            Effect::AccountDeleted => self.delete_account(),
-            Effect::MailboxCreated {
-                mailbox,
-                name,
-                uid_validity,
-                modseq,
-                subscribed,
-                special_use,
-            } => {
-                self.run_on_one(
-                    "a mailbox",
-                    "INSERT INTO mailbox VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, 0, 0, 0, 0)",
-                    (
-                        self.account.0,
-                        mailbox.0,
-                        name,
-                        uid_validity.get(),
-                        signed(modseq.0),
-                        subscribed,
-                        special_use,
-                    ),
-                )?;
-                self.run_on_one(
-                    "the account",
-                    "UPDATE account SET modseq = max(modseq, ?2), \
-                     last_mailbox = max(last_mailbox, ?3), \
-                     last_uid_validity = max(last_uid_validity, ?4) WHERE id = ?1",
-                    (
-                        self.account.0,
-                        signed(modseq.0),
-                        mailbox.0,
-                        uid_validity.get(),
-                    ),
-                )?;
-                self.run_on_one(
-                    "the shard",
-                    "UPDATE shard SET last_uid_validity = max(last_uid_validity, ?1)",
-                    [uid_validity.get()],
-                )
-            }
-            Effect::MailboxRenamed { mailbox, name } => self.run_on_one(
-                "a mailbox",
-                "UPDATE mailbox SET name = ?3 WHERE account = ?1 AND id = ?2",
-                (self.account.0, mailbox.0, name),
-            ),
-            Effect::MailboxDeleted(mailbox) => self.delete_mailbox(*mailbox),
-            Effect::Subscribed {
-                mailbox,
-                subscribed,
-            } => self.run_on_one(
-                "a mailbox",
-                "UPDATE mailbox SET subscribed = ?3 WHERE account = ?1 AND id = ?2",
-                (self.account.0, mailbox.0, subscribed),
-            ),
-            // `apply` does not hand on what has a body.
-            Effect::Appended(_) | Effect::Delivered(_) | Effect::Queued(_) => Ok(()),
-            Effect::QueueSettled { item, outcome, at } => self.settle(*item, outcome, *at),
-            Effect::FlagsSet {
-                mailbox,
-                modseq,
-                flags,
-                uids,
-            } => self.set_flags(*mailbox, *modseq, flags, uids),
-            Effect::Expunged {
-                mailbox,
-                modseq,
-                uids,
-            } => self.expunge(*mailbox, *modseq, uids),
-            Effect::Copied {
-                from,
-                to,
-                modseq,
-                uids,
-            } => self.copy(*from, *to, *modseq, uids),
-        }
+    /// Changes a column of the account.
+    fn set_account(&self, column: &str, value: impl ToSql) -> Result<(), StoreError> {
+        let sql = format!("UPDATE account SET {column} = ?2 WHERE id = ?1");
+        self.run_on_one("the account", &sql, (self.account.0, value))
     }
 
-    fn enqueue(
+    /// Changes a column of a mailbox.
+    fn set_mailbox(
         &self,
-        message: &QueuedMessage,
-        segment: u64,
-        body_at: u64,
+        mailbox: MailboxId,
+        column: &str,
+        value: impl ToSql,
     ) -> Result<(), StoreError> {
-        self.run_on_one(
-            "a message of the queue",
-            "INSERT INTO queue_message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)",
-            (
-                message.id.0,
-                &message.sender,
-                &message.about,
-                message.queued.0,
-                signed(segment),
-                signed(body_at),
-                signed(message.size),
-                message.crc,
-                signed(message.recipients.len() as u64),
-            ),
-        )?;
-        for (number, recipient) in message.recipients.iter().enumerate() {
-            self.run_on_one(
-                "an item of the queue",
-                "INSERT INTO queue_item VALUES (?1, ?2, ?3, 0, ?4, ?5, '')",
-                (
-                    message.id.0,
-                    signed(number as u64),
-                    recipient,
-                    WAITING,
-                    message.queued.0,
-                ),
-            )?;
-        }
-        // What ended long ago is not remembered any more.
-        let old = message.queued.0.saturating_sub(REMEMBERED);
-        self.run(
-            "DELETE FROM queue_item WHERE message IN \
-             (SELECT id FROM queue_message WHERE ended < ?1)",
-            [old],
-        )?;
-        self.run("DELETE FROM queue_message WHERE ended < ?1", [old])
-            .map(|_| ())
+        let sql = format!("UPDATE mailbox SET {column} = ?3 WHERE account = ?1 AND id = ?2");
+        self.run_on_one("a mailbox", &sql, (self.account.0, mailbox.0, value))
     }
 
-    fn settle(&self, item: ItemId, outcome: &Outcome, at: Timestamp) -> Result<(), StoreError> {
-        let (state, due, why) = match outcome {
-            Outcome::Done => (DONE, at, ""),
-            Outcome::Failed { why } => (FAILED, at, why.as_str()),
-            Outcome::Retry { at, why } => (WAITING, *at, why.as_str()),
-        };
-        self.run_on_one(
-            "an item of the queue",
-            "UPDATE queue_item SET attempts = attempts + 1, state = ?3, due = ?4, why = ?5 \
-             WHERE message = ?1 AND number = ?2",
-            (item.message.0, item.number, state, due.0, why),
-        )?;
-        if state == WAITING {
-            return Ok(());
+    /// Removes all rows of a mailbox, or of the whole account, from tables.
+    fn clear(&self, tables: &[&str], mailbox: Option<MailboxId>) -> Result<(), StoreError> {
+        for table in tables {
+            let sql = format!("DELETE FROM {table} WHERE account = ?1");
+            match mailbox {
+                Some(mailbox) => {
+                    let sql = format!("{sql} AND mailbox = ?2");
+                    self.run(&sql, (self.account.0, mailbox.0))?
+                }
+                None => self.run(&sql, [self.account.0])?,
+            };
         }
+        Ok(())
+    }
+
+    fn account_created(&self, account: &NewAccount, at: Timestamp) -> Result<(), StoreError> {
+        let keys = &account.verifiers.scram_sha256;
         self.run_on_one(
-            "a message of the queue",
-            "UPDATE queue_message SET waiting = waiting - 1, ended = iif(waiting = 1, ?2, NULL) \
-             WHERE id = ?1",
-            (item.message.0, at.0),
+            "an account",
+            "INSERT INTO account VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, NULL, ?9, 0, 0, 0)",
+            (
+                self.account.0,
+                &account.address,
+                &account.verifiers.argon2id,
+                &keys.salt,
+                keys.iterations,
+                keys.stored_key,
+                keys.server_key,
+                octets(&account.ladder),
+                at.0,
+            ),
+        )?;
+        self.run_on_one(
+            "the shard",
+            "UPDATE shard SET last_account = max(last_account, ?1)",
+            [self.account.0],
         )
     }
 
-    fn set_verifiers(&self, verifiers: &Verifiers) -> Result<(), StoreError> {
+    fn verifiers_set(&self, verifiers: &Verifiers) -> Result<(), StoreError> {
         let keys = &verifiers.scram_sha256;
         self.run_on_one(
             "the account",
@@ -375,57 +195,71 @@ impl Target<'_> {
         )
     }
 
-    fn delete_account(&self) -> Result<(), StoreError> {
-        let account = [self.account.0];
+    fn account_deleted(&self) -> Result<(), StoreError> {
         // Contents are not shared between accounts.
         self.run(
             "DELETE FROM content WHERE id IN (SELECT content FROM message WHERE account = ?1)",
-            account,
+            [self.account.0],
         )?;
-        self.run("DELETE FROM message WHERE account = ?1", account)?;
-        self.run("DELETE FROM expunged WHERE account = ?1", account)?;
-        self.run("DELETE FROM keyword WHERE account = ?1", account)?;
-        self.run("DELETE FROM delivery WHERE account = ?1", account)?;
-        self.run("DELETE FROM mailbox WHERE account = ?1", account)?;
+        let tables = ["message", "expunged", "keyword", "delivery", "mailbox"];
+        self.clear(&tables, None)?;
         let sql = "DELETE FROM account WHERE id = ?1";
-        self.run_on_one("the account", sql, account)
+        self.run_on_one("the account", sql, [self.account.0])
     }
 
-    fn append(
-        &self,
-        message: &AppendedMessage,
-        segment: u64,
-        body_at: u64,
-    ) -> Result<(), StoreError> {
+    fn mailbox_created(&self, new: &NewMailbox) -> Result<(), StoreError> {
+        let (modseq, uid_validity) = (signed(new.modseq.0), new.uid_validity.get());
         self.run_on_one(
-            "a content",
-            "INSERT INTO content VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7)",
+            "a mailbox",
+            "INSERT INTO mailbox VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6, ?7, 0, 0, 0, 0)",
             (
-                signed(message.content.0),
                 self.account.0,
-                signed(segment),
-                signed(body_at),
-                signed(message.size),
-                message.crc,
-                &message.structure,
+                new.id.0,
+                &new.name,
+                uid_validity,
+                modseq,
+                new.subscribed,
+                &new.special_use,
             ),
         )?;
         self.run_on_one(
-            "a message",
-            "INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
-            (
-                self.account.0,
-                message.mailbox.0,
-                message.uid.0.get(),
-                signed(message.content.0),
-                written_flags(&message.flags),
-                message.internal_date.0,
-                message.internal_offset,
-                signed(message.size),
-                signed(message.modseq.0),
-            ),
+            "the account",
+            "UPDATE account SET modseq = max(modseq, ?2), last_mailbox = max(last_mailbox, ?3), \
+             last_uid_validity = max(last_uid_validity, ?4) WHERE id = ?1",
+            (self.account.0, modseq, new.id.0, uid_validity),
         )?;
-        self.remember_keywords(message.mailbox, &message.flags)
+        self.run_on_one(
+            "the shard",
+            "UPDATE shard SET last_uid_validity = max(last_uid_validity, ?1)",
+            [uid_validity],
+        )
+    }
+
+    fn mailbox_deleted(&self, mailbox: MailboxId) -> Result<(), StoreError> {
+        let key = (self.account.0, mailbox.0);
+        let sql = "SELECT content FROM message WHERE account = ?1 AND mailbox = ?2";
+        for content in self.all(sql, key, |row| row.get(0))? {
+            self.release(content)?;
+        }
+        self.clear(&["message", "expunged", "keyword"], Some(mailbox))?;
+        let sql = "DELETE FROM mailbox WHERE account = ?1 AND id = ?2";
+        self.run_on_one("a mailbox", sql, key)
+    }
+
+    /// One message more has this content.
+    fn share(&self, content: i64) -> Result<(), StoreError> {
+        let sql = "UPDATE content SET copies = copies + 1 WHERE id = ?1";
+        self.run_on_one("a content", sql, [content])
+    }
+
+    /// One message less has this content; with the last it leaves the index.
+    fn release(&self, content: i64) -> Result<(), StoreError> {
+        let sql = "DELETE FROM content WHERE id = ?1 AND copies = 1";
+        if self.run(sql, [content])? == 1 {
+            return Ok(());
+        }
+        let sql = "UPDATE content SET copies = copies - 1 WHERE id = ?1";
+        self.run_on_one("a content", sql, [content])
     }
 
     /// Keywords that a mailbox has seen are told to those who open it. Only so many, or somebody could fill
@@ -447,7 +281,7 @@ impl Target<'_> {
         message: &DeliveredMessage,
         to: &DeliveredTo,
     ) -> Result<(), StoreError> {
-        let got = &to.appended;
+        let (got, at) = (&to.appended, message.internal_date.0);
         self.run_on_one(
             "a delivery",
             "INSERT INTO delivery VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -459,259 +293,282 @@ impl Target<'_> {
                 got.uid.0.get(),
                 signed(got.content.0),
                 signed(got.modseq.0),
-                message.internal_date.0,
+                at,
             ),
         )?;
-        let old = message.internal_date.0.saturating_sub(REMEMBERED);
-        self.run(
-            "DELETE FROM delivery WHERE account = ?1 AND at < ?2",
-            (self.account.0, old),
-        )
-        .map(|_| ())
+        let sql = "DELETE FROM delivery WHERE account = ?1 AND at < ?2";
+        self.run(sql, (self.account.0, at.saturating_sub(REMEMBERED)))?;
+        Ok(())
     }
 
-    /// Brings a run of appended messages into the counts of their mailbox, and begins the next run.
-    fn count_appended(
-        &self,
-        mailbox: Option<MailboxId>,
-        run: &mut Counts,
-    ) -> Result<(), StoreError> {
-        let Some(mailbox) = mailbox else {
-            return Ok(());
+    fn queue_settled(&self, item: ItemId, how: &Outcome, at: Timestamp) -> Result<(), StoreError> {
+        let (state, due, why) = match how {
+            Outcome::Done => (DONE, at, ""),
+            Outcome::Failed { why } => (FAILED, at, why.as_str()),
+            Outcome::Retry { at, why } => (WAITING, *at, why.as_str()),
         };
-        let run = std::mem::take(run);
-        self.add_to_mailbox(mailbox, &run)?;
         self.run_on_one(
-            "the shard",
-            "UPDATE shard SET last_content = max(last_content, ?1)",
-            [signed(run.content)],
+            "an item of the queue",
+            "UPDATE queue_item SET attempts = attempts + 1, state = ?3, due = ?4, why = ?5 \
+             WHERE message = ?1 AND number = ?2",
+            (item.message.0, item.number, state, due.0, why),
+        )?;
+        if state == WAITING {
+            return Ok(());
+        }
+        self.run_on_one(
+            "a message of the queue",
+            "UPDATE queue_message SET waiting = waiting - 1, ended = iif(waiting = 1, ?2, NULL) \
+             WHERE id = ?1",
+            (item.message.0, at.0),
         )
     }
+}
 
-    fn add_to_mailbox(&self, mailbox: MailboxId, added: &Counts) -> Result<(), StoreError> {
-        self.run_on_one(
-            "a mailbox",
-            "UPDATE mailbox SET uid_next = max(uid_next, ?3), \
-             highest_modseq = max(highest_modseq, ?4), messages = messages + ?5, \
-             unseen = unseen + ?6, deleted = deleted + ?7, size = size + ?8 \
-             WHERE account = ?1 AND id = ?2",
+impl Applying<'_> {
+    fn effect(&mut self, effect: &Effect) -> Result<(), StoreError> {
+        let index = self.index;
+        match effect {
+            Effect::AccountCreated(account, at) => index.account_created(account, *at),
+            Effect::VerifiersSet(verifiers) => index.verifiers_set(verifiers),
+            Effect::LadderSet(ladder) => index.set_account("ladder", octets(ladder)),
+            Effect::PasswordExposed(at) => index.set_account("password_exposed", at.0),
+            Effect::AccountDeleted => index.account_deleted(),
+            Effect::MailboxCreated(mailbox) => index.mailbox_created(mailbox),
+            Effect::MailboxRenamed(mailbox, name) => index.set_mailbox(*mailbox, "name", name),
+            Effect::MailboxDeleted(mailbox) => index.mailbox_deleted(*mailbox),
+            Effect::Subscribed(mailbox, is) => index.set_mailbox(*mailbox, "subscribed", is),
+            Effect::Appended(message) => {
+                let body_at = self.body(message.body);
+                self.append(index, message, body_at)
+            }
+            Effect::Delivered(message) => {
+                // All of them have the same octets.
+                let body_at = self.body(message.body);
+                for one in &message.to {
+                    let to = Index {
+                        account: one.account,
+                        ..index
+                    };
+                    self.append(to, &message.of(one), body_at)?;
+                    to.remember_delivery(message, one)?;
+                }
+                Ok(())
+            }
+            Effect::Queued(message) => self.enqueue(message),
+            Effect::QueueSettled(item, outcome, at) => index.queue_settled(*item, outcome, *at),
+            Effect::FlagsSet(set) => self.set_flags(set),
+            Effect::Expunged(gone) => self.expunge(gone),
+            Effect::Copied(copied) => self.copy(copied),
+        }
+    }
+
+    /// Where the next body stands.
+    fn body(&mut self, measure: Measure) -> i64 {
+        let at = self.body_at;
+        self.body_at = at.saturating_add(measure.size);
+        signed(at)
+    }
+
+    /// What a mailbox counts differently after a change.
+    fn counts(&mut self, of: Index<'_>, mailbox: MailboxId, modseq: ModSeq) -> &mut Counts {
+        let counts = self.counts.entry((of.account, mailbox)).or_default();
+        counts.modseq = counts.modseq.max(modseq.0);
+        counts
+    }
+
+    fn finish(self) -> Result<(), StoreError> {
+        for ((account, mailbox), add) in self.counts {
+            let index = Index {
+                account,
+                ..self.index
+            };
+            let modseq = signed(add.modseq);
+            index.run_on_one(
+                "a mailbox",
+                "UPDATE mailbox SET uid_next = max(uid_next, ?3), \
+                 highest_modseq = max(highest_modseq, ?4), messages = messages + ?5, \
+                 unseen = unseen + ?6, deleted = deleted + ?7, size = size + ?8 \
+                 WHERE account = ?1 AND id = ?2",
+                (
+                    account.0,
+                    mailbox.0,
+                    i64::from(add.uid) + 1,
+                    modseq,
+                    add.messages,
+                    add.unseen,
+                    add.deleted,
+                    add.size,
+                ),
+            )?;
+            index.run_on_one(
+                "the account",
+                "UPDATE account SET modseq = max(modseq, ?2) WHERE id = ?1",
+                (account.0, modseq),
+            )?;
+        }
+        if self.last_content > 0 {
+            self.index.run_on_one(
+                "the shard",
+                "UPDATE shard SET last_content = max(last_content, ?1)",
+                [signed(self.last_content)],
+            )?;
+        }
+        Ok(())
+    }
+
+    fn append(
+        &mut self,
+        to: Index<'_>,
+        message: &AppendedMessage,
+        body_at: i64,
+    ) -> Result<(), StoreError> {
+        let (content, size) = (signed(message.content.0), signed(message.body.size));
+        to.run_on_one(
+            "a content",
+            "INSERT INTO content VALUES (?1, ?2, 1, ?3, ?4, ?5, ?6, ?7)",
             (
-                self.account.0,
-                mailbox.0,
-                i64::from(added.uid) + 1,
-                signed(added.modseq),
-                added.messages,
-                added.unseen,
-                added.deleted,
-                signed(added.size),
+                content,
+                to.account.0,
+                signed(self.segment),
+                body_at,
+                size,
+                message.body.crc,
+                &message.structure,
             ),
         )?;
-        self.reach(ModSeq(added.modseq))
+        to.run_on_one(
+            "a message",
+            "INSERT INTO message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            (
+                to.account.0,
+                message.mailbox.0,
+                message.uid.0.get(),
+                content,
+                written_flags(&message.flags),
+                message.internal_date.0,
+                message.internal_offset,
+                size,
+                signed(message.modseq.0),
+            ),
+        )?;
+        to.remember_keywords(message.mailbox, &message.flags)?;
+        self.last_content = self.last_content.max(message.content.0);
+        let counts = self.counts(to, message.mailbox, message.modseq);
+        counts.add(1, &message.flags, size);
+        counts.uid = counts.uid.max(message.uid.0.get());
+        Ok(())
     }
 
-    /// The account's modification sequence is at least this from now on.
-    fn reach(&self, modseq: ModSeq) -> Result<(), StoreError> {
-        self.run_on_one(
-            "the account",
-            "UPDATE account SET modseq = max(modseq, ?2) WHERE id = ?1",
-            (self.account.0, signed(modseq.0)),
-        )
+    fn enqueue(&mut self, message: &QueuedMessage) -> Result<(), StoreError> {
+        let (id, queued) = (message.id.0, message.queued.0);
+        let body_at = self.body(message.body);
+        self.index.run_on_one(
+            "a message of the queue",
+            "INSERT INTO queue_message VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, NULL)",
+            (
+                id,
+                &message.sender,
+                &message.about,
+                queued,
+                signed(self.segment),
+                body_at,
+                signed(message.body.size),
+                message.body.crc,
+                signed(message.recipients.len() as u64),
+            ),
+        )?;
+        for (number, recipient) in message.recipients.iter().enumerate() {
+            self.index.run_on_one(
+                "an item of the queue",
+                "INSERT INTO queue_item VALUES (?1, ?2, ?3, 0, ?4, ?5, '')",
+                (id, signed(number as u64), recipient, WAITING, queued),
+            )?;
+        }
+        // What ended long ago is not remembered any more.
+        let old = [queued.saturating_sub(REMEMBERED)];
+        self.index.run(
+            "DELETE FROM queue_item WHERE message IN \
+             (SELECT id FROM queue_message WHERE ended < ?1)",
+            old,
+        )?;
+        let sql = "DELETE FROM queue_message WHERE ended < ?1";
+        self.index.run(sql, old).map(|_| ())
     }
 
-    fn set_flags(
-        &self,
-        mailbox: MailboxId,
-        modseq: ModSeq,
-        flags: &Flags,
-        uids: &[Uid],
-    ) -> Result<(), StoreError> {
-        self.remember_keywords(mailbox, flags)?;
-        let written = written_flags(flags);
-        let (mut unseen, mut deleted) = (0_i64, 0_i64);
-        for uid in uids {
-            let key = (self.account.0, mailbox.0, uid.0.get());
-            let before: Option<String> = self
-                .index
-                .prepare_cached(
-                    "SELECT flags FROM message WHERE account = ?1 AND mailbox = ?2 AND uid = ?3",
-                )
-                .and_then(|mut query| query.query_row(key, |row| row.get(0)).optional())
-                .map_err(|e| trouble(self.index, &e))?;
-            let before = before.ok_or_else(|| self.astray("a message"))?;
-            let before = Flags::new(before.split(' '));
-            unseen += i64::from(is_unseen(flags)) - i64::from(is_unseen(&before));
-            deleted += i64::from(is_deleted(flags)) - i64::from(is_deleted(&before));
-            self.run_on_one(
+    fn set_flags(&mut self, set: &FlagsSet) -> Result<(), StoreError> {
+        let index = self.index;
+        index.remember_keywords(set.mailbox, &set.flags)?;
+        let written = written_flags(&set.flags);
+        for uid in &set.uids {
+            let (account, mailbox, uid) = (index.account.0, set.mailbox.0, uid.0.get());
+            let before = index.one(
+                "SELECT flags FROM message WHERE account = ?1 AND mailbox = ?2 AND uid = ?3",
+                (account, mailbox, uid),
+                |row| read_flags(row, 0),
+            )?;
+            let before = before.ok_or_else(|| index.astray("a message"))?;
+            index.run_on_one(
                 "a message",
                 "UPDATE message SET flags = ?4, modseq = ?5 \
                  WHERE account = ?1 AND mailbox = ?2 AND uid = ?3",
-                (key.0, key.1, key.2, &written, signed(modseq.0)),
+                (account, mailbox, uid, &written, signed(set.modseq.0)),
             )?;
+            let counts = self.counts(index, set.mailbox, set.modseq);
+            counts.add(-1, &before, 0);
+            counts.add(1, &set.flags, 0);
         }
-        self.change_mailbox(mailbox, modseq, (0, unseen, deleted, 0))
+        Ok(())
     }
 
-    /// Changes the counts of a mailbox: messages, unseen, deleted, size.
-    fn change_mailbox(
-        &self,
-        mailbox: MailboxId,
-        modseq: ModSeq,
-        by: (i64, i64, i64, i64),
-    ) -> Result<(), StoreError> {
-        self.run_on_one(
-            "a mailbox",
-            "UPDATE mailbox SET highest_modseq = max(highest_modseq, ?3), \
-             messages = messages + ?4, unseen = unseen + ?5, deleted = deleted + ?6, \
-             size = size + ?7 WHERE account = ?1 AND id = ?2",
-            (
-                self.account.0,
-                mailbox.0,
-                signed(modseq.0),
-                by.0,
-                by.1,
-                by.2,
-                by.3,
-            ),
-        )?;
-        self.reach(modseq)
-    }
-
-    fn expunge(&self, mailbox: MailboxId, modseq: ModSeq, uids: &[Uid]) -> Result<(), StoreError> {
-        let mut by = (0, 0, 0, 0);
-        for uid in uids {
-            let key = (self.account.0, mailbox.0, uid.0.get());
-            let removed = self
-                .index
-                .prepare_cached(
-                    "DELETE FROM message WHERE account = ?1 AND mailbox = ?2 AND uid = ?3 \
-                     RETURNING content, flags, size",
-                )
-                .and_then(|mut delete| {
-                    let read = |row: &rusqlite::Row<'_>| {
-                        Ok(Removed {
-                            content: row.get(0)?,
-                            flags: row.get(1)?,
-                            size: row.get(2)?,
-                        })
-                    };
-                    delete.query_row(key, read).optional()
-                })
-                .map_err(|e| trouble(self.index, &e))?
-                .ok_or_else(|| self.astray("a message"))?;
-            let flags = Flags::new(removed.flags.split(' '));
-            by.0 -= 1;
-            by.1 -= i64::from(is_unseen(&flags));
-            by.2 -= i64::from(is_deleted(&flags));
-            by.3 -= removed.size;
-            self.release(removed.content)?;
-            self.run_on_one(
-                "an expunge",
-                "INSERT INTO expunged VALUES (?1, ?2, ?3, ?4)",
-                (key.0, key.1, signed(modseq.0), key.2),
+    fn expunge(&mut self, gone: &Expunged) -> Result<(), StoreError> {
+        let (index, account) = (self.index, self.index.account.0);
+        for uid in &gone.uids {
+            let (mailbox, uid) = (gone.mailbox.0, uid.0.get());
+            let removed = index.one(
+                "DELETE FROM message WHERE account = ?1 AND mailbox = ?2 AND uid = ?3 \
+                 RETURNING content, flags, size",
+                (account, mailbox, uid),
+                |row| Ok((row.get(0)?, read_flags(row, 1)?, row.get(2)?)),
             )?;
+            let (content, flags, size) = removed.ok_or_else(|| index.astray("a message"))?;
+            index.release(content)?;
+            let sql = "INSERT INTO expunged VALUES (?1, ?2, ?3, ?4)";
+            let row = (account, mailbox, signed(gone.modseq.0), uid);
+            index.run_on_one("an expunge", sql, row)?;
+            let counts = self.counts(index, gone.mailbox, gone.modseq);
+            counts.add(-1, &flags, size);
         }
-        self.change_mailbox(mailbox, modseq, by)
+        Ok(())
     }
 
-    /// One message less has this content; with the last it leaves the index.
-    fn release(&self, content: i64) -> Result<(), StoreError> {
-        let gone = self.run(
-            "DELETE FROM content WHERE id = ?1 AND copies = 1",
-            [content],
-        )?;
-        if gone == 1 {
-            return Ok(());
-        }
-        self.run_on_one(
-            "a content",
-            "UPDATE content SET copies = copies - 1 WHERE id = ?1",
-            [content],
-        )
-    }
-
-    fn copy(
-        &self,
-        from: MailboxId,
-        to: MailboxId,
-        modseq: ModSeq,
-        uids: &[(Uid, Uid)],
-    ) -> Result<(), StoreError> {
-        let mut added = Counts {
-            modseq: modseq.0,
-            ..Counts::default()
-        };
+    fn copy(&mut self, copied: &Copied) -> Result<(), StoreError> {
+        let index = self.index;
         let mut seen_flags = HashSet::new();
-        for (old, new) in uids {
-            let (content, flags, size): (i64, String, u64) = self
-                .index
-                .prepare_cached(
-                    "INSERT INTO message SELECT account, ?4, ?5, content, flags, internal_date, \
-                     internal_offset, size, ?6 FROM message \
-                     WHERE account = ?1 AND mailbox = ?2 AND uid = ?3 \
-                     RETURNING content, flags, size",
-                )
-                .and_then(|mut insert| {
-                    insert
-                        .query_row(
-                            (
-                                self.account.0,
-                                from.0,
-                                old.0.get(),
-                                to.0,
-                                new.0.get(),
-                                signed(modseq.0),
-                            ),
-                            |row| Ok((row.get(0)?, row.get(1)?, unsigned(row, 2)?)),
-                        )
-                        .optional()
-                })
-                .map_err(|e| trouble(self.index, &e))?
-                .ok_or_else(|| self.astray("a message"))?;
-            let written = flags;
-            let flags = Flags::new(written.split(' ').filter(|flag| !flag.is_empty()));
-            if seen_flags.insert(written) {
-                self.remember_keywords(to, &flags)?;
-            }
-            added.messages += 1;
-            added.unseen += is_unseen(&flags);
-            added.deleted += is_deleted(&flags);
-            added.size = added.size.saturating_add(size);
-            added.uid = added.uid.max(new.0.get());
-            self.run_on_one(
-                "a content",
-                "UPDATE content SET copies = copies + 1 WHERE id = ?1",
-                [content],
+        for (old, new) in &copied.uids {
+            let inserted = index.one(
+                "INSERT INTO message SELECT account, ?4, ?5, content, flags, internal_date, \
+                 internal_offset, size, ?6 FROM message \
+                 WHERE account = ?1 AND mailbox = ?2 AND uid = ?3 RETURNING content, flags, size",
+                (
+                    index.account.0,
+                    copied.from.0,
+                    old.0.get(),
+                    copied.to.0,
+                    new.0.get(),
+                    signed(copied.modseq.0),
+                ),
+                |row| Ok((row.get(0)?, read_flags(row, 1)?, row.get(2)?)),
             )?;
+            let (content, flags, size) = inserted.ok_or_else(|| index.astray("a message"))?;
+            index.share(content)?;
+            let counts = self.counts(index, copied.to, copied.modseq);
+            counts.add(1, &flags, size);
+            counts.uid = counts.uid.max(new.0.get());
+            if seen_flags.insert(written_flags(&flags)) {
+                index.remember_keywords(copied.to, &flags)?;
+            }
         }
-        self.add_to_mailbox(to, &added)
-    }
-
-    fn delete_mailbox(&self, mailbox: MailboxId) -> Result<(), StoreError> {
-        let key = (self.account.0, mailbox.0);
-        let contents: Vec<i64> = self
-            .index
-            .prepare_cached("SELECT content FROM message WHERE account = ?1 AND mailbox = ?2")
-            .and_then(|mut query| query.query_map(key, |row| row.get(0))?.collect())
-            .map_err(|e| trouble(self.index, &e))?;
-        for content in contents {
-            self.release(content)?;
-        }
-        self.run(
-            "DELETE FROM message WHERE account = ?1 AND mailbox = ?2",
-            key,
-        )?;
-        self.run(
-            "DELETE FROM expunged WHERE account = ?1 AND mailbox = ?2",
-            key,
-        )?;
-        self.run(
-            "DELETE FROM keyword WHERE account = ?1 AND mailbox = ?2",
-            key,
-        )?;
-        self.run_on_one(
-            "a mailbox",
-            "DELETE FROM mailbox WHERE account = ?1 AND id = ?2",
-            key,
-        )
+        Ok(())
     }
 }

@@ -5,11 +5,11 @@ pub(crate) mod query;
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, Row};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Params, Row};
 
-use crate::StoreError;
 use crate::embedded::disk::segment::Position;
 use crate::embedded::disk::{damaged, disk};
+use crate::{AccountId, StoreError};
 
 /// `PRAGMA application_id` of an index: `PBXI`.
 const APPLICATION: i32 = 0x5042_5849;
@@ -337,6 +337,49 @@ pub(crate) fn trouble_at(path: &Path, error: &rusqlite::Error) -> StoreError {
             format!("{error}; `pillarboxd store rebuild-index` makes an index anew from the log"),
         ),
         _ => StoreError::Engine(format!("{}: {error}", path.display())),
+    }
+}
+
+/// An account in a shard's index: `query` asks it, `apply` changes it, and `operations` decides by it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Index<'a> {
+    pub(crate) database: &'a Connection,
+    pub(crate) account: AccountId,
+}
+
+impl Index<'_> {
+    /// The first row of an answer.
+    pub(crate) fn one<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        self.database
+            .prepare_cached(sql)
+            .and_then(|mut query| query.query_row(params, read).optional())
+            .map_err(|e| trouble(self.database, &e))
+    }
+
+    /// Every row of an answer.
+    pub(crate) fn all<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.database
+            .prepare_cached(sql)
+            .and_then(|mut query| query.query_map(params, read)?.collect())
+            .map_err(|e| trouble(self.database, &e))
+    }
+
+    /// Runs a statement; answers how many rows it changed.
+    fn run(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
+        self.database
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute(params))
+            .map_err(|e| trouble(self.database, &e))
     }
 }
 

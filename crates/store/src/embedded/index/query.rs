@@ -4,13 +4,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use pillarbox_policy::Timestamp;
+use rusqlite::Row;
 use rusqlite::types::Type;
-use rusqlite::{Connection, OptionalExtension, Params, Row};
 
-use crate::embedded::disk::codec::Decoder;
-use crate::embedded::index::{signed, trouble, unsigned};
+use super::{Index, signed, unsigned};
+use crate::embedded::disk::codec;
 use crate::embedded::log::body::Place;
-use crate::embedded::log::entry::get_ladder;
+use crate::embedded::names;
 use crate::{
     Account, AccountId, Appended, Changes, ContentId, DeliveryId, Flags, Mailbox, MailboxId,
     Message, ModSeq, ScramKeys, Snapshot, StoreError, Uid, UidList, UidRange, Verifiers,
@@ -43,148 +43,188 @@ const FIRST_UNSEEN: &str = "SELECT uid FROM message INDEXED BY message_unseen WH
 const MARKED_DELETED: &str = "SELECT uid FROM message INDEXED BY message_deleted WHERE account = ?1 AND mailbox = ?2 \
      AND instr(' ' || lower(flags) || ' ', ' \\deleted ') > 0 ORDER BY uid";
 
-pub(crate) fn no_account() -> StoreError {
-    StoreError::NotFound {
-        what: "the account".to_owned(),
-    }
-}
-
-fn no_mailbox() -> StoreError {
-    StoreError::NotFound {
-        what: "the mailbox".to_owned(),
-    }
-}
-
 pub(crate) fn no_content() -> StoreError {
-    StoreError::NotFound {
-        what: "the message".to_owned(),
+    StoreError::not_found("the message")
+}
+
+impl Index<'_> {
+    /// The account, if there is one.
+    pub(crate) fn account(&self) -> Result<Option<Account>, StoreError> {
+        let sql = format!("{ACCOUNT} WHERE id = ?1");
+        self.one(&sql, [self.account.0], read_account)
     }
-}
 
-pub(crate) fn one<T>(
-    index: &Connection,
-    sql: &str,
-    params: impl Params,
-    read: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
-) -> Result<Option<T>, StoreError> {
-    index
-        .prepare_cached(sql)
-        .and_then(|mut query| query.query_row(params, read).optional())
-        .map_err(|e| trouble(index, &e))
-}
-
-pub(crate) fn all<T>(
-    index: &Connection,
-    sql: &str,
-    params: impl Params,
-    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-) -> Result<Vec<T>, StoreError> {
-    index
-        .prepare_cached(sql)
-        .and_then(|mut query| query.query_map(params, read)?.collect())
-        .map_err(|e| trouble(index, &e))
-}
-
-pub(crate) fn account(
-    index: &Connection,
-    account: AccountId,
-) -> Result<Option<Account>, StoreError> {
-    let sql = format!("{ACCOUNT} WHERE id = ?1");
-    one(index, &sql, [account.0], read_account)
-}
-
-/// The numbers that ascend in an account; an error if there is no such account.
-pub(crate) fn counters(index: &Connection, account: AccountId) -> Result<Counters, StoreError> {
-    one(
-        index,
-        "SELECT modseq, last_mailbox, last_uid_validity FROM account WHERE id = ?1",
-        [account.0],
-        |row| {
+    /// The numbers that ascend in the account; an error if there is no such account.
+    pub(crate) fn counters(&self) -> Result<Counters, StoreError> {
+        let sql = "SELECT modseq, last_mailbox, last_uid_validity FROM account WHERE id = ?1";
+        let found = self.one(sql, [self.account.0], |row| {
             Ok(Counters {
                 modseq: unsigned(row, 0)?,
                 last_mailbox: row.get(1)?,
                 last_uid_validity: row.get(2)?,
             })
-        },
-    )?
-    .ok_or_else(no_account)
-}
+        })?;
+        found.ok_or_else(|| StoreError::not_found("the account"))
+    }
 
-/// The last number that any content of the shard was given.
-pub(crate) fn last_content(index: &Connection) -> Result<u64, StoreError> {
-    let sql = "SELECT last_content FROM shard";
-    Ok(one(index, sql, [], |row| unsigned(row, 0))?.unwrap_or(0))
-}
+    /// The modification sequence of the account's next change.
+    pub(crate) fn next_modseq(&self) -> Result<ModSeq, StoreError> {
+        Ok(ModSeq(self.counters()?.modseq + 1))
+    }
 
-/// Every mailbox of an account, by name.
-pub(crate) fn mailboxes(
-    index: &Connection,
-    account: AccountId,
-) -> Result<Vec<Mailbox>, StoreError> {
-    counters(index, account)?;
-    let sql = format!("{MAILBOX} WHERE account = ?1 ORDER BY name");
-    all(index, &sql, [account.0], read_mailbox)
-}
+    /// The last number that any content of the shard was given.
+    pub(crate) fn last_content(&self) -> Result<u64, StoreError> {
+        let sql = "SELECT last_content FROM shard";
+        Ok(self.one(sql, [], |row| unsigned(row, 0))?.unwrap_or(0))
+    }
 
-/// A mailbox by its name as it is stored.
-pub(crate) fn mailbox_named(
-    index: &Connection,
-    account: AccountId,
-    name: &str,
-) -> Result<Option<Mailbox>, StoreError> {
-    let sql = format!("{MAILBOX} WHERE account = ?1 AND name = ?2");
-    one(index, &sql, (account.0, name), read_mailbox)
-}
+    /// Every mailbox of the account, by name.
+    pub(crate) fn mailboxes(&self) -> Result<Vec<Mailbox>, StoreError> {
+        self.counters()?;
+        let sql = format!("{MAILBOX} WHERE account = ?1 ORDER BY name");
+        self.all(&sql, [self.account.0], read_mailbox)
+    }
 
-/// A mailbox by its identity.
-pub(crate) fn mailbox(
-    index: &Connection,
-    account: AccountId,
-    mailbox: MailboxId,
-) -> Result<Mailbox, StoreError> {
-    let sql = format!("{MAILBOX} WHERE account = ?1 AND id = ?2");
-    match one(index, &sql, (account.0, mailbox.0), read_mailbox)? {
-        Some(mailbox) => Ok(mailbox),
-        None => {
-            counters(index, account)?;
-            Err(no_mailbox())
+    /// A mailbox by its name as it is stored.
+    pub(crate) fn stored_as(&self, name: &str) -> Result<Option<Mailbox>, StoreError> {
+        let sql = format!("{MAILBOX} WHERE account = ?1 AND name = ?2");
+        self.one(&sql, (self.account.0, name), read_mailbox)
+    }
+
+    /// A mailbox by the name a user gives it.
+    pub(crate) fn named(&self, name: &str) -> Result<Mailbox, StoreError> {
+        match self.stored_as(&names::spelled(name))? {
+            Some(mailbox) => Ok(mailbox),
+            None => {
+                self.counters()?;
+                let what = format!("the mailbox \"{name}\"");
+                Err(StoreError::not_found(what))
+            }
         }
     }
-}
 
-/// Messages whose UIDs lie in any of the ranges, by UID, each once.
-pub(crate) fn messages_in(
-    index: &Connection,
-    account: AccountId,
-    in_mailbox: MailboxId,
-    ranges: &[UidRange],
-) -> Result<Vec<Message>, StoreError> {
-    mailbox(index, account, in_mailbox)?;
-    let sql = format!(
-        "{MESSAGE} WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4 ORDER BY uid"
-    );
-    let mut messages = Vec::new();
-    for (from, to) in merged(ranges) {
-        messages.extend(all(
-            index,
-            &sql,
-            (account.0, in_mailbox.0, from, to),
-            read_message,
-        )?);
+    /// A mailbox by its identity.
+    pub(crate) fn mailbox(&self, mailbox: MailboxId) -> Result<Mailbox, StoreError> {
+        let sql = format!("{MAILBOX} WHERE account = ?1 AND id = ?2");
+        match self.one(&sql, (self.account.0, mailbox.0), read_mailbox)? {
+            Some(mailbox) => Ok(mailbox),
+            None => {
+                self.counters()?;
+                Err(StoreError::not_found("the mailbox"))
+            }
+        }
     }
-    Ok(messages)
-}
 
-/// One message.
-pub(crate) fn message(
-    index: &Connection,
-    account: AccountId,
-    mailbox: MailboxId,
-    uid: Uid,
-) -> Result<Option<Message>, StoreError> {
-    let sql = format!("{MESSAGE} WHERE account = ?1 AND mailbox = ?2 AND uid = ?3");
-    let params = (account.0, mailbox.0, uid.0.get());
-    one(index, &sql, params, read_message)
+    /// Messages whose UIDs lie in any of the ranges, by UID, each once.
+    pub(crate) fn messages_in(
+        &self,
+        mailbox: MailboxId,
+        ranges: &[UidRange],
+    ) -> Result<Vec<Message>, StoreError> {
+        self.mailbox(mailbox)?;
+        let sql = format!(
+            "{MESSAGE} WHERE account = ?1 AND mailbox = ?2 AND uid BETWEEN ?3 AND ?4 ORDER BY uid"
+        );
+        let mut messages = Vec::new();
+        for (from, to) in merged(ranges) {
+            let within = (self.account.0, mailbox.0, from, to);
+            messages.extend(self.all(&sql, within, read_message)?);
+        }
+        Ok(messages)
+    }
+
+    /// One message.
+    pub(crate) fn message(
+        &self,
+        mailbox: MailboxId,
+        uid: Uid,
+    ) -> Result<Option<Message>, StoreError> {
+        let sql = format!("{MESSAGE} WHERE account = ?1 AND mailbox = ?2 AND uid = ?3");
+        let key = (self.account.0, mailbox.0, uid.0.get());
+        self.one(&sql, key, read_message)
+    }
+
+    /// What protocols remembered about a content's structure.
+    pub(crate) fn structure(&self, content: ContentId) -> Result<Vec<u8>, StoreError> {
+        let sql = "SELECT structure FROM content WHERE id = ?1 AND account = ?2";
+        let found = self.one(sql, (signed(content.0), self.account.0), |row| row.get(0))?;
+        found.ok_or_else(no_content)
+    }
+
+    /// Where a content stands.
+    pub(crate) fn content(&self, content: ContentId) -> Result<Place, StoreError> {
+        let sql = "SELECT segment, offset, size, crc FROM content WHERE id = ?1 AND account = ?2";
+        let found = self.one(sql, (signed(content.0), self.account.0), read_place)?;
+        found.ok_or_else(no_content)
+    }
+
+    /// What changed in a mailbox after `since`, up to the modification sequence of the `limit`th changed
+    /// message.
+    pub(crate) fn changes_since(
+        &self,
+        mailbox: MailboxId,
+        since: ModSeq,
+        limit: u32,
+    ) -> Result<Changes, StoreError> {
+        let highest = self.mailbox(mailbox)?.highest_modseq;
+        let (account, mailbox, since) = (self.account.0, mailbox.0, signed(since.0));
+        let nth = (account, mailbox, since, limit.saturating_sub(1));
+        let last = self.one(NTH_CHANGE, nth, |row| unsigned(row, 0).map(ModSeq))?;
+        let upto = last.unwrap_or(highest);
+        let within = (account, mailbox, since, signed(upto.0));
+        let mut expunged = self.all(EXPUNGED, within, |row| read_uid(row, 0))?;
+        expunged.sort_unstable();
+        Ok(Changes {
+            changed: self.all(&format!("{MESSAGE} {CHANGED}"), within, read_message)?,
+            expunged,
+            upto,
+        })
+    }
+
+    /// The UIDs of a mailbox and how far they are.
+    pub(crate) fn snapshot(&self, mailbox: MailboxId) -> Result<Snapshot, StoreError> {
+        let modseq = self.mailbox(mailbox)?.highest_modseq;
+        let sql = "SELECT uid FROM message WHERE account = ?1 AND mailbox = ?2 ORDER BY uid";
+        let uids = self.all(sql, (self.account.0, mailbox.0), |row| read_uid(row, 0))?;
+        let uids = Arc::new(UidList::new(uids));
+        Ok(Snapshot { uids, modseq })
+    }
+
+    /// The first message of a mailbox without the flag `\Seen`. The condition is that of the index
+    /// `message_unseen`.
+    pub(crate) fn first_unseen(&self, mailbox: MailboxId) -> Result<Option<Uid>, StoreError> {
+        let key = (self.account.0, mailbox.0);
+        self.one(FIRST_UNSEEN, key, |row| read_uid(row, 0))
+    }
+
+    /// The messages of a mailbox that have the flag `\Deleted`. The condition is that of the index
+    /// `message_deleted`.
+    pub(crate) fn marked_deleted(&self, mailbox: MailboxId) -> Result<Vec<Uid>, StoreError> {
+        self.mailbox(mailbox)?;
+        let key = (self.account.0, mailbox.0);
+        self.all(MARKED_DELETED, key, |row| read_uid(row, 0))
+    }
+
+    /// Keywords that a mailbox has seen.
+    pub(crate) fn keywords(&self, mailbox: MailboxId) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT flag FROM keyword WHERE account = ?1 AND mailbox = ?2 ORDER BY flag";
+        self.all(sql, (self.account.0, mailbox.0), |row| row.get(0))
+    }
+
+    /// What the account got from a delivery before.
+    pub(crate) fn delivered(&self, delivery: DeliveryId) -> Result<Option<Appended>, StoreError> {
+        let sql = "SELECT mailbox, uid_validity, uid, content, modseq FROM delivery \
+                   WHERE account = ?1 AND id = ?2";
+        self.one(sql, (self.account.0, delivery.0), |row| {
+            Ok(Appended {
+                mailbox: MailboxId(row.get(0)?),
+                uid_validity: read_nonzero(row, 1)?,
+                uid: read_uid(row, 2)?,
+                content: ContentId(unsigned(row, 3)?),
+                modseq: ModSeq(unsigned(row, 4)?),
+            })
+        })
+    }
 }
 
 /// Ranges in order that neither overlap nor touch; the ends of each in either order.
@@ -205,161 +245,31 @@ fn merged(ranges: &[UidRange]) -> Vec<(u32, u32)> {
     merged
 }
 
-/// What protocols remembered about a content's structure.
-pub(crate) fn structure(
-    index: &Connection,
-    account: AccountId,
-    content: ContentId,
-) -> Result<Vec<u8>, StoreError> {
-    one(
-        index,
-        "SELECT structure FROM content WHERE id = ?1 AND account = ?2",
-        (signed(content.0), account.0),
-        |row| row.get(0),
-    )?
-    .ok_or_else(no_content)
-}
-
-/// Where a content stands.
-pub(crate) fn content(
-    index: &Connection,
-    account: AccountId,
-    content: ContentId,
-) -> Result<Place, StoreError> {
-    one(
-        index,
-        "SELECT segment, offset, size, crc FROM content WHERE id = ?1 AND account = ?2",
-        (signed(content.0), account.0),
-        |row| {
-            Ok(Place {
-                segment: unsigned(row, 0)?,
-                offset: unsigned(row, 1)?,
-                size: unsigned(row, 2)?,
-                crc: row.get(3)?,
-            })
-        },
-    )?
-    .ok_or_else(no_content)
-}
-
-/// What changed in a mailbox after `since`, up to the modification sequence of the `limit`th changed message.
-pub(crate) fn changes_since(
-    index: &Connection,
-    account: AccountId,
-    in_mailbox: MailboxId,
-    since: ModSeq,
-    limit: u32,
-) -> Result<Changes, StoreError> {
-    let highest = mailbox(index, account, in_mailbox)?.highest_modseq;
-    let last = one(
-        index,
-        NTH_CHANGE,
-        (
-            account.0,
-            in_mailbox.0,
-            signed(since.0),
-            limit.saturating_sub(1),
-        ),
-        |row| unsigned(row, 0).map(ModSeq),
-    )?;
-    let upto = last.unwrap_or(highest);
-    let within = (account.0, in_mailbox.0, signed(since.0), signed(upto.0));
-    let changed = format!("{MESSAGE} {CHANGED}");
-    let mut expunged = all(index, EXPUNGED, within, |row| read_uid(row, 0))?;
-    expunged.sort_unstable();
-    Ok(Changes {
-        changed: all(index, &changed, within, read_message)?,
-        expunged,
-        upto,
-    })
-}
-
-/// The UIDs of a mailbox and how far they are.
-pub(crate) fn snapshot(
-    index: &Connection,
-    account: AccountId,
-    in_mailbox: MailboxId,
-) -> Result<Snapshot, StoreError> {
-    let modseq = mailbox(index, account, in_mailbox)?.highest_modseq;
-    let sql = "SELECT uid FROM message WHERE account = ?1 AND mailbox = ?2 ORDER BY uid";
-    let uids = all(index, sql, (account.0, in_mailbox.0), |row| {
-        read_uid(row, 0)
-    })?;
-    Ok(Snapshot {
-        uids: Arc::new(UidList::new(uids)),
-        modseq,
-    })
-}
-
-/// The first message of a mailbox without the flag `\Seen`. The condition is that of the index
-/// `message_unseen`.
-pub(crate) fn first_unseen(
-    index: &Connection,
-    account: AccountId,
-    mailbox: MailboxId,
-) -> Result<Option<Uid>, StoreError> {
-    one(index, FIRST_UNSEEN, (account.0, mailbox.0), |row| {
-        read_uid(row, 0)
-    })
-}
-
-/// The messages of a mailbox that have the flag `\Deleted`. The condition is that of the index
-/// `message_deleted`.
-pub(crate) fn marked_deleted(
-    index: &Connection,
-    account: AccountId,
-    in_mailbox: MailboxId,
-) -> Result<Vec<Uid>, StoreError> {
-    mailbox(index, account, in_mailbox)?;
-    all(index, MARKED_DELETED, (account.0, in_mailbox.0), |row| {
-        read_uid(row, 0)
-    })
-}
-
-/// Keywords that a mailbox has seen.
-pub(crate) fn keywords(
-    index: &Connection,
-    account: AccountId,
-    mailbox: MailboxId,
-) -> Result<Vec<String>, StoreError> {
-    let sql = "SELECT flag FROM keyword WHERE account = ?1 AND mailbox = ?2 ORDER BY flag";
-    all(index, sql, (account.0, mailbox.0), |row| row.get(0))
-}
-
-/// What an account got from a delivery before.
-pub(crate) fn delivered(
-    index: &Connection,
-    account: AccountId,
-    delivery: DeliveryId,
-) -> Result<Option<Appended>, StoreError> {
-    one(
-        index,
-        "SELECT mailbox, uid_validity, uid, content, modseq FROM delivery \
-         WHERE account = ?1 AND id = ?2",
-        (account.0, delivery.0),
-        |row| {
-            Ok(Appended {
-                mailbox: MailboxId(row.get(0)?),
-                uid_validity: read_nonzero(row, 1)?,
-                uid: read_uid(row, 2)?,
-                content: ContentId(unsigned(row, 3)?),
-                modseq: ModSeq(unsigned(row, 4)?),
-            })
-        },
-    )
-}
-
 /// The flags of a message as the index keeps them.
 pub(crate) fn written_flags(flags: &Flags) -> String {
     flags.iter().collect::<Vec<_>>().join(" ")
 }
 
-fn read_flags(written: &str) -> Flags {
-    Flags::new(written.split(' ').filter(|flag| !flag.is_empty()))
+/// Reads what [`written_flags`] wrote.
+pub(crate) fn read_flags(row: &Row<'_>, column: usize) -> rusqlite::Result<Flags> {
+    let written = row.get_ref(column)?.as_str()?;
+    Ok(Flags::new(
+        written.split(' ').filter(|flag| !flag.is_empty()),
+    ))
 }
 
 fn read_uid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uid> {
     read_nonzero(row, column).map(Uid)
+}
+
+/// Where a content stands: the columns `segment, offset, size, crc`.
+pub(crate) fn read_place(row: &Row<'_>) -> rusqlite::Result<Place> {
+    Ok(Place {
+        segment: unsigned(row, 0)?,
+        offset: unsigned(row, 1)?,
+        size: unsigned(row, 2)?,
+        crc: row.get(3)?,
+    })
 }
 
 fn read_nonzero(row: &Row<'_>, column: usize) -> rusqlite::Result<NonZeroU32> {
@@ -368,8 +278,7 @@ fn read_nonzero(row: &Row<'_>, column: usize) -> rusqlite::Result<NonZeroU32> {
 }
 
 fn read_account(row: &Row<'_>) -> rusqlite::Result<Account> {
-    let ladder: Vec<u8> = row.get(7)?;
-    let ladder = get_ladder(&mut Decoder::new(&ladder)).map_err(|malformed| {
+    let ladder = codec::read(row.get_ref(7)?.as_blob()?).map_err(|malformed| {
         rusqlite::Error::FromSqlConversionFailure(7, Type::Blob, malformed.0.into())
     })?;
     Ok(Account {
@@ -410,7 +319,7 @@ fn read_message(row: &Row<'_>) -> rusqlite::Result<Message> {
     Ok(Message {
         uid: read_uid(row, 0)?,
         content: ContentId(unsigned(row, 1)?),
-        flags: read_flags(row.get_ref(2)?.as_str()?),
+        flags: read_flags(row, 2)?,
         internal_date: Timestamp(row.get(3)?),
         internal_offset: row.get(4)?,
         size: unsigned(row, 5)?,
@@ -486,9 +395,12 @@ mod tests {
 
     #[test]
     fn flags_are_read_as_they_were_written() {
+        let database = rusqlite::Connection::open_in_memory().unwrap();
         for flags in [vec![], vec!["\\Seen"], vec!["\\Seen", "$Forwarded", "x"]] {
             let flags = Flags::new(flags);
-            assert_eq!(read_flags(&written_flags(&flags)), flags);
+            let row = [written_flags(&flags)];
+            let read = database.query_row("SELECT ?1", row, |row| read_flags(row, 0));
+            assert_eq!(read, Ok(flags));
         }
     }
 

@@ -3,12 +3,12 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 
-use crate::embedded::disk::blocking;
 use crate::embedded::disk::segment::Segment;
+use crate::embedded::disk::{blocking, held};
 use crate::embedded::disk::{damaged, disk};
 use crate::{Body, StoreError};
 
@@ -101,7 +101,7 @@ impl At {
     }
 
     fn check(&self, offset: u64, piece: &[u8]) -> Result<(), StoreError> {
-        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut progress = held(&self.progress);
         if offset == 0 {
             *progress = Progress::default();
         }

@@ -7,10 +7,11 @@ use std::num::NonZeroU32;
 
 use pillarbox_policy::{Ladder, Rung, Timestamp, TlsVersion};
 
-use crate::embedded::disk::codec::{Decoder, Encoder, Malformed};
+use crate::embedded::disk::codec::{Decoder, Field, Malformed, fields};
+use crate::embedded::disk::spool::Measure;
 use crate::{
-    AccountId, Appended, ContentId, DeliveryId, Flags, ItemId, MailboxId, ModSeq, Outcome, QueueId,
-    ScramKeys, Uid, Verifiers,
+    AccountId, Appended, ContentId, DeliveryId, Flags, ItemId, MailboxId, ModSeq, NewAccount,
+    Outcome, QueueId, ScramKeys, Uid, Verifiers,
 };
 
 /// One operation, as the log keeps it.
@@ -23,68 +24,41 @@ pub(crate) struct Entry {
 /// One thing that happened to an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// The account came to be. Its mailboxes follow.
-    AccountCreated {
-        address: String,
-        verifiers: Verifiers,
-        ladder: Ladder,
-        created: Timestamp,
-    },
+    /// The account came to be, at this time. Its mailboxes follow.
+    AccountCreated(Box<NewAccount>, Timestamp),
     /// Something else verifies the password now; it is not exposed any more.
     VerifiersSet(Verifiers),
     LadderSet(Ladder),
     PasswordExposed(Timestamp),
     /// The account is gone with everything in it.
     AccountDeleted,
-    MailboxCreated {
-        mailbox: MailboxId,
-        name: String,
-        uid_validity: NonZeroU32,
-        modseq: ModSeq,
-        subscribed: bool,
-        special_use: Option<String>,
-    },
+    MailboxCreated(NewMailbox),
     /// This one mailbox; those below it have effects of their own.
-    MailboxRenamed {
-        mailbox: MailboxId,
-        name: String,
-    },
+    MailboxRenamed(MailboxId, String),
     MailboxDeleted(MailboxId),
-    Subscribed {
-        mailbox: MailboxId,
-        subscribed: bool,
-    },
+    Subscribed(MailboxId, bool),
     /// A message with new content; the content is a body of the record.
     Appended(Box<AppendedMessage>),
+    FlagsSet(FlagsSet),
+    Expunged(Expunged),
+    Copied(Copied),
     /// A message with new content that came to several accounts; the content is one body of the record.
     Delivered(Box<DeliveredMessage>),
     /// A message is in the queue; its content is a body of the record.
     Queued(Box<QueuedMessage>),
-    /// A recipient of a message in the queue was tried.
-    QueueSettled {
-        item: ItemId,
-        outcome: Outcome,
-        at: Timestamp,
-    },
-    /// These messages have exactly these flags now.
-    FlagsSet {
-        mailbox: MailboxId,
-        modseq: ModSeq,
-        flags: Flags,
-        uids: Vec<Uid>,
-    },
-    Expunged {
-        mailbox: MailboxId,
-        modseq: ModSeq,
-        uids: Vec<Uid>,
-    },
-    /// Messages of `from` are in `to` as well, with flags and dates: pairs of old and new UID.
-    Copied {
-        from: MailboxId,
-        to: MailboxId,
-        modseq: ModSeq,
-        uids: Vec<(Uid, Uid)>,
-    },
+    /// A recipient of a message in the queue was tried, at this time.
+    QueueSettled(ItemId, Outcome, Timestamp),
+}
+
+/// A mailbox without messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct NewMailbox {
+    pub(crate) id: MailboxId,
+    pub(crate) name: String,
+    pub(crate) uid_validity: NonZeroU32,
+    pub(crate) modseq: ModSeq,
+    pub(crate) subscribed: bool,
+    pub(crate) special_use: Option<String>,
 }
 
 /// A message that came with its content.
@@ -98,8 +72,33 @@ pub(crate) struct AppendedMessage {
     pub(crate) internal_offset: i16,
     pub(crate) flags: Flags,
     pub(crate) structure: Vec<u8>,
-    pub(crate) size: u64,
-    pub(crate) crc: u32,
+    pub(crate) body: Measure,
+}
+
+/// These messages have exactly these flags now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FlagsSet {
+    pub(crate) mailbox: MailboxId,
+    pub(crate) modseq: ModSeq,
+    pub(crate) flags: Flags,
+    pub(crate) uids: Vec<Uid>,
+}
+
+/// These messages are gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Expunged {
+    pub(crate) mailbox: MailboxId,
+    pub(crate) modseq: ModSeq,
+    pub(crate) uids: Vec<Uid>,
+}
+
+/// Messages of `from` are in `to` as well, with flags and dates: pairs of old and new UID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Copied {
+    pub(crate) from: MailboxId,
+    pub(crate) to: MailboxId,
+    pub(crate) modseq: ModSeq,
+    pub(crate) uids: Vec<(Uid, Uid)>,
 }
 
 /// A message that came to several accounts.
@@ -109,21 +108,8 @@ pub(crate) struct DeliveredMessage {
     pub(crate) internal_date: Timestamp,
     pub(crate) internal_offset: i16,
     pub(crate) structure: Vec<u8>,
-    pub(crate) size: u64,
-    pub(crate) crc: u32,
+    pub(crate) body: Measure,
     pub(crate) to: Vec<DeliveredTo>,
-}
-
-/// A message that waits for its recipients.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct QueuedMessage {
-    pub(crate) id: QueueId,
-    pub(crate) sender: String,
-    pub(crate) recipients: Vec<String>,
-    pub(crate) about: Vec<u8>,
-    pub(crate) queued: Timestamp,
-    pub(crate) size: u64,
-    pub(crate) crc: u32,
 }
 
 /// What one account got.
@@ -134,293 +120,82 @@ pub(crate) struct DeliveredTo {
     pub(crate) flags: Flags,
 }
 
+/// A message that waits for its recipients.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct QueuedMessage {
+    pub(crate) id: QueueId,
+    pub(crate) sender: String,
+    pub(crate) recipients: Vec<String>,
+    pub(crate) about: Vec<u8>,
+    pub(crate) queued: Timestamp,
+    pub(crate) body: Measure,
+}
+
+/// What happened to the messages of a mailbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) account: AccountId,
+    pub(crate) mailbox: MailboxId,
+    pub(crate) modseq: ModSeq,
+    pub(crate) arrived: Vec<Uid>,
+    pub(crate) gone: Vec<Uid>,
+}
+
 impl Entry {
-    /// The octets that stand in a record.
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut to = Encoder::default();
-        to.i64(self.account.0);
-        to.count(self.effects.len());
-        for effect in &self.effects {
-            effect.encode(&mut to);
-        }
-        to.finish()
-    }
-
-    /// Reads what [`Self::encode`] wrote, and nothing else.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
-        let mut from = Decoder::new(bytes);
-        let entry = Self {
-            account: AccountId(from.i64()?),
-            effects: from.list(Effect::decode)?,
-        };
-        from.finish()?;
-        Ok(entry)
-    }
-
-    /// Size and CRC-32 of each content that the record carries, in the order it carries them.
-    pub(crate) fn bodies(&self) -> impl Iterator<Item = (u64, u32)> {
+    /// Each content that the record carries, in the order it carries them.
+    pub(crate) fn bodies(&self) -> impl Iterator<Item = Measure> {
         self.effects.iter().filter_map(|effect| match effect {
-            Effect::Appended(message) => Some((message.size, message.crc)),
-            Effect::Delivered(message) => Some((message.size, message.crc)),
-            Effect::Queued(message) => Some((message.size, message.crc)),
+            Effect::Appended(message) => Some(message.body),
+            Effect::Delivered(message) => Some(message.body),
+            Effect::Queued(message) => Some(message.body),
             _ => None,
         })
     }
 }
 
 impl Effect {
-    /// Octets it takes in an entry, or a little more.
-    pub(crate) fn weight(&self) -> u64 {
-        let variable = match self {
-            Self::AccountCreated {
-                address, verifiers, ..
-            } => address.len() + verifiers.argon2id.len() + verifiers.scram_sha256.salt.len(),
-            Self::VerifiersSet(verifiers) => {
-                verifiers.argon2id.len() + verifiers.scram_sha256.salt.len()
-            }
-            Self::MailboxCreated {
-                name, special_use, ..
-            } => name.len() + special_use.as_ref().map_or(0, String::len),
-            Self::MailboxRenamed { name, .. } => name.len(),
-            Self::Appended(message) => message.structure.len() + flags_weight(&message.flags),
-            Self::Delivered(message) => {
-                let to = message.to.iter().map(|to| 64 + flags_weight(&to.flags));
-                message.structure.len() + to.sum::<usize>()
-            }
-            Self::Queued(message) => {
-                let recipients = message.recipients.iter().map(|address| address.len() + 4);
-                message.sender.len() + message.about.len() + recipients.sum::<usize>()
-            }
-            Self::QueueSettled { outcome, .. } => match outcome {
-                Outcome::Done => 0,
-                Outcome::Failed { why } | Outcome::Retry { why, .. } => why.len(),
-            },
-            Self::FlagsSet { flags, uids, .. } => flags_weight(flags) + uids.len() * 4,
-            Self::Expunged { uids, .. } => uids.len() * 4,
-            Self::Copied { uids, .. } => uids.len() * 8,
-            Self::LadderSet(_)
-            | Self::PasswordExposed(_)
-            | Self::AccountDeleted
-            | Self::MailboxDeleted(_)
-            | Self::Subscribed { .. } => 0,
+    /// What it did to messages; `account` is the entry's.
+    pub(crate) fn changes(&self, account: AccountId) -> Vec<Change> {
+        let change = |account, mailbox, modseq, arrived, gone| Change {
+            account,
+            mailbox,
+            modseq,
+            arrived,
+            gone,
         };
-        // More than the fixed fields of any effect.
-        variable as u64 + 192
-    }
-
-    fn encode(&self, to: &mut Encoder) {
+        let none = Vec::new;
         match self {
-            Self::AccountCreated {
-                address,
-                verifiers,
-                ladder,
-                created,
-            } => {
-                to.u8(1);
-                to.text(address);
-                put_verifiers(to, verifiers);
-                put_ladder(to, ladder);
-                to.i64(created.0);
-            }
-            Self::VerifiersSet(verifiers) => {
-                to.u8(2);
-                put_verifiers(to, verifiers);
-            }
-            Self::LadderSet(ladder) => {
-                to.u8(3);
-                put_ladder(to, ladder);
-            }
-            Self::PasswordExposed(at) => {
-                to.u8(4);
-                to.i64(at.0);
-            }
-            Self::AccountDeleted => to.u8(5),
-            Self::MailboxCreated {
-                mailbox,
-                name,
-                uid_validity,
-                modseq,
-                subscribed,
-                special_use,
-            } => {
-                to.u8(6);
-                to.i64(mailbox.0);
-                to.text(name);
-                to.u32(uid_validity.get());
-                to.u64(modseq.0);
-                to.u8(u8::from(*subscribed));
-                to.optional(special_use.as_deref(), Encoder::text);
-            }
-            Self::MailboxRenamed { mailbox, name } => {
-                to.u8(7);
-                to.i64(mailbox.0);
-                to.text(name);
-            }
-            Self::MailboxDeleted(mailbox) => {
-                to.u8(8);
-                to.i64(mailbox.0);
-            }
-            Self::Subscribed {
-                mailbox,
-                subscribed,
-            } => {
-                to.u8(9);
-                to.i64(mailbox.0);
-                to.u8(u8::from(*subscribed));
-            }
-            Self::Appended(message) => {
-                to.u8(10);
-                message.encode(to);
-            }
-            Self::Queued(message) => {
-                to.u8(15);
-                message.encode(to);
-            }
-            Self::QueueSettled { item, outcome, at } => {
-                to.u8(16);
-                to.raw(&item.message.0);
-                to.u32(item.number);
-                put_outcome(to, outcome);
-                to.i64(at.0);
+            Self::Appended(of) => {
+                vec![change(account, of.mailbox, of.modseq, vec![of.uid], none())]
             }
             Self::Delivered(message) => {
-                to.u8(14);
-                message.encode(to);
+                let to = message.to.iter().map(|to| {
+                    let Appended {
+                        mailbox,
+                        uid,
+                        modseq,
+                        ..
+                    } = to.appended;
+                    change(to.account, mailbox, modseq, vec![uid], none())
+                });
+                to.collect()
             }
-            Self::FlagsSet {
-                mailbox,
-                modseq,
-                flags,
-                uids,
-            } => {
-                to.u8(11);
-                to.i64(mailbox.0);
-                to.u64(modseq.0);
-                put_flags(to, flags);
-                put_uids(to, uids);
+            Self::FlagsSet(of) => vec![change(account, of.mailbox, of.modseq, none(), none())],
+            Self::Expunged(of) => {
+                vec![change(
+                    account,
+                    of.mailbox,
+                    of.modseq,
+                    none(),
+                    of.uids.clone(),
+                )]
             }
-            Self::Expunged {
-                mailbox,
-                modseq,
-                uids,
-            } => {
-                to.u8(12);
-                to.i64(mailbox.0);
-                to.u64(modseq.0);
-                put_uids(to, uids);
+            Self::Copied(of) => {
+                let arrived = of.uids.iter().map(|(_, new)| *new).collect();
+                vec![change(account, of.to, of.modseq, arrived, none())]
             }
-            Self::Copied {
-                from,
-                to: target,
-                modseq,
-                uids,
-            } => {
-                to.u8(13);
-                to.i64(from.0);
-                to.i64(target.0);
-                to.u64(modseq.0);
-                to.count(uids.len());
-                for (old, new) in uids {
-                    to.u32(old.0.get());
-                    to.u32(new.0.get());
-                }
-            }
+            _ => Vec::new(),
         }
-    }
-
-    fn decode(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
-        Ok(match from.u8()? {
-            1 => Self::AccountCreated {
-                address: from.text()?.to_owned(),
-                verifiers: get_verifiers(from)?,
-                ladder: get_ladder(from)?,
-                created: Timestamp(from.i64()?),
-            },
-            2 => Self::VerifiersSet(get_verifiers(from)?),
-            3 => Self::LadderSet(get_ladder(from)?),
-            4 => Self::PasswordExposed(Timestamp(from.i64()?)),
-            5 => Self::AccountDeleted,
-            6 => Self::MailboxCreated {
-                mailbox: MailboxId(from.i64()?),
-                name: from.text()?.to_owned(),
-                uid_validity: get_uid_validity(from)?,
-                modseq: ModSeq(from.u64()?),
-                subscribed: get_truth(from)?,
-                special_use: from.optional(|from| from.text().map(str::to_owned))?,
-            },
-            7 => Self::MailboxRenamed {
-                mailbox: MailboxId(from.i64()?),
-                name: from.text()?.to_owned(),
-            },
-            8 => Self::MailboxDeleted(MailboxId(from.i64()?)),
-            9 => Self::Subscribed {
-                mailbox: MailboxId(from.i64()?),
-                subscribed: get_truth(from)?,
-            },
-            10 => Self::Appended(Box::new(AppendedMessage::decode(from)?)),
-            11 => Self::FlagsSet {
-                mailbox: MailboxId(from.i64()?),
-                modseq: ModSeq(from.u64()?),
-                flags: get_flags(from)?,
-                uids: from.list(get_uid)?,
-            },
-            12 => Self::Expunged {
-                mailbox: MailboxId(from.i64()?),
-                modseq: ModSeq(from.u64()?),
-                uids: from.list(get_uid)?,
-            },
-            13 => Self::Copied {
-                from: MailboxId(from.i64()?),
-                to: MailboxId(from.i64()?),
-                modseq: ModSeq(from.u64()?),
-                uids: from.list(|from| Ok((get_uid(from)?, get_uid(from)?)))?,
-            },
-            14 => Self::Delivered(Box::new(DeliveredMessage::decode(from)?)),
-            15 => Self::Queued(Box::new(QueuedMessage::decode(from)?)),
-            16 => Self::QueueSettled {
-                item: ItemId {
-                    message: QueueId(from.array()?),
-                    number: from.u32()?,
-                },
-                outcome: get_outcome(from)?,
-                at: Timestamp(from.i64()?),
-            },
-            _ => {
-                return Err(Malformed(
-                    "it has an effect that this version does not know",
-                ));
-            }
-        })
-    }
-}
-
-impl AppendedMessage {
-    fn encode(&self, to: &mut Encoder) {
-        to.i64(self.mailbox.0);
-        to.u32(self.uid.0.get());
-        to.u64(self.content.0);
-        to.u64(self.modseq.0);
-        to.i64(self.internal_date.0);
-        to.i16(self.internal_offset);
-        put_flags(to, &self.flags);
-        to.bytes(&self.structure);
-        to.u64(self.size);
-        to.u32(self.crc);
-    }
-
-    fn decode(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
-        Ok(Self {
-            mailbox: MailboxId(from.i64()?),
-            uid: get_uid(from)?,
-            content: ContentId(from.u64()?),
-            modseq: ModSeq(from.u64()?),
-            internal_date: Timestamp(from.i64()?),
-            internal_offset: from.i16()?,
-            flags: get_flags(from)?,
-            structure: from.bytes()?.to_owned(),
-            size: from.u64()?,
-            crc: from.u32()?,
-        })
     }
 }
 
@@ -436,211 +211,164 @@ impl DeliveredMessage {
             internal_offset: self.internal_offset,
             flags: to.flags.clone(),
             structure: self.structure.clone(),
-            size: self.size,
-            crc: self.crc,
+            body: self.body,
+        }
+    }
+}
+
+fields! {
+    Entry { account effects }
+    NewAccount { address verifiers ladder }
+    Verifiers { argon2id scram_sha256 }
+    ScramKeys { salt iterations stored_key server_key }
+    NewMailbox { id name uid_validity modseq subscribed special_use }
+    AppendedMessage { mailbox uid content modseq internal_date internal_offset flags structure body }
+    FlagsSet { mailbox modseq flags uids }
+    Expunged { mailbox modseq uids }
+    Copied { from to modseq uids }
+    DeliveredMessage { delivery internal_date internal_offset structure body to }
+    DeliveredTo { account appended flags }
+    Appended { mailbox uid_validity uid content modseq }
+    QueuedMessage { id sender recipients about queued body }
+    ItemId { message number }
+    Measure { size crc }
+    AccountId { 0 }
+    MailboxId { 0 }
+    ContentId { 0 }
+    Uid { 0 }
+    ModSeq { 0 }
+    DeliveryId { 0 }
+    QueueId { 0 }
+    Timestamp { 0 }
+}
+
+/// An octet that tells effects apart, then the effect's fields.
+impl Field for Effect {
+    fn put(&self, to: &mut Vec<u8>) {
+        let (tag, fields): (u8, &[&dyn Field]) = match self {
+            Self::AccountCreated(account, at) => (1, &[account, at]),
+            Self::VerifiersSet(verifiers) => (2, &[verifiers]),
+            Self::LadderSet(ladder) => (3, &[ladder]),
+            Self::PasswordExposed(at) => (4, &[at]),
+            Self::AccountDeleted => (5, &[]),
+            Self::MailboxCreated(mailbox) => (6, &[mailbox]),
+            Self::MailboxRenamed(mailbox, name) => (7, &[mailbox, name]),
+            Self::MailboxDeleted(mailbox) => (8, &[mailbox]),
+            Self::Subscribed(mailbox, subscribed) => (9, &[mailbox, subscribed]),
+            Self::Appended(message) => (10, &[message]),
+            Self::FlagsSet(set) => (11, &[set]),
+            Self::Expunged(gone) => (12, &[gone]),
+            Self::Copied(copied) => (13, &[copied]),
+            Self::Delivered(message) => (14, &[message]),
+            Self::Queued(message) => (15, &[message]),
+            Self::QueueSettled(item, outcome, at) => (16, &[item, outcome, at]),
+        };
+        to.push(tag);
+        for field in fields {
+            field.put(to);
         }
     }
 
-    fn encode(&self, to: &mut Encoder) {
-        to.raw(&self.delivery.0);
-        to.i64(self.internal_date.0);
-        to.i16(self.internal_offset);
-        to.bytes(&self.structure);
-        to.u64(self.size);
-        to.u32(self.crc);
-        to.count(self.to.len());
-        for one in &self.to {
-            to.i64(one.account.0);
-            to.i64(one.appended.mailbox.0);
-            to.u32(one.appended.uid_validity.get());
-            to.u32(one.appended.uid.0.get());
-            to.u64(one.appended.content.0);
-            to.u64(one.appended.modseq.0);
-            put_flags(to, &one.flags);
-        }
-    }
-
-    fn decode(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
-        Ok(Self {
-            delivery: DeliveryId(from.array()?),
-            internal_date: Timestamp(from.i64()?),
-            internal_offset: from.i16()?,
-            structure: from.bytes()?.to_owned(),
-            size: from.u64()?,
-            crc: from.u32()?,
-            to: from.list(DeliveredTo::decode)?,
+    fn get(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        Ok(match from.get::<u8>()? {
+            1 => Self::AccountCreated(from.get()?, from.get()?),
+            2 => Self::VerifiersSet(from.get()?),
+            3 => Self::LadderSet(from.get()?),
+            4 => Self::PasswordExposed(from.get()?),
+            5 => Self::AccountDeleted,
+            6 => Self::MailboxCreated(from.get()?),
+            7 => Self::MailboxRenamed(from.get()?, from.get()?),
+            8 => Self::MailboxDeleted(from.get()?),
+            9 => Self::Subscribed(from.get()?, from.get()?),
+            10 => Self::Appended(from.get()?),
+            11 => Self::FlagsSet(from.get()?),
+            12 => Self::Expunged(from.get()?),
+            13 => Self::Copied(from.get()?),
+            14 => Self::Delivered(from.get()?),
+            15 => Self::Queued(from.get()?),
+            16 => Self::QueueSettled(from.get()?, from.get()?, from.get()?),
+            _ => {
+                return Err(Malformed(
+                    "it has an effect that this version does not know",
+                ));
+            }
         })
     }
 }
 
-impl QueuedMessage {
-    fn encode(&self, to: &mut Encoder) {
-        to.raw(&self.id.0);
-        to.text(&self.sender);
-        to.count(self.recipients.len());
-        for recipient in &self.recipients {
-            to.text(recipient);
-        }
-        to.bytes(&self.about);
-        to.i64(self.queued.0);
-        to.u64(self.size);
-        to.u32(self.crc);
+impl Field for Flags {
+    fn put(&self, to: &mut Vec<u8>) {
+        let flags: Vec<String> = self.iter().map(str::to_owned).collect();
+        flags.put(to);
     }
 
-    fn decode(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
-        Ok(Self {
-            id: QueueId(from.array()?),
-            sender: from.text()?.to_owned(),
-            recipients: from.list(|from| from.text().map(str::to_owned))?,
-            about: from.bytes()?.to_owned(),
-            queued: Timestamp(from.i64()?),
-            size: from.u64()?,
-            crc: from.u32()?,
-        })
+    fn get(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        from.get::<Vec<String>>().map(Self::new)
     }
 }
 
-fn put_outcome(to: &mut Encoder, outcome: &Outcome) {
-    match outcome {
-        Outcome::Done => to.u8(0),
-        Outcome::Failed { why } => {
-            to.u8(1);
-            to.text(why);
+impl Field for Outcome {
+    fn put(&self, to: &mut Vec<u8>) {
+        match self {
+            Self::Done => to.push(0),
+            Self::Failed { why } => {
+                to.push(1);
+                why.put(to);
+            }
+            Self::Retry { at, why } => {
+                to.push(2);
+                at.put(to);
+                why.put(to);
+            }
         }
-        Outcome::Retry { at, why } => {
-            to.u8(2);
-            to.i64(at.0);
-            to.text(why);
+    }
+
+    fn get(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        match from.get::<u8>()? {
+            0 => Ok(Self::Done),
+            1 => Ok(Self::Failed { why: from.get()? }),
+            2 => Ok(Self::Retry {
+                at: from.get()?,
+                why: from.get()?,
+            }),
+            _ => Err(Malformed("an outcome is unknown")),
         }
     }
 }
 
-fn get_outcome(from: &mut Decoder<'_>) -> Result<Outcome, Malformed> {
-    match from.u8()? {
-        0 => Ok(Outcome::Done),
-        1 => Ok(Outcome::Failed {
-            why: from.text()?.to_owned(),
-        }),
-        2 => Ok(Outcome::Retry {
-            at: Timestamp(from.i64()?),
-            why: from.text()?.to_owned(),
-        }),
-        _ => Err(Malformed("an outcome is unknown")),
-    }
-}
-
-impl DeliveredTo {
-    fn decode(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
-        Ok(Self {
-            account: AccountId(from.i64()?),
-            appended: Appended {
-                mailbox: MailboxId(from.i64()?),
-                uid_validity: get_uid_validity(from)?,
-                uid: get_uid(from)?,
-                content: ContentId(from.u64()?),
-                modseq: ModSeq(from.u64()?),
-            },
-            flags: get_flags(from)?,
-        })
-    }
-}
-
-fn get_uid_validity(from: &mut Decoder<'_>) -> Result<NonZeroU32, Malformed> {
-    NonZeroU32::new(from.u32()?).ok_or(Malformed("a UIDVALIDITY is 0"))
-}
-
-fn flags_weight(flags: &Flags) -> usize {
-    flags.iter().map(|flag| flag.len() + 4).sum()
-}
-
-fn put_uids(to: &mut Encoder, uids: &[Uid]) {
-    to.count(uids.len());
-    for uid in uids {
-        to.u32(uid.0.get());
-    }
-}
-
-fn get_uid(from: &mut Decoder<'_>) -> Result<Uid, Malformed> {
-    NonZeroU32::new(from.u32()?)
-        .map(Uid)
-        .ok_or(Malformed("a UID is 0"))
-}
-
-fn get_truth(from: &mut Decoder<'_>) -> Result<bool, Malformed> {
-    match from.u8()? {
-        0 => Ok(false),
-        1 => Ok(true),
-        _ => Err(Malformed("a field is neither yes nor no")),
-    }
-}
-
-fn put_flags(to: &mut Encoder, flags: &Flags) {
-    to.count(flags.iter().count());
-    for flag in flags.iter() {
-        to.text(flag);
-    }
-}
-
-fn get_flags(from: &mut Decoder<'_>) -> Result<Flags, Malformed> {
-    Ok(Flags::new(from.list(Decoder::text)?))
-}
-
-fn put_verifiers(to: &mut Encoder, verifiers: &Verifiers) {
-    to.text(&verifiers.argon2id);
-    to.bytes(&verifiers.scram_sha256.salt);
-    to.u32(verifiers.scram_sha256.iterations);
-    to.raw(&verifiers.scram_sha256.stored_key);
-    to.raw(&verifiers.scram_sha256.server_key);
-}
-
-fn get_verifiers(from: &mut Decoder<'_>) -> Result<Verifiers, Malformed> {
-    Ok(Verifiers {
-        argon2id: from.text()?.to_owned(),
-        scram_sha256: ScramKeys {
-            salt: from.bytes()?.to_owned(),
-            iterations: from.u32()?,
-            stored_key: from.array()?,
-            server_key: from.array()?,
-        },
-    })
-}
-
-/// Writes where an account stands on the ladder; the index keeps the same octets.
-pub(crate) fn put_ladder(to: &mut Encoder, ladder: &Ladder) {
-    match ladder.rung() {
-        Rung::Cleartext { until } => {
-            to.u8(0);
-            to.i64(until.0);
+/// The index keeps the same octets.
+impl Field for Ladder {
+    fn put(&self, to: &mut Vec<u8>) {
+        match self.rung() {
+            Rung::Cleartext { until } => {
+                to.push(0);
+                until.put(to);
+            }
+            Rung::StartTls => to.push(1),
+            Rung::ImplicitTls => to.push(2),
         }
-        Rung::StartTls => to.u8(1),
-        Rung::ImplicitTls => to.u8(2),
+        to.push(match self.least_version() {
+            TlsVersion::Tls12 => 12,
+            TlsVersion::Tls13 => 13,
+        });
+        self.weaker_use().put(to);
+        self.since().put(to);
     }
-    to.u8(match ladder.least_version() {
-        TlsVersion::Tls12 => 12,
-        TlsVersion::Tls13 => 13,
-    });
-    to.optional(ladder.weaker_use(), |to, at| to.i64(at.0));
-    to.i64(ladder.since().0);
-}
 
-/// Reads what [`put_ladder`] wrote.
-pub(crate) fn get_ladder(from: &mut Decoder<'_>) -> Result<Ladder, Malformed> {
-    let rung = match from.u8()? {
-        0 => Rung::Cleartext {
-            until: Timestamp(from.i64()?),
-        },
-        1 => Rung::StartTls,
-        2 => Rung::ImplicitTls,
-        _ => return Err(Malformed("a rung of the ladder is unknown")),
-    };
-    let least_version = match from.u8()? {
-        12 => TlsVersion::Tls12,
-        13 => TlsVersion::Tls13,
-        _ => return Err(Malformed("a TLS version is unknown")),
-    };
-    let weaker_use = from.optional(|from| from.i64().map(Timestamp))?;
-    let since = Timestamp(from.i64()?);
-    Ok(Ladder::restore(rung, least_version, weaker_use, since))
+    fn get(from: &mut Decoder<'_>) -> Result<Self, Malformed> {
+        let rung = match from.get::<u8>()? {
+            0 => Rung::Cleartext { until: from.get()? },
+            1 => Rung::StartTls,
+            2 => Rung::ImplicitTls,
+            _ => return Err(Malformed("a rung of the ladder is unknown")),
+        };
+        let least_version = match from.get::<u8>()? {
+            12 => TlsVersion::Tls12,
+            13 => TlsVersion::Tls13,
+            _ => return Err(Malformed("a TLS version is unknown")),
+        };
+        Ok(Self::restore(rung, least_version, from.get()?, from.get()?))
+    }
 }
 
 #[cfg(test)]

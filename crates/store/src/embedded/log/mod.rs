@@ -12,12 +12,10 @@ use std::thread::JoinHandle;
 
 use crate::StoreError;
 use crate::embedded::disk::segment::{
-    ALIGNMENT, LARGEST_ENTRY, Position, RecordHeader, SEGMENT_HEADER, Segment, preallocate,
-    prewrite,
+    ALIGNMENT, Position, RecordHeader, SEGMENT_HEADER, Segment, preallocate, prewrite,
 };
 use crate::embedded::disk::spool::Content;
 use crate::embedded::disk::{damaged, disk, sync_folder};
-use crate::embedded::log::entry::Entry;
 
 /// Octets gathered before they are written.
 const BUFFER: usize = 1 << 20;
@@ -87,28 +85,20 @@ impl Log {
         self.at
     }
 
-    /// Appends a record. It is durable after the next [`Self::sync`] that succeeds; after any error the
+    /// Appends a record of an encoded entry of at most `LARGEST_ENTRY` octets. It is durable after the next [`Self::sync`] that succeeds; after any error the
     /// caller has to [`Self::rewind`].
     pub(crate) fn append(
         &mut self,
-        entry: &Entry,
+        entry: &[u8],
         bodies: &[Arc<Content>],
     ) -> Result<Placed, StoreError> {
-        let bytes = entry.encode();
-        let entry_length = u32::try_from(bytes.len())
-            .ok()
-            .filter(|length| *length <= LARGEST_ENTRY)
-            .ok_or(StoreError::TooLarge {
-                what: "one operation",
-                limit: u64::from(LARGEST_ENTRY),
-            })?;
         let mut header = RecordHeader {
             lsn: self.at.lsn,
             batch: self.batch,
-            bodies: bodies.iter().map(|body| body.len()).sum(),
-            entry: entry_length,
+            bodies: bodies.iter().map(|body| body.measure().size).sum(),
+            entry: u32::try_from(entry.len()).unwrap_or(u32::MAX),
             chain: self.at.chain,
-            entry_crc: crc32fast::hash(&bytes),
+            entry_crc: crc32fast::hash(entry),
         };
         let total = header.total().ok_or(StoreError::TooLarge {
             what: "one operation",
@@ -121,7 +111,7 @@ impl Log {
         let start = self.at;
         let (header_bytes, crc) = header.encode(self.segment.salt);
         self.put(&header_bytes)?;
-        self.put(&bytes)?;
+        self.put(entry)?;
         let bodies_at = self.end_of_buffer();
         for body in bodies {
             body.pieces(|piece| self.put(piece))?;

@@ -4,8 +4,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::StoreError;
+use crate::embedded::disk::codec::read;
 use crate::embedded::disk::segment::{
-    ALIGNMENT, LARGEST_ENTRY, Position, RECORD_HEADER, RecordHeader, Segment,
+    ALIGNMENT, LARGEST_ENTRY, Position, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, Segment,
 };
 use crate::embedded::disk::{damaged, disk};
 use crate::embedded::log::entry::Entry;
@@ -130,7 +131,7 @@ impl Scanner {
                 Err(Bad::Nothing) if self.at.segment < self.last => {
                     let start = Position {
                         segment: self.at.segment + 1,
-                        offset: crate::embedded::disk::segment::SEGMENT_HEADER,
+                        offset: SEGMENT_HEADER,
                         ..self.at
                     };
                     // Refuses if records are missing in between.
@@ -198,9 +199,9 @@ pub(crate) fn damaged_bodies(
     let (segment, _) = Segment::open_any(folder, shard, record.start.segment)?;
     let mut wrong = Vec::new();
     let mut at = record.bodies_at;
-    for (size, expected) in record.entry.bodies() {
-        let end = at.saturating_add(size);
-        if crc_of(&segment, at, end)? != expected {
+    for body in record.entry.bodies() {
+        let end = at.saturating_add(body.size);
+        if crc_of(&segment, at, end)? != body.crc {
             let why = format!(
                 "record {}: a message's content is damaged",
                 record.start.lsn
@@ -256,18 +257,18 @@ fn read_record(
     if crc32fast::hash(&bytes) != header.entry_crc {
         return wrong("its entry is damaged");
     }
-    let entry = match Entry::decode(&bytes) {
+    let entry = match read::<Entry>(&bytes) {
         Ok(entry) => entry,
         Err(malformed) => return wrong(malformed.0),
     };
     let bodies_at = entry_at.saturating_add(u64::from(header.entry));
     let mut body_at = bodies_at;
-    for (size, expected) in entry.bodies() {
-        let body_end = body_at.saturating_add(size);
+    for body in entry.bodies() {
+        let body_end = body_at.saturating_add(body.size);
         if body_end > end {
             return wrong("its bodies are longer than it is");
         }
-        if bodies == Bodies::Checked && crc_of(segment, body_at, body_end)? != expected {
+        if bodies == Bodies::Checked && crc_of(segment, body_at, body_end)? != body.crc {
             return wrong("a message's content is damaged");
         }
         body_at = body_end;

@@ -1,7 +1,7 @@
 //! Login records, in a database of their own: they are no mail, and old ones go.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::thread::JoinHandle;
 
 use pillarbox_names::{Label, TlsStart};
@@ -10,7 +10,7 @@ use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::embedded::disk::blocking;
+use crate::embedded::disk::{blocking, held};
 use crate::embedded::index::{trouble, trouble_at};
 use crate::{AccountId, LoginMechanism, LoginRecord, LoginTls, StoreError};
 
@@ -125,28 +125,15 @@ impl LoginRecords {
     }
 
     async fn send(&self, request: Request) -> Result<(), StoreError> {
-        let queue = self
-            .queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let queue = held(&self.queue).clone();
         let queue = queue.ok_or(StoreError::Closed)?;
         queue.send(request).await.map_err(|_| StoreError::Closed)
     }
 
     /// Keeps what was recorded, and refuses what comes later. May block.
     pub(crate) fn close(&self) {
-        drop(
-            self.queue
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .take(),
-        );
-        let keeper = self
-            .keeper
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        drop(held(&self.queue).take());
+        let keeper = held(&self.keeper).take();
         if let Some(keeper) = keeper
             && keeper.join().is_err()
         {

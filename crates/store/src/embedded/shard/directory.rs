@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Bound;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rusqlite::Connection;
 
+use crate::embedded::disk::held;
 use crate::embedded::index::trouble;
 use crate::embedded::log::entry::{Effect, Entry};
 use crate::embedded::names;
@@ -37,7 +38,7 @@ pub(crate) struct Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.directory.lock().reserved.remove(&self.key);
+        held(&self.directory.known).reserved.remove(&self.key);
     }
 }
 
@@ -61,7 +62,7 @@ impl Directory {
         let rows = accounts
             .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
             .map_err(fail)?;
-        let mut known = self.lock();
+        let mut known = held(&self.known);
         for row in rows {
             let (address, id): (String, i64) = row.map_err(fail)?;
             known.add(&address, AccountId(id));
@@ -72,13 +73,13 @@ impl Directory {
     /// The account with this address, without regard to ASCII case.
     pub(crate) fn find(&self, address: &str) -> Option<AccountId> {
         let key = names::key(address);
-        self.lock().accounts.get(&key).copied()
+        held(&self.known).accounts.get(&key).copied()
     }
 
     /// At most `limit` accounts with their keys, by key: the first ones, or those behind a key.
     pub(crate) fn after(&self, key: Option<&str>, limit: usize) -> Vec<(String, AccountId)> {
         let from = key.map_or(Bound::Unbounded, Bound::Excluded);
-        self.lock()
+        held(&self.known)
             .accounts
             .range::<str, _>((from, Bound::Unbounded))
             .take(limit)
@@ -88,11 +89,9 @@ impl Directory {
 
     /// Takes an address, given by its key, for an account about to be made.
     pub(crate) fn reserve(self: &Arc<Self>, key: String) -> Result<Reservation, StoreError> {
-        let mut known = self.lock();
+        let mut known = held(&self.known);
         if known.accounts.contains_key(&key) || !known.reserved.insert(key.clone()) {
-            return Err(StoreError::Exists {
-                what: format!("the account {key}"),
-            });
+            return Err(StoreError::exists(format!("the account {key}")));
         }
         drop(known);
         Ok(Reservation {
@@ -115,20 +114,18 @@ impl Directory {
     pub(crate) fn note(&self, entry: &Entry) {
         for effect in &entry.effects {
             match effect {
-                Effect::AccountCreated { address, .. } => self.lock().add(address, entry.account),
-                Effect::AccountDeleted => self.lock().remove(entry.account),
-                Effect::MailboxCreated { uid_validity, .. } => {
+                Effect::AccountCreated(account, _) => {
+                    held(&self.known).add(&account.address, entry.account);
+                }
+                Effect::AccountDeleted => held(&self.known).remove(entry.account),
+                Effect::MailboxCreated(mailbox) => {
+                    let uid_validity = mailbox.uid_validity.get();
                     self.last_uid_validity
-                        .fetch_max(uid_validity.get(), Ordering::Relaxed);
+                        .fetch_max(uid_validity, Ordering::Relaxed);
                 }
                 _ => {}
             }
         }
-    }
-
-    /// A panic elsewhere cannot leave the maps half changed, so a poisoned lock is as good as any.
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -167,7 +164,7 @@ mod tests {
     #[test]
     fn a_deleted_account_frees_its_address() {
         let directory = Directory::default();
-        directory.lock().add("A@b", AccountId(3));
+        held(&directory.known).add("A@b", AccountId(3));
         assert_eq!(directory.find("a@B"), Some(AccountId(3)));
         directory.note(&Entry {
             account: AccountId(3),

@@ -1,11 +1,11 @@
 //! A shard: one log, one index, one writer, many readers.
 
 pub(crate) mod directory;
-pub(crate) mod readers;
-pub(crate) mod snapshots;
+mod readers;
+mod snapshots;
 pub(crate) mod verify;
 pub(crate) mod watchers;
-pub(crate) mod writer;
+mod writer;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -14,22 +14,94 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use self::directory::Directory;
 use self::readers::Readers;
 use self::snapshots::Snapshots;
-use self::writer::{Operation, Waiting};
-use super::disk::held;
+use self::watchers::Watchers;
+use self::writer::{Operation, QUEUE, Waiting, Writer};
+use super::disk::folder::Folder;
 use super::disk::spool::Content;
+use super::disk::{blocking, held};
+use super::index::{self, Applied, Index, IndexSync};
+use super::log::Log;
+use super::log::body::{Place, SegmentBody};
 use super::operations::Planned;
-use crate::{AccountId, StoreError};
+use crate::{AccountId, Body, MailboxId, Snapshot, StoreError};
 
 /// A shard as sessions see it.
 #[derive(Debug)]
 pub(crate) struct Shard {
-    pub(crate) folder: PathBuf,
-    pub(crate) readers: Readers,
-    pub(crate) snapshots: Arc<Snapshots>,
-    pub(crate) queue: Mutex<Option<mpsc::Sender<Box<dyn Operation>>>>,
-    pub(crate) writer: Mutex<Option<JoinHandle<()>>>,
+    folder: PathBuf,
+    readers: Readers,
+    snapshots: Arc<Snapshots>,
+    queue: Mutex<Option<mpsc::Sender<Box<dyn Operation>>>>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// A shard whose log and index are in order, and in which nothing was written yet.
+#[derive(Debug)]
+pub(crate) struct Recovered {
+    number: u16,
+    index: Connection,
+    applied: Applied,
+}
+
+impl Recovered {
+    /// Brings a shard in order after a crash. Its index is made where there is none.
+    pub(crate) fn open(folder: &Folder, number: u16) -> Result<Self, StoreError> {
+        let path = folder.index(number);
+        if index::is_outdated(&path)? {
+            tracing::info!(shard = number, "the index is made anew for this version");
+            index::remove(&path)?;
+        }
+        let index = index::open(&path, IndexSync::EveryCommit)?;
+        let applied = writer::recover(&folder.shard(number), number, &index)?;
+        Ok(Self {
+            number,
+            index,
+            applied,
+        })
+    }
+
+    /// The shard's index.
+    pub(crate) fn index(&self) -> &Connection {
+        &self.index
+    }
+
+    /// Begins to write.
+    pub(crate) fn start(
+        self,
+        folder: &Folder,
+        segment_size: u64,
+        directory: &Arc<Directory>,
+        watchers: &Arc<Watchers>,
+    ) -> Result<Shard, StoreError> {
+        let number = self.number;
+        let shard = folder.shard(number);
+        let (sender, queue) = mpsc::channel(QUEUE);
+        let snapshots = Arc::new(Snapshots::default());
+        let writer = Writer {
+            queue,
+            log: Log::open(&shard, number, segment_size, self.applied.end)?,
+            index: self.index,
+            directory: Arc::clone(directory),
+            snapshots: Arc::clone(&snapshots),
+            watchers: Arc::clone(watchers),
+            unmended: false,
+            applied: self.applied,
+        };
+        let thread = std::thread::Builder::new()
+            .name(format!("pillarbox-shard-{number}"))
+            .spawn(move || writer.run())
+            .map_err(|e| StoreError::Engine(format!("no thread for shard {number}: {e}")))?;
+        Ok(Shard {
+            folder: shard,
+            readers: Readers::new(folder.index(number)),
+            snapshots,
+            queue: Mutex::new(Some(sender)),
+            writer: Mutex::new(Some(thread)),
+        })
+    }
 }
 
 impl Shard {
@@ -41,7 +113,7 @@ impl Shard {
         plan: F,
     ) -> Result<T, StoreError>
     where
-        F: FnOnce(&Connection) -> Planned<T> + Send + 'static,
+        F: FnOnce(Index<'_>) -> Planned<T> + Send + 'static,
         T: Send + 'static,
     {
         let answer = self.begin(account, bodies, plan).await?;
@@ -56,18 +128,61 @@ impl Shard {
         plan: F,
     ) -> Result<oneshot::Receiver<Result<T, StoreError>>, StoreError>
     where
-        F: FnOnce(&Connection) -> Planned<T> + Send + 'static,
+        F: FnOnce(Index<'_>) -> Planned<T> + Send + 'static,
         T: Send + 'static,
     {
-        let queue = held(&self.queue).clone();
-        let queue = queue.ok_or(StoreError::Closed)?;
+        let queue = held(&self.queue).clone().ok_or(StoreError::Closed)?;
         let (operation, answer) = Waiting::new(account, bodies, plan);
-        queue
-            .send(Box::new(operation))
-            .await
-            .map_err(|_| StoreError::Closed)?;
+        let sent = queue.send(Box::new(operation)).await;
+        sent.map_err(|_| StoreError::Closed)?;
         // The writer must not be kept from ending by those who wait for it.
         drop(queue);
         Ok(answer)
+    }
+
+    /// Reads from the index as it is at one moment: everything that was answered before is in it.
+    pub(crate) async fn read<T, F>(&self, account: AccountId, read: F) -> Result<T, StoreError>
+    where
+        F: FnOnce(Index<'_>) -> Result<T, StoreError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let read = move |database: &Connection| read(Index { database, account });
+        self.readers.read(read).await
+    }
+
+    /// The content that stands where the index says.
+    pub(crate) async fn body<F>(
+        &self,
+        account: AccountId,
+        find: F,
+    ) -> Result<Box<dyn Body>, StoreError>
+    where
+        F: FnOnce(Index<'_>) -> Result<Place, StoreError> + Send + 'static,
+    {
+        let place = self.read(account, find).await?;
+        let folder = self.folder.clone();
+        let body = blocking(move || SegmentBody::open(&folder, place)).await?;
+        Ok(Box::new(body))
+    }
+
+    /// The messages of a mailbox, as all who look share them.
+    pub(crate) async fn snapshot(
+        &self,
+        account: AccountId,
+        mailbox: MailboxId,
+    ) -> Result<Snapshot, StoreError> {
+        let read = self.read(account, move |index| index.snapshot(mailbox));
+        self.snapshots.get((account, mailbox), read).await
+    }
+
+    /// Takes no more operations; answers the thread that still works on those there are.
+    pub(crate) fn end(&self) -> Option<JoinHandle<()>> {
+        drop(held(&self.queue).take());
+        held(&self.writer).take()
+    }
+
+    /// Waits for reads under way, and refuses those that come.
+    pub(crate) async fn end_reads(&self) {
+        self.readers.close().await;
     }
 }

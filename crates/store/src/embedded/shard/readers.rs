@@ -1,13 +1,13 @@
 //! Connections that read a shard's index, beside its writer and beside each other.
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::Semaphore;
 
 use crate::StoreError;
-use crate::embedded::disk::blocking;
+use crate::embedded::disk::{blocking, held};
 use crate::embedded::index::{self, trouble};
 
 /// Reads of one shard at the same time.
@@ -46,7 +46,7 @@ impl Readers {
         blocking(move || {
             // Given back when the work is done, even if nobody waits for it any more.
             let _permit = permit;
-            let kept = lock(&idle).pop();
+            let kept = held(&idle).pop();
             let connection = match kept {
                 Some(connection) => connection,
                 None => index::open_for_reading(&path)?,
@@ -55,7 +55,7 @@ impl Readers {
                 .map_err(|e| trouble(&connection, &e))?;
             let answer = read(&moment);
             moment.finish().map_err(|e| trouble(&connection, &e))?;
-            lock(&idle).push(connection);
+            held(&idle).push(connection);
             answer
         })
         .await
@@ -67,10 +67,6 @@ impl Readers {
         // Refused only if it is closed already.
         let _all = self.permits.acquire_many(all).await;
         self.permits.close();
-        lock(&self.idle).clear();
+        held(&self.idle).clear();
     }
-}
-
-fn lock(idle: &Mutex<Vec<Connection>>) -> std::sync::MutexGuard<'_, Vec<Connection>> {
-    idle.lock().unwrap_or_else(PoisonError::into_inner)
 }

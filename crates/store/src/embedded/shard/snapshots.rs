@@ -2,10 +2,11 @@
 //! that all who look at a mailbox share one.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use crate::embedded::log::entry::{Effect, Entry};
-use crate::{AccountId, MailboxId, ModSeq, Snapshot, StoreError, Uid};
+use crate::embedded::disk::held;
+use crate::embedded::log::entry::{Change, Effect, Entry};
+use crate::{AccountId, MailboxId, Snapshot, StoreError};
 
 /// UIDs that a shard keeps; beyond that, lists that nobody asked for lately go. Each takes 4 octets.
 const KEPT: u64 = 4 << 20;
@@ -40,14 +41,6 @@ enum Slot {
     },
 }
 
-/// What an operation did to a list.
-#[derive(Debug, Clone, Default)]
-struct Change {
-    arrived: Vec<Uid>,
-    gone: Vec<Uid>,
-    modseq: u64,
-}
-
 impl Snapshots {
     /// The list of a mailbox. Where it is not kept, `load` reads it, from the index at a moment after this
     /// call began.
@@ -65,7 +58,7 @@ impl Snapshots {
     }
 
     fn begin(&self, key: Key) -> Result<Snapshot, Loading<'_>> {
-        let mut table = self.table();
+        let mut table = held(&self.0);
         table.questions += 1;
         let now = table.questions;
         match table.lists.get_mut(&key) {
@@ -90,16 +83,22 @@ impl Snapshots {
 
     /// Brings the lists up to date with an operation that was stored.
     pub(crate) fn note(&self, entry: &Entry) {
-        let mut table = self.table();
+        let mut table = held(&self.0);
         for effect in &entry.effects {
-            table.note(entry.account, effect);
+            for change in effect.changes(entry.account) {
+                table.change(change);
+            }
+            match effect {
+                Effect::MailboxDeleted(mailbox) => table.remove(&(entry.account, *mailbox)),
+                Effect::AccountDeleted => {
+                    let keys: Vec<Key> = table.lists.keys().copied().collect();
+                    for key in keys.iter().filter(|key| key.0 == entry.account) {
+                        table.remove(key);
+                    }
+                }
+                _ => {}
+            }
         }
-    }
-
-    /// A panic elsewhere cannot leave the table worse than out of date, and then there are no answers that
-    /// it could spoil: the writer is gone.
-    fn table(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -112,7 +111,7 @@ struct Loading<'a> {
 impl Loading<'_> {
     /// Takes in what was stored meanwhile, and keeps the list; unless another was quicker.
     fn finish(self, mut list: Snapshot) -> Snapshot {
-        let mut table = self.snapshots.table();
+        let mut table = held(&self.snapshots.0);
         let asked = table.questions;
         match table.lists.get_mut(&self.key) {
             Some(Slot::Ready { list, .. }) => return list.clone(),
@@ -120,7 +119,7 @@ impl Loading<'_> {
             None => return list,
             Some(Slot::Loading { waiting, .. }) => {
                 for change in std::mem::take(waiting) {
-                    change.apply(&mut list);
+                    follow(change, &mut list);
                 }
             }
         }
@@ -131,7 +130,7 @@ impl Loading<'_> {
 
 impl Drop for Loading<'_> {
     fn drop(&mut self) {
-        let mut table = self.snapshots.table();
+        let mut table = held(&self.snapshots.0);
         if let Some(Slot::Loading { loaders, .. }) = table.lists.get_mut(&self.key) {
             *loaders -= 1;
             if *loaders == 0 {
@@ -141,82 +140,24 @@ impl Drop for Loading<'_> {
     }
 }
 
-impl Change {
-    /// Taking in a change that is in the list already does nothing.
-    fn apply(self, snapshot: &mut Snapshot) {
-        if !self.arrived.is_empty() || !self.gone.is_empty() {
-            let list = Arc::make_mut(&mut snapshot.uids);
-            list.extend(self.arrived);
-            list.remove(&self.gone);
-        }
-        snapshot.modseq = snapshot.modseq.max(ModSeq(self.modseq));
+/// Takes in a change; one that is in the list already does nothing.
+fn follow(change: Change, snapshot: &mut Snapshot) {
+    if !change.arrived.is_empty() || !change.gone.is_empty() {
+        let list = Arc::make_mut(&mut snapshot.uids);
+        list.extend(change.arrived);
+        list.remove(&change.gone);
     }
+    snapshot.modseq = snapshot.modseq.max(change.modseq);
 }
 
 impl Table {
-    fn note(&mut self, account: AccountId, effect: &Effect) {
-        match effect {
-            Effect::Appended(message) => self.change((account, message.mailbox), || Change {
-                arrived: vec![message.uid],
-                modseq: message.modseq.0,
-                ..Change::default()
-            }),
-            Effect::Delivered(message) => {
-                for to in &message.to {
-                    self.change((to.account, to.appended.mailbox), || Change {
-                        arrived: vec![to.appended.uid],
-                        modseq: to.appended.modseq.0,
-                        ..Change::default()
-                    });
-                }
-            }
-            Effect::FlagsSet {
-                mailbox, modseq, ..
-            } => self.change((account, *mailbox), || Change {
-                modseq: modseq.0,
-                ..Change::default()
-            }),
-            Effect::Expunged {
-                mailbox,
-                modseq,
-                uids,
-            } => self.change((account, *mailbox), || Change {
-                gone: uids.clone(),
-                modseq: modseq.0,
-                ..Change::default()
-            }),
-            Effect::Copied {
-                to, modseq, uids, ..
-            } => self.change((account, *to), || Change {
-                arrived: uids.iter().map(|(_, new)| *new).collect(),
-                modseq: modseq.0,
-                ..Change::default()
-            }),
-            Effect::MailboxDeleted(mailbox) => self.remove(&(account, *mailbox)),
-            Effect::AccountDeleted => {
-                let keys: Vec<Key> = self.lists.keys().copied().collect();
-                for key in keys.iter().filter(|key| key.0 == account) {
-                    self.remove(key);
-                }
-            }
-            Effect::AccountCreated { .. }
-            | Effect::VerifiersSet(_)
-            | Effect::LadderSet(_)
-            | Effect::PasswordExposed(_)
-            | Effect::MailboxCreated { .. }
-            | Effect::MailboxRenamed { .. }
-            | Effect::Subscribed { .. }
-            | Effect::Queued(_)
-            | Effect::QueueSettled { .. } => {}
-        }
-    }
-
-    fn change(&mut self, key: Key, change: impl FnOnce() -> Change) {
+    fn change(&mut self, change: Change) {
+        let key = (change.account, change.mailbox);
         match self.lists.get_mut(&key) {
-            Some(Slot::Loading { waiting, .. }) => waiting.push(change()),
+            Some(Slot::Loading { waiting, .. }) => waiting.push(change),
             Some(Slot::Ready { list, asked }) => {
                 let (mut list, asked) = (list.clone(), *asked);
-                change().apply(&mut list);
+                follow(change, &mut list);
                 self.put(key, list, asked);
             }
             None => {}
@@ -259,7 +200,8 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
-    use crate::UidList;
+    use crate::embedded::log::entry::{Copied, Expunged};
+    use crate::{ModSeq, Uid, UidList};
 
     const KEY: Key = (AccountId(1), MailboxId(2));
 
@@ -277,23 +219,23 @@ mod tests {
     fn expunged(uids: &[u32], modseq: u64) -> Entry {
         Entry {
             account: KEY.0,
-            effects: vec![Effect::Expunged {
+            effects: vec![Effect::Expunged(Expunged {
                 mailbox: KEY.1,
                 modseq: ModSeq(modseq),
                 uids: uids.iter().copied().map(uid).collect(),
-            }],
+            })],
         }
     }
 
     fn copied(new: u32, modseq: u64) -> Entry {
         Entry {
             account: KEY.0,
-            effects: vec![Effect::Copied {
+            effects: vec![Effect::Copied(Copied {
                 from: MailboxId(9),
                 to: KEY.1,
                 modseq: ModSeq(modseq),
                 uids: vec![(uid(1), uid(new))],
-            }],
+            })],
         }
     }
 
@@ -338,7 +280,7 @@ mod tests {
     async fn a_read_that_fails_leaves_nothing() {
         let snapshots = Snapshots::default();
         assert!(kept(&snapshots).await.is_none());
-        assert!(snapshots.table().lists.is_empty());
+        assert!(held(&snapshots.0).lists.is_empty());
     }
 
     #[tokio::test]
@@ -353,7 +295,7 @@ mod tests {
             effects: vec![Effect::MailboxDeleted(KEY.1)],
         });
         assert!(kept(&snapshots).await.is_none());
-        assert_eq!(snapshots.table().kept, 0);
+        assert_eq!(held(&snapshots.0).kept, 0);
     }
 
     #[tokio::test]
@@ -367,7 +309,7 @@ mod tests {
                 .await
                 .unwrap();
         }
-        let table = snapshots.table();
+        let table = held(&snapshots.0);
         assert!(table.kept <= KEPT);
         assert!(!table.lists.contains_key(&(AccountId(1), MailboxId(0))));
         assert!(table.lists.contains_key(&(AccountId(1), MailboxId(3))));

@@ -8,8 +8,8 @@ use crate::StoreError;
 use crate::embedded::disk::folder::Folder;
 use crate::embedded::disk::segment::{Position, Segment};
 use crate::embedded::disk::{damaged, disk, sync_folder};
-use crate::embedded::index::apply::apply;
-use crate::embedded::index::{self, Applied, IndexSync, trouble};
+use crate::embedded::index::apply::replay as replay_record;
+use crate::embedded::index::{self, IndexSync, trouble};
 use crate::embedded::log::scan::{Bodies, End, Next, Scanner, damaged_bodies};
 
 /// Records applied to a new index between two commits.
@@ -164,26 +164,14 @@ fn replay(
             report.damage.extend(wrong);
         }
         report.records += 1;
-        for (size, _) in record.entry.bodies() {
+        for body in record.entry.bodies() {
             report.contents += 1;
-            report.octets = report.octets.saturating_add(size);
+            report.octets = report.octets.saturating_add(body.size);
         }
         if bodies == Bodies::Trusted && record.start.lsn >= upto {
             continue;
         }
-        apply(
-            &batch,
-            &record.entry,
-            record.start.segment,
-            record.bodies_at,
-        )?;
-        index::set_applied(
-            &batch,
-            Applied {
-                end: record.end,
-                record: record.start.offset,
-            },
-        )?;
+        replay_record(&batch, &record)?;
         if report.records.is_multiple_of(COMMIT_EVERY) {
             batch.commit().map_err(fail)?;
             batch = anew.unchecked_transaction().map_err(fail)?;

@@ -1,12 +1,13 @@
-//! Who wants to be woken when something in an account changes.
+//! Who wants to be woken when something in an account, or in the queue, changes.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
 
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
+use crate::embedded::disk::held;
 use crate::embedded::log::entry::{Effect, Entry};
-use crate::{AccountId, Wake, Watch};
+use crate::{AccountId, Outcome, QueueWatch, Wake, Watch};
 
 /// Wake-ups kept for a watcher that does not look; beyond that it is told that it lags.
 const KEPT: usize = 16;
@@ -23,12 +24,21 @@ struct Watched {
     channels: HashMap<AccountId, broadcast::Sender<Wake>>,
     /// How many channels there were after the last look for unused ones.
     used: usize,
+    queue: watch::Sender<()>,
     closed: bool,
 }
 
 impl Watchers {
+    pub(crate) fn watch_queue(&self) -> QueueWatch {
+        let watched = held(&self.0);
+        if watched.closed {
+            return QueueWatch::new(watch::channel(()).1);
+        }
+        QueueWatch::new(watched.queue.subscribe())
+    }
+
     pub(crate) fn watch(&self, account: AccountId) -> Watch {
-        let mut watched = self.lock();
+        let mut watched = held(&self.0);
         if watched.closed {
             // Its sender is gone at once: the watch ends.
             return Watch::new(broadcast::channel(1).1);
@@ -46,9 +56,9 @@ impl Watchers {
         Watch::new(channel.subscribe())
     }
 
-    /// Wakes those who watch the accounts of an operation that was stored.
+    /// Wakes those who watch the accounts, or the queue, of an operation that was stored.
     pub(crate) fn tell(&self, entry: &Entry) {
-        let mut watched = self.lock();
+        let mut watched = held(&self.0);
         for (account, wake) in wakes(entry) {
             let channel = watched.channels.get(&account);
             // The last who listened has gone.
@@ -56,69 +66,50 @@ impl Watchers {
                 watched.channels.remove(&account);
             }
         }
+        if entry.effects.iter().any(is_due) {
+            watched.queue.send_replace(());
+        }
     }
 
     /// Ends every watch, and those that begin later.
     pub(crate) fn close(&self) {
-        let mut watched = self.lock();
+        let mut watched = held(&self.0);
         watched.closed = true;
         watched.channels.clear();
+        // The sender that others listen to is gone.
+        watched.queue = watch::Sender::default();
     }
+}
 
-    /// A panic elsewhere cannot leave the map half changed, so a poisoned lock is as good as any.
-    fn lock(&self) -> MutexGuard<'_, Watched> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Whether something in the queue may be due earlier than anybody knows.
+fn is_due(effect: &Effect) -> bool {
+    matches!(
+        effect,
+        Effect::Queued(_) | Effect::QueueSettled(_, Outcome::Retry { .. }, _)
+    )
 }
 
 /// Each wake-up once, in the order in which the effects call for them.
 fn wakes(entry: &Entry) -> Vec<(AccountId, Wake)> {
     let mut wakes = Vec::new();
     for effect in &entry.effects {
-        let wake = match effect {
-            Effect::AccountCreated { .. }
+        let changes = effect.changes(entry.account).into_iter().map(|change| {
+            let (mailbox, modseq) = (change.mailbox, change.modseq);
+            (change.account, Wake::Mailbox { mailbox, modseq })
+        });
+        let list = match effect {
+            Effect::AccountCreated(..)
             | Effect::AccountDeleted
-            | Effect::MailboxCreated { .. }
-            | Effect::MailboxRenamed { .. }
+            | Effect::MailboxCreated(_)
+            | Effect::MailboxRenamed(..)
             | Effect::MailboxDeleted(_)
-            | Effect::Subscribed { .. } => Wake::MailboxList,
-            Effect::Delivered(message) => {
-                let woken = message.to.iter().map(|to| {
-                    let wake = Wake::Mailbox {
-                        mailbox: to.appended.mailbox,
-                        modseq: to.appended.modseq,
-                    };
-                    (to.account, wake)
-                });
-                wakes.extend(woken);
-                continue;
-            }
-            Effect::Appended(message) => Wake::Mailbox {
-                mailbox: message.mailbox,
-                modseq: message.modseq,
-            },
-            Effect::FlagsSet {
-                mailbox, modseq, ..
-            }
-            | Effect::Expunged {
-                mailbox, modseq, ..
-            }
-            | Effect::Copied {
-                to: mailbox,
-                modseq,
-                ..
-            } => Wake::Mailbox {
-                mailbox: *mailbox,
-                modseq: *modseq,
-            },
-            Effect::VerifiersSet(_)
-            | Effect::LadderSet(_)
-            | Effect::PasswordExposed(_)
-            | Effect::Queued(_)
-            | Effect::QueueSettled { .. } => continue,
+            | Effect::Subscribed(..) => Some((entry.account, Wake::MailboxList)),
+            _ => None,
         };
-        if !wakes.contains(&(entry.account, wake)) {
-            wakes.push((entry.account, wake));
+        for wake in changes.chain(list) {
+            if !wakes.contains(&wake) {
+                wakes.push(wake);
+            }
         }
     }
     wakes
@@ -127,6 +118,7 @@ fn wakes(entry: &Entry) -> Vec<(AccountId, Wake)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::embedded::log::entry::Expunged;
     use crate::{MailboxId, ModSeq};
 
     fn expunged(account: i64, mailboxes: &[i64]) -> Entry {
@@ -134,10 +126,12 @@ mod tests {
             account: AccountId(account),
             effects: mailboxes
                 .iter()
-                .map(|mailbox| Effect::Expunged {
-                    mailbox: MailboxId(*mailbox),
-                    modseq: ModSeq(1),
-                    uids: Vec::new(),
+                .map(|mailbox| {
+                    Effect::Expunged(Expunged {
+                        mailbox: MailboxId(*mailbox),
+                        modseq: ModSeq(1),
+                        uids: Vec::new(),
+                    })
                 })
                 .collect(),
         }
@@ -172,12 +166,12 @@ mod tests {
         for account in 0..10_000 {
             drop(watchers.watch(AccountId(account)));
         }
-        assert!(watchers.lock().channels.len() <= FEW);
+        assert!(held(&watchers.0).channels.len() <= FEW);
         let kept = watchers.watch(AccountId(20_000));
         watchers.tell(&expunged(20_000, &[1]));
-        assert!(watchers.lock().channels.contains_key(&AccountId(20_000)));
+        assert!(held(&watchers.0).channels.contains_key(&AccountId(20_000)));
         drop(kept);
         watchers.tell(&expunged(20_000, &[1]));
-        assert!(!watchers.lock().channels.contains_key(&AccountId(20_000)));
+        assert!(!held(&watchers.0).channels.contains_key(&AccountId(20_000)));
     }
 }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::embedded::disk::disk;
-use crate::embedded::disk::segment::Segment;
+use crate::embedded::disk::segment::{LARGEST_ENTRY, Segment};
 use crate::embedded::disk::spool::Content;
+use crate::embedded::disk::{codec, disk};
 use crate::embedded::index::apply::apply;
-use crate::embedded::index::{self, Applied, trouble};
+use crate::embedded::index::{self, Applied, Index, trouble};
 use crate::embedded::log::Log;
 use crate::embedded::log::entry::{Effect, Entry};
+use crate::embedded::log::scan::{Bodies, End, Next, Scanner, check_last};
 use crate::embedded::operations::Planned;
 use crate::embedded::shard::directory::Directory;
 use crate::embedded::shard::snapshots::Snapshots;
@@ -50,7 +51,7 @@ pub(crate) struct Waiting<F, T> {
 
 impl<F, T> Waiting<F, T>
 where
-    F: FnOnce(&Connection) -> Planned<T> + Send,
+    F: FnOnce(Index<'_>) -> Planned<T> + Send,
     T: Send,
 {
     pub(crate) fn new(
@@ -72,7 +73,7 @@ where
 
 impl<F, T> Operation for Waiting<F, T>
 where
-    F: FnOnce(&Connection) -> Planned<T> + Send,
+    F: FnOnce(Index<'_>) -> Planned<T> + Send,
     T: Send,
 {
     fn account(&self) -> AccountId {
@@ -81,7 +82,8 @@ where
 
     fn plan(&mut self, index: &Connection) -> Result<Vec<Effect>, StoreError> {
         let plan = self.plan.take().ok_or(StoreError::Closed)?;
-        let (effects, planned) = plan(index)?;
+        let (database, account) = (index, self.account);
+        let (effects, planned) = plan(Index { database, account })?;
         self.planned = Some(planned);
         Ok(effects)
     }
@@ -172,22 +174,28 @@ impl Writer {
         let mut applied = self.applied;
         let stored = (|| {
             for operation in batch {
-                let effects = match operation.plan(&index) {
-                    Ok(effects) => effects,
+                let planned = operation.plan(&index).and_then(|effects| {
+                    let entry = Entry {
+                        account: operation.account(),
+                        effects,
+                    };
+                    let octets = codec::octets(&entry);
+                    let size = octets.len() as u64;
+                    StoreError::check("one operation", size, u64::from(LARGEST_ENTRY))?;
+                    Ok((entry, octets))
+                });
+                let (entry, octets) = match planned {
+                    Ok(planned) => planned,
                     Err(refused) => {
                         refusals.push(Some(refused));
                         continue;
                     }
                 };
                 refusals.push(None);
-                if effects.is_empty() {
+                if entry.effects.is_empty() {
                     continue;
                 }
-                let entry = Entry {
-                    account: operation.account(),
-                    effects,
-                };
-                let placed = self.log.append(&entry, operation.bodies())?;
+                let placed = self.log.append(&octets, operation.bodies())?;
                 apply(&index, &entry, placed.start.segment, placed.bodies_at)?;
                 applied = Applied {
                     end: self.log.position(),
@@ -223,7 +231,6 @@ pub(crate) fn recover(
     shard: u16,
     index: &Connection,
 ) -> Result<Applied, StoreError> {
-    use crate::embedded::log::scan::{Bodies, End, Next, Scanner, check_last};
     let mut applied = index::applied(index)?;
     if applied.record != 0 {
         check_last(folder, shard, applied.end, applied.record)?;
@@ -235,16 +242,7 @@ pub(crate) fn recover(
     let end = loop {
         match scanner.next()? {
             Next::Record(record) => {
-                apply(
-                    &replay,
-                    &record.entry,
-                    record.start.segment,
-                    record.bodies_at,
-                )?;
-                applied = Applied {
-                    end: record.end,
-                    record: record.start.offset,
-                };
+                applied = index::apply::replay(&replay, &record)?;
             }
             Next::End(end) => break end,
         }
@@ -267,7 +265,6 @@ pub(crate) fn recover(
         // segments are durable: each was synced before the next was made.
         let (last, _) = Segment::open_any(folder, shard, applied.end.segment)?;
         last.file.sync_all().map_err(|e| disk(&last.path, &e))?;
-        index::set_applied(&replay, applied)?;
     }
     replay.commit().map_err(|e| trouble(index, &e))?;
     // The log goes on behind the last record, which may be in the segment after it.

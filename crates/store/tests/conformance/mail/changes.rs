@@ -3,7 +3,8 @@
 use pillarbox_store::{FlagChange, Flags, MailboxId, ModSeq, StoreError, Uid};
 
 use crate::steps::{
-    append, append_with, changes_since, content, create_account, mailbox, messages, octets, uid,
+    append, append_with, changes_since, content, create_account, mailbox, messages, move_all,
+    octets, uid,
 };
 use crate::{Place, assert_refused};
 
@@ -161,11 +162,7 @@ pub(crate) async fn a_copy_into_the_same_mailbox_is_another_message(place: Place
         .await
         .unwrap();
     assert_eq!((pairs[0].0, pairs[0].1.uid), (uid(1), uid(2)));
-    let pairs = store
-        .mail
-        .move_messages(jane, inbox, &[uid(1)], inbox)
-        .await
-        .unwrap();
+    let pairs = move_all(&store, jane, inbox, &[uid(1)], inbox).await;
     assert_eq!((pairs[0].0, pairs[0].1.uid), (uid(1), uid(3)));
     let found = messages(&store, jane, inbox).await;
     assert_eq!(found.len(), 2);
@@ -216,11 +213,7 @@ pub(crate) async fn a_move_leaves_nothing_behind(place: Place) {
     }
     let before = mailbox(&store, jane, "INBOX").await.highest_modseq;
     let wanted = [uid(3), uid(1), uid(50)];
-    let pairs = store
-        .mail
-        .move_messages(jane, inbox.id, &wanted, trash.id)
-        .await
-        .unwrap();
+    let pairs = move_all(&store, jane, inbox.id, &wanted, trash.id).await;
     let told: Vec<_> = pairs.iter().map(|(old, new)| (*old, new.uid)).collect();
     assert_eq!(told, [(uid(1), uid(1)), (uid(3), uid(2))]);
     let store = place.reopen(store).await;

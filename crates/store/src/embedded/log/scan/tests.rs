@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::embedded::disk::codec::octets;
 use crate::embedded::disk::segment::SEGMENT_HEADER;
 use crate::embedded::log::Log;
 use crate::embedded::log::entry::Effect;
@@ -14,10 +15,10 @@ const SHARD: u16 = 3;
 fn entry(number: i64, length: usize) -> Entry {
     Entry {
         account: AccountId(number),
-        effects: vec![Effect::MailboxRenamed {
-            mailbox: MailboxId(number),
-            name: "n".repeat(length),
-        }],
+        effects: vec![Effect::MailboxRenamed(
+            MailboxId(number),
+            "n".repeat(length),
+        )],
     }
 }
 
@@ -26,7 +27,7 @@ fn batch(log: &mut Log, entries: &[Entry]) -> Vec<(Position, Position)> {
     let places = entries
         .iter()
         .map(|entry| {
-            let start = log.append(entry, &[]).unwrap().start;
+            let start = log.append(&octets(entry), &[]).unwrap().start;
             (start, log.position())
         })
         .collect();
@@ -75,7 +76,7 @@ fn what_was_taken_back_is_not_there() {
     let durable = log.position();
     // Enough to have gone on to other segments.
     for number in 10..40 {
-        log.append(&entry(number, 1000), &[]).unwrap();
+        log.append(&octets(&entry(number, 1000)), &[]).unwrap();
     }
     assert!(log.position().segment > durable.segment);
     log.rewind(durable).unwrap();
@@ -142,7 +143,7 @@ proptest! {
         drop(log);
         let hit = at.index(last.len());
         let (start, _) = last[hit];
-        let length = RECORD_HEADER + all[all.len() - last.len() + hit].encode().len();
+        let length = RECORD_HEADER + octets(&all[all.len() - last.len() + hit]).len();
         flip(place.path(), start.offset + at.index(length) as u64, with);
         let whole = all.len() - last.len() + hit;
         prop_assert_eq!(scan(place.path()), Ok((all[..whole].to_vec(), End::Torn)));
@@ -167,7 +168,7 @@ proptest! {
         }
         drop(log);
         let ((start, _), entry) = &earlier[at.index(earlier.len())];
-        let length = RECORD_HEADER + entry.encode().len();
+        let length = RECORD_HEADER + octets(entry).len();
         flip(place.path(), start.offset + at.index(length) as u64, with);
         match scan(place.path()) {
             Err(StoreError::Damaged { path, offset, .. }) => {
