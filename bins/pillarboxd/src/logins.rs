@@ -78,10 +78,14 @@ fn protection(login: &LoginSummary) -> String {
             .into_iter()
             .filter_map(|part| part.as_deref()),
     );
+    let end = match login.tls_end.as_deref() {
+        None | Some("here") => String::new(),
+        Some(balancer) => format!(", ended at {balancer}"),
+    };
     let client = login
         .client
         .as_ref()
         .map(|client| format!("; client {client}"))
         .unwrap_or_default();
-    parts.join(" ") + &client
+    parts.join(" ") + &end + &client
 }

@@ -108,6 +108,13 @@ impl SessionCounts {
         self.stage = Stage::AfterLogin;
         self.bad = 0;
     }
+
+    /// Nobody is logged in any more: the limits before a login hold again.
+    pub(crate) fn logged_out(&mut self) {
+        self.stage = Stage::BeforeLogin;
+        self.commands = 0;
+        self.bad = 0;
+    }
 }
 
 #[cfg(test)]
@@ -141,6 +148,11 @@ mod tests {
         assert_eq!(counts.command(), Err(Violation::TooManyCommands));
         counts.logged_in();
         assert_eq!(counts.command(), Ok(()));
+        counts.logged_out();
+        for _ in 0..50 {
+            assert_eq!(counts.command(), Ok(()));
+        }
+        assert_eq!(counts.command(), Err(Violation::TooManyCommands));
     }
 
     #[test]

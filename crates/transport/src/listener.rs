@@ -11,6 +11,7 @@ use pillarbox_names::TlsStart;
 use pillarbox_proto::{Clear, Sealed};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tracing::Instrument;
@@ -187,6 +188,8 @@ impl Listener {
             balancers,
         } = self;
         let limit = ConnectionLimit::new(limits.connections, limits.per_address);
+        // Its sender is dropped at shutdown: who is not yet a session has nothing to lose.
+        let (open, until_shutdown) = watch::channel(());
         let mut sessions = JoinSet::new();
         let mut pause = PAUSES.0;
         let mut shutdown = std::pin::pin!(shutdown);
@@ -235,6 +238,7 @@ impl Listener {
                 listener: Arc::clone(&name),
                 start: start.clone(),
                 timeouts: limits.timeouts,
+                until_shutdown: until_shutdown.clone(),
             };
             let (session, unserved) = (session.clone(), unserved.clone());
             if from_balancer {
@@ -243,7 +247,7 @@ impl Listener {
                 sessions.spawn(arrival.serve(session, unserved));
             }
         }
-        drop(socket);
+        drop((socket, open));
         let closing = async {
             while let Some(ended) = sessions.join_next().await {
                 note_panic(&name, ended);
@@ -268,6 +272,7 @@ struct Arrival {
     listener: Arc<str>,
     start: Start,
     timeouts: Timeouts,
+    until_shutdown: watch::Receiver<()>,
 }
 
 impl Arrival {
@@ -283,10 +288,11 @@ impl Arrival {
             listener,
             start,
             timeouts,
+            until_shutdown,
         } = self;
         // An error here means that the peer is gone already.
         if let Ok(connection) = Connection::new(wire, &listener, timeouts, Some(permit)) {
-            begin(connection, start, session, unserved).await;
+            begin(connection, start, until_shutdown, session, unserved).await;
         }
     }
 
@@ -296,7 +302,11 @@ impl Arrival {
         F: Future<Output = ()>,
         U: Fn(Unserved),
     {
-        let reported = Box::pin(proxy::receive(&mut self.wire, self.timeouts.handshake)).await;
+        let header = Box::pin(proxy::receive(&mut self.wire, self.timeouts.handshake));
+        let reported = tokio::select! {
+            reported = header => reported,
+            _ = self.until_shutdown.changed() => return,
+        };
         let reported = match reported {
             Ok(Some(reported)) => reported,
             // It speaks for itself, as anybody else may.
@@ -312,6 +322,7 @@ impl Arrival {
             listener,
             start,
             timeouts,
+            until_shutdown,
         } = self;
         let tls_start = match start {
             Start::Implicit(_) => TlsStart::Implicit,
@@ -323,7 +334,7 @@ impl Arrival {
                 session(Accepted::Sealed(connection)).instrument(span).await;
             }
             Ok(FromBalancer::Clear(connection)) => {
-                begin(connection, start, session, unserved).await;
+                begin(connection, start, until_shutdown, session, unserved).await;
             }
             // The balancer is gone already.
             Err(_) => {}
@@ -332,8 +343,14 @@ impl Arrival {
 }
 
 /// Does the implicit handshake where there is one, and hands the connection to its session, inside its span.
-async fn begin<S, F, U>(connection: Connection<Clear>, start: Start, session: S, unserved: U)
-where
+/// A handshake that is under way at shutdown is broken off.
+async fn begin<S, F, U>(
+    connection: Connection<Clear>,
+    start: Start,
+    mut until_shutdown: watch::Receiver<()>,
+    session: S,
+    unserved: U,
+) where
     S: Fn(Accepted) -> F,
     F: Future<Output = ()>,
     U: Fn(Unserved),
@@ -344,9 +361,11 @@ where
             Start::Clear => Ok(Accepted::Clear(connection)),
             Start::Implicit(acceptor) => {
                 let handshake = |wire, context| acceptor.handshake(wire, context);
-                Box::pin(connection.into_tls(TlsStart::Implicit, handshake))
-                    .await
-                    .map(Accepted::Sealed)
+                let sealed = Box::pin(connection.into_tls(TlsStart::Implicit, handshake));
+                tokio::select! {
+                    sealed = sealed => sealed.map(Accepted::Sealed),
+                    _ = until_shutdown.changed() => return,
+                }
             }
         };
         match accepted {

@@ -66,6 +66,9 @@ pub enum ProxyError {
         "it says that the client has {0:?}, which is not served here (TLS 1.2 or newer, without CBC)"
     )]
     Weak(String),
+    /// It has two fields of one kind.
+    #[error("it has two fields of kind 0x{0:02X}")]
+    Twice(u8),
     /// It tells of TLS without version or cipher suite.
     #[error(
         "it tells of TLS without version and suite; switch on \"proxy-v2-options ssl,ssl-cipher\" there"
@@ -147,16 +150,17 @@ fn reported(header: &Header<'_>) -> Result<Option<Reported>, ProxyError> {
 fn reported_tls(outer: &[Field], ssl: &[Field]) -> Result<ReportedTls, ProxyError> {
     let version = text(ssl, SSL_VERSION).ok_or(ProxyError::NoDetails)?;
     let cipher = text(ssl, SSL_CIPHER).ok_or(ProxyError::NoDetails)?;
+    let version = match version.as_str() {
+        "TLSv1.2" => TlsVersion::Tls12,
+        "TLSv1.3" => TlsVersion::Tls13,
+        _ => return Err(ProxyError::Weak(version)),
+    };
+    let Some(suite) = named_suite(&cipher, version) else {
+        return Err(ProxyError::Weak(format!("{cipher} in {version}")));
+    };
     Ok(ReportedTls {
-        version: match version.as_str() {
-            "TLSv1.2" => TlsVersion::Tls12,
-            "TLSv1.3" => TlsVersion::Tls13,
-            _ => return Err(ProxyError::Weak(version)),
-        },
-        suite: match named_suite(&cipher) {
-            Some(suite) => suite,
-            None => return Err(ProxyError::Weak(cipher)),
-        },
+        version,
+        suite,
         group: text(ssl, SSL_GROUP).and_then(|group| named_group(&group)),
         sni: text(outer, AUTHORITY),
         alpn: text(outer, ALPN),
@@ -165,11 +169,17 @@ fn reported_tls(outer: &[Field], ssl: &[Field]) -> Result<ReportedTls, ProxyErro
 
 type Field = (u8, Vec<u8>);
 
+/// The fields, each kind once: of two that say different things none can be believed.
 fn fields(fields: TypeLengthValues<'_>) -> Result<Vec<Field>, ProxyError> {
-    fields
-        .map(|field| field.map(|field| (field.kind, field.value.into_owned())))
-        .collect::<Result<_, _>>()
-        .map_err(ProxyError::Malformed)
+    let mut found: Vec<Field> = Vec::new();
+    for field in fields {
+        let field = field.map_err(ProxyError::Malformed)?;
+        if found.iter().any(|(kind, _)| *kind == field.kind) {
+            return Err(ProxyError::Twice(field.kind));
+        }
+        found.push((field.kind, field.value.into_owned()));
+    }
+    Ok(found)
 }
 
 /// A field that is printable ASCII.

@@ -1,6 +1,6 @@
 //! What suites and groups are called (S4.3-3, S4.3-9): in the IANA registries, by rustls, and by OpenSSL.
 
-use pillarbox_names::{CipherSuite, Group};
+use pillarbox_names::{CipherSuite, Group, TlsVersion};
 
 /// The suites negotiated here: number, name in the IANA TLS Cipher Suites registry, and OpenSSL's name where it is
 /// another.
@@ -27,11 +27,13 @@ pub(crate) fn suite_name(id: u16) -> CipherSuite {
         })
 }
 
-/// The suite that somebody else calls this; `None` for one that is not negotiated here.
-pub(crate) fn named_suite(called: &str) -> Option<CipherSuite> {
+/// The suite that somebody else calls this; `None` for one that is not negotiated here in this version of TLS.
+pub(crate) fn named_suite(called: &str, version: TlsVersion) -> Option<CipherSuite> {
     SUITE_NAMES
         .iter()
-        .find(|(_, iana, openssl)| called == *iana || called == *openssl)
+        .find(|(_, iana, openssl)| called == *iana || (called == *openssl && !called.is_empty()))
+        // RFC 8446 section B.4: the suites of TLS 1.3 have numbers of their own.
+        .filter(|(id, ..)| (id >> 8 == 0x13) == (version == TlsVersion::Tls13))
         .map(|(_, name, _)| CipherSuite::Named(name))
 }
 

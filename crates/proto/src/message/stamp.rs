@@ -18,6 +18,7 @@ pub struct HeaderStamp {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
+    Start,
     LineStart,
     InLine,
     Body,
@@ -31,7 +32,7 @@ impl HeaderStamp {
             date: Some(date),
             message_id: Some(message_id),
             scanner: HeaderScanner::default(),
-            place: Place::LineStart,
+            place: Place::Start,
         }
     }
 
@@ -39,6 +40,13 @@ impl HeaderStamp {
     pub fn push(&mut self, piece: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(piece.len() + 16);
         let mut rest = piece;
+        if self.place == Place::Start && matches!(piece.first(), Some(b' ' | b'\t')) {
+            // A line that folds nothing is no field. Behind the fields that were written before, such as Received,
+            // it would go on with the last of them, so the text begins here.
+            add(self.date.take(), self.message_id.take(), &mut out);
+            out.extend_from_slice(b"\r\n");
+            self.place = Place::Body;
+        }
         while self.place != Place::Body
             && let Some((&octet, behind)) = rest.split_first()
         {
@@ -138,6 +146,10 @@ mod tests {
             (
                 "Message-IDs: b\r\n\r\n",
                 "Message-IDs: b\r\nDate: D\r\nMessage-ID: M\r\n\r\n",
+            ),
+            (
+                " x\r\nA: b\r\n\r\nc",
+                "Date: D\r\nMessage-ID: M\r\n\r\n x\r\nA: b\r\n\r\nc",
             ),
             ("\r\nx", "Date: D\r\nMessage-ID: M\r\n\r\nx"),
             ("", "Date: D\r\nMessage-ID: M\r\n"),

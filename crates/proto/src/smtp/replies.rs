@@ -60,6 +60,11 @@ pub(super) const AUTHENTICATION_UNAVAILABLE: Reply = reply(
     "4.7.0",
     "Temporary authentication failure; try again later",
 );
+pub(super) const BINDING_USED: Reply = reply(
+    454,
+    "4.7.0",
+    "This mechanism was used already; connect again for it",
+);
 pub(super) const UNKNOWN_COMMAND: Reply = reply(500, "5.5.1", "Command not recognized");
 pub(super) const LINE_TOO_LONG: Reply = reply(500, "5.5.2", "Line too long");
 pub(super) const BROKEN_LINE: Reply = reply(

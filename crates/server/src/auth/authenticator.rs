@@ -38,6 +38,8 @@ const WEAKER_USE_GRAIN: i64 = 3600;
 pub struct SessionLogins {
     /// When the question came whose answer is a refusal.
     begun: Option<Instant>,
+    /// The salt of the keys that an exchange under way was begun with.
+    salt: Option<Vec<u8>>,
     /// Accepted, and not yet at the end of the exchange.
     accepted: Option<(Account, Admission)>,
     account: Option<AccountHandle>,
@@ -129,7 +131,7 @@ impl Authenticator {
             },
             LoginQuestion::ScramKeys { login } => {
                 logins.asked();
-                self.scram_keys(origin, &login).await
+                self.scram_keys(logins, origin, &login).await
             }
             LoginQuestion::Password { login, password } => {
                 logins.asked();
@@ -144,9 +146,15 @@ impl Authenticator {
             LoginQuestion::Proof { login, outcome } => {
                 logins.asked();
                 let found = self.find(origin, &login).await;
-                let verdict = match outcome {
-                    ScramOutcome::Proved(_) => Ok(()),
-                    ScramOutcome::Refuted => Err(LoginRefusal::Credentials),
+                let salt = logins.salt.take();
+                let verdict = match (outcome, &found.account) {
+                    // A password that was changed since has another salt.
+                    (ScramOutcome::Proved(_), Some(account))
+                        if salt.as_ref() == Some(&account.verifiers.scram_sha256.salt) =>
+                    {
+                        Ok(())
+                    }
+                    _ => Err(LoginRefusal::Credentials),
                 };
                 logins.decided(found, verdict)
             }
@@ -180,13 +188,14 @@ impl Authenticator {
             account: None,
             admission: Err(refusal),
         };
+        let address = self.address_of(login);
         if !self
             .throttle
-            .admits(login, origin.remote.ip(), Instant::now().into_std())
+            .admits(&address, origin.remote.ip(), Instant::now().into_std())
         {
             return refused(LoginRefusal::TooManyFailures);
         }
-        let account = match self.accounts.find(&self.address_of(login)).await {
+        let account = match self.accounts.find(&address).await {
             Ok(account) => account,
             Err(error) => {
                 tracing::error!(%error, "an account could not be looked up; logins are refused");
@@ -207,10 +216,19 @@ impl Authenticator {
 
     /// The SCRAM keys of a login. Names that are no accounts, or may not log in over this channel, get keys of the
     /// same shape that are always the same for one name and match no password.
-    async fn scram_keys(&self, origin: &Origin<'_>, login: &str) -> LoginAnswer {
+    async fn scram_keys(
+        &self,
+        logins: &mut SessionLogins,
+        origin: &Origin<'_>,
+        login: &str,
+    ) -> LoginAnswer {
         let found = self.find(origin, login).await;
         match (found.admission, found.account) {
-            (Ok(_), Some(account)) => LoginAnswer::Keys(scram_keys(account.verifiers.scram_sha256)),
+            (Ok(_), Some(account)) => {
+                let keys = account.verifiers.scram_sha256;
+                logins.salt = Some(keys.salt.clone());
+                LoginAnswer::Keys(scram_keys(keys))
+            }
             (Ok(_), None) | (Err(LoginRefusal::Ladder(_)), _) => {
                 LoginAnswer::Keys(self.secret.decoy(&self.address_of(login)))
             }
@@ -306,8 +324,11 @@ impl Authenticator {
                 | LoginOutcome::Aborted(LoginAbort::ShutDown)
         );
         if !ours {
-            self.throttle
-                .failed(&end.login, origin.remote.ip(), Instant::now().into_std());
+            self.throttle.failed(
+                &self.address_of(&end.login),
+                origin.remote.ip(),
+                Instant::now().into_std(),
+            );
         }
         let wait = match (origin.channel, end.outcome) {
             (_, LoginOutcome::Aborted(_)) => return,

@@ -1,7 +1,7 @@
 //! Failed attempts cost time: a token bucket for each pair of login name and address, and a larger one for
 //! each address, against those who try one password on many names.
 //!
-//! It looks at the name as typed, never at whether there is such an account, so it tells nothing (S4.1-4).
+//! It looks at the address that the name stands for, never at whether there is such an account, so it tells nothing (S4.1-4).
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -49,7 +49,10 @@ impl Throttle {
     /// Notes a failure.
     pub(super) fn failed(&self, login: &str, remote: IpAddr, now: Instant) {
         let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
-        for key in [self.pair(login, remote), self.address(remote)] {
+        for (key, burst) in [
+            (self.pair(login, remote), BURST),
+            (self.address(remote), BURST_OF_ADDRESS),
+        ] {
             if full_at.len() >= MOST && !full_at.contains_key(&key) {
                 full_at.retain(|_, full| *full > now);
                 if full_at.len() >= MOST {
@@ -58,7 +61,8 @@ impl Throttle {
                 }
             }
             let full = full_at.entry(key).or_insert(now);
-            *full = (*full).max(now) + REFILL;
+            // An empty bucket gets no emptier: whoever fails a thousand times at once shuts nobody out for hours.
+            *full = ((*full).max(now) + REFILL).min(now + REFILL * burst);
         }
     }
 
@@ -105,6 +109,18 @@ mod tests {
         }
         assert!(!throttle.admits("fresh@example.org", ip("192.0.2.1"), now));
         assert!(throttle.admits("fresh@example.org", ip("192.0.2.2"), now));
+    }
+
+    /// Exchanges that were broken off are counted without being admitted first: they may be many.
+    #[test]
+    fn a_flood_of_failures_is_forgiven_like_a_burst() {
+        let throttle = Throttle::default();
+        let now = Instant::now();
+        for _ in 0..10_000 {
+            throttle.failed("alice@example.org", ip("192.0.2.1"), now);
+        }
+        assert!(!throttle.admits("bob@example.org", ip("192.0.2.1"), now));
+        assert!(throttle.admits("alice@example.org", ip("192.0.2.1"), now + REFILL));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use pillarbox_policy::Timestamp;
 use pillarbox_proto::message::{IndexLimits, Indexer};
 use pillarbox_proto::smtp::ReversePath;
 use pillarbox_store::{
-    AccountId, Appended, DeliveryId, Flags, Mail, NewDelivery, Recipient, Spool, StoreError,
+    AccountId, DeliveryId, Flags, Mail, NewDelivery, Recipient, Spool, StoreError,
 };
 
 /// A message on its way into mailboxes. Dropped before [`Delivery::commit`], it leaves nothing behind.
@@ -71,7 +71,8 @@ impl Delivery {
         self.spool.is_empty()
     }
 
-    /// Stores the message for every recipient; answers how many, when all of them have it on stable storage.
+    /// Stores the message for every recipient; answers how many, when all of them have it on stable storage. A
+    /// recipient whose account was removed since it was named is passed over, unless nobody else is left.
     ///
     /// # Errors
     /// The store's. Some recipients may have the message then: whoever sends it again delivers to them
@@ -91,7 +92,21 @@ impl Delivery {
             body: self.spool,
         };
         let stored = self.mail.deliver(delivery).await?;
-        let stored: Result<Vec<Appended>, StoreError> = stored.into_iter().collect();
-        Ok(stored?.len())
+        let mut copies = 0;
+        let mut gone = Ok(());
+        for stored in stored {
+            match stored {
+                Ok(_) => copies += 1,
+                Err(error @ StoreError::NotFound { .. }) => {
+                    tracing::warn!(%error, "a recipient is gone since it was accepted");
+                    gone = Err(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        match copies {
+            0 => gone.map(|()| 0),
+            copies => Ok(copies),
+        }
     }
 }

@@ -228,6 +228,7 @@ fn failed(error: &StoreError) -> Refusal {
     match error {
         StoreError::Disk { .. } => Refusal::StorageFull,
         StoreError::TooLarge { .. } => Refusal::BadContent,
+        StoreError::NotFound { .. } => Refusal::NoSuchMailbox,
         _ => Refusal::LocalError,
     }
 }

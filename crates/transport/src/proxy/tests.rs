@@ -132,3 +132,24 @@ proptest! {
         let _ = read(&octets);
     }
 }
+
+#[test]
+fn claims_that_contradict_each_other_are_refused() {
+    let said =
+        |version: &[u8], cipher: &[u8]| ssl(7, &[(SSL_VERSION, version), (SSL_CIPHER, cipher)]);
+    for (version, cipher) in [
+        ("TLSv1.3", "ECDHE-RSA-AES128-GCM-SHA256"),
+        ("TLSv1.2", "TLS_AES_128_GCM_SHA256"),
+        ("TLSv1.3", ""),
+    ] {
+        let octets = header(&[(SSL, &said(version.as_bytes(), cipher.as_bytes()))]);
+        assert!(
+            matches!(tls(&octets), Err(ProxyError::Weak(_))),
+            "{version} {cipher}"
+        );
+    }
+    let one = said(b"TLSv1.3", b"TLS_AES_128_GCM_SHA256");
+    let other = said(b"TLSv1.2", b"ECDHE-RSA-AES128-GCM-SHA256");
+    let octets = header(&[(SSL, &one), (SSL, &other)]);
+    assert!(matches!(tls(&octets), Err(ProxyError::Twice(SSL))));
+}

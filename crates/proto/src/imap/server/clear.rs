@@ -104,8 +104,9 @@ impl Cleartext {
         loop {
             match self.front.poll(&mut self.event, self.next.is_some()) {
                 Ok(Input::Frame(frame @ (Frame::End | Frame::Literal(_)))) => self.command(frame),
+                Ok(Input::TooLong) => self.front.turn_down_too_long(),
                 // The end of a literal that was skipped.
-                Ok(Input::Frame(_) | Input::TooLong) => {}
+                Ok(Input::Frame(_)) => {}
                 Err(step) => return step,
             }
         }

@@ -420,9 +420,13 @@ impl Dialogue {
             match self.front.poll(&mut self.event, waits) {
                 Ok(Input::Frame(frame)) => self.frame(frame),
                 Ok(Input::TooLong) => match self.take_turn() {
-                    Turn::MessageTail => self.event = Some(Event::MessageAborted),
                     Turn::LoginClient => self.exchange_line_too_long(),
-                    _ => {}
+                    turn => {
+                        self.front.turn_down_too_long();
+                        if matches!(turn, Turn::MessageTail) {
+                            self.event = Some(Event::MessageAborted);
+                        }
+                    }
                 },
                 Err(step) => return step,
             }

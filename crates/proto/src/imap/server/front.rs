@@ -119,8 +119,6 @@ impl Front {
                 }
                 (Err(_), _) => {
                     self.framer.take_text();
-                    self.state.responses.begin(None);
-                    self.turn_down(&Refusal::Answer(Completion::Bad("The line is too long")));
                     return Ok(Input::TooLong);
                 }
             }
@@ -183,6 +181,12 @@ impl Front {
     pub(super) fn turn_down(&mut self, refusal: &Refusal) {
         self.state.responses.refuse(refusal);
         self.count_bad();
+    }
+
+    /// Turns down a line that is too long to be looked at, so that its tag is not known.
+    pub(super) fn turn_down_too_long(&mut self) {
+        self.state.responses.begin(None);
+        self.turn_down(&Refusal::Answer(Completion::Bad("The line is too long")));
     }
 
     /// Turns down a command of which this frame was looked at.
@@ -255,6 +259,9 @@ impl Front {
 
     /// The session has come to another phase: other limits hold.
     pub(super) fn set_phase(&mut self, phase: Phase) {
+        if phase == Phase::BeforeLogin {
+            self.counts.logged_out();
+        }
         self.state.phase = phase;
         self.framer.set_limits(match phase {
             Phase::Clear(..) | Phase::BeforeLogin => self.state.limits.before_login,

@@ -48,7 +48,7 @@ impl Dialogue {
         self.login_step(step);
     }
 
-    /// The client's line in an exchange was too long, which it was told.
+    /// The client's line in an exchange was too long.
     pub(in crate::imap::server) fn exchange_line_too_long(&mut self) {
         let step = self
             .authentication()
@@ -95,8 +95,7 @@ impl Dialogue {
             LoginReply::Unavailable => no(Code::Unavailable, "Try again later"),
             LoginReply::Cancelled => Completion::Bad("Authentication cancelled"),
             LoginReply::NotBase64 => Completion::Bad("expected base64"),
-            // It was told so when the line was thrown away.
-            LoginReply::TooLong => return self.count_failed_login(),
+            LoginReply::TooLong => Completion::Bad("The line is too long"),
             LoginReply::Malformed => Completion::Bad("expected a message of the mechanism"),
             LoginReply::UnknownMechanism => no(Code::Cannot, "No such mechanism here"),
             LoginReply::BindingUsed => no(

@@ -184,6 +184,8 @@ pub struct LoginSummary {
     pub tls: String,
     /// How TLS began.
     pub how: Option<String>,
+    /// Where TLS ended: `here`, or the address of the balancer in front of us.
+    pub tls_end: Option<String>,
     /// IANA name of the suite.
     pub cipher_suite: Option<String>,
     /// IANA name of the key-exchange group.
@@ -212,6 +214,7 @@ impl From<LoginRecord> for LoginSummary {
             mechanism: record.mechanism.as_str().to_owned(),
             tls: tls.map_or("none".to_owned(), |tls| tls.version.to_string()),
             how: tls.map(|tls| tls.start.as_str().to_owned()),
+            tls_end: tls.map(|tls| tls.end.to_string()),
             cipher_suite: tls.map(|tls| tls.suite.clone()),
             group: tls.and_then(|tls| tls.group.clone()),
             sni: tls.and_then(|tls| tls.sni.clone()),

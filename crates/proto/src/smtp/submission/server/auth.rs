@@ -39,7 +39,9 @@ impl Submission {
                 replies::AUTHENTICATED
             }
             LoginReply::PrivacyRequired => self.tls_first(replies::ENCRYPTION_REQUIRED),
-            LoginReply::WrongCredentials | LoginReply::BindingUsed => replies::BAD_CREDENTIALS,
+            LoginReply::WrongCredentials => replies::BAD_CREDENTIALS,
+            // No 535: nothing was looked at, and programs throw a password away on that.
+            LoginReply::BindingUsed => replies::BINDING_USED,
             LoginReply::ChannelTooWeak(_) => replies::CHANNEL_TOO_WEAK,
             LoginReply::PasswordChangeNeeded => replies::PASSWORD_CHANGE_NEEDED,
             LoginReply::Unavailable => replies::AUTHENTICATION_UNAVAILABLE,
