@@ -49,7 +49,8 @@ fn main() -> io::Result<()> {
     fs::write(Path::new(&out).join("faulty_engine.rs"), code.to_string())
 }
 
-/// The method: asks, and hands on. One that cannot fail is only counted.
+/// The method: asks, and hands on. One that cannot fail is only counted; one that answers what it did before it
+/// failed does the first half.
 fn faulty(method: &TraitItemFn, of: &str, handle: &syn::Ident) -> proc_macro2::TokenStream {
     let signature = &method.sig;
     let name = &signature.ident;
@@ -70,6 +71,20 @@ fn faulty(method: &TraitItemFn, of: &str, handle: &syn::Ident) -> proc_macro2::T
         quote! { self.faults.count(#label); #real }
     } else if returned.contains("dyn Spool") {
         quote! { self.faults.check(#label).await?; Ok(self.faulty_spool(#real.await?)) }
+    } else if returned.ends_with("< Moved , StoreError >") {
+        // As an engine whose later slice failed.
+        quote! {
+            match self.faults.check(#label).await {
+                Ok(()) => #real.await,
+                Err(error) => {
+                    let (uids, _) = uids.split_at(uids.len() / 2);
+                    match #real.await? {
+                        Moved { pairs, .. } if pairs.is_empty() => Err(error),
+                        Moved { pairs, .. } => Ok(Moved { pairs, failed: Some(error) }),
+                    }
+                }
+            }
+        }
     } else {
         quote! { self.faults.check(#label).await?; #real.await }
     };

@@ -200,7 +200,8 @@ macro_rules! engines {
                     one_content_is_read_by_all
                     the_longest_due_come_first_and_items_page_by_page
                     messages_that_cannot_be_queued
-                    what_ended_long_ago_is_forgotten;
+                    what_ended_long_ago_is_forgotten
+                    who_waits_for_the_queue_is_woken;
                 leases:
                     a_maildrop_has_one_holder_at_a_time
                     a_lease_runs_out_unless_it_is_renewed

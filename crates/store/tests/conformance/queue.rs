@@ -1,10 +1,11 @@
 //! What [`Queue`](pillarbox_store::Queue) promises.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use pillarbox_policy::Timestamp;
 use pillarbox_store::{
-    Enqueued, ItemState, Job, NewQueued, Outcome, QueueId, Settled, StoreError, Stores,
+    Enqueued, ItemState, Job, NewQueued, Outcome, QueueId, QueueWatch, Settled, StoreError, Stores,
 };
 
 use crate::steps::{NOW, octets, spooled};
@@ -260,4 +261,45 @@ pub(crate) async fn what_ended_long_ago_is_forgotten(place: Place) {
     }
     let items = store.queue.items(None, 99).await.unwrap();
     assert_eq!(items.len(), 10);
+}
+
+pub(crate) async fn who_waits_for_the_queue_is_woken(place: Place) {
+    let store = place.open();
+    let mut first = store.wakeups.watch_queue();
+    let mut second = store.wakeups.watch_queue();
+    assert!(!is_woken(&mut first).await);
+    // Told before the operation answers, and once however many there were.
+    for number in 1..=4 {
+        assert_eq!(enqueue(&store, number, &["a@x"]).await, Enqueued::New);
+    }
+    for watch in [&mut first, &mut second] {
+        assert!(is_woken(watch).await);
+        assert!(!is_woken(watch).await);
+    }
+    // Nothing came of these.
+    assert_eq!(enqueue(&store, 1, &["a@x"]).await, Enqueued::Known);
+    let jobs = lease(&store, 0, 60, 9).await;
+    let settled = store.queue.settle(&jobs[0], Outcome::Done, at(1)).await;
+    assert_eq!(settled, Ok(Settled::Recorded));
+    assert!(!is_woken(&mut first).await);
+    // What is tried again may be due before all that others wait for.
+    let retry = Outcome::Retry {
+        at: at(30),
+        why: String::new(),
+    };
+    let settled = store.queue.settle(&jobs[1], retry, at(2)).await;
+    assert_eq!(settled, Ok(Settled::Recorded));
+    assert!(is_woken(&mut first).await);
+    assert_eq!(store.queue.next_due().await, Ok(Some(at(30))));
+    let waiting = tokio::spawn(async move { first.next().await });
+    store.close().await;
+    assert_eq!(waiting.await.unwrap(), None);
+    assert_eq!(store.wakeups.watch_queue().next().await, None);
+}
+
+async fn is_woken(watch: &mut QueueWatch) -> bool {
+    match tokio::time::timeout(Duration::from_millis(50), watch.next()).await {
+        Ok(woken) => woken.is_some(),
+        Err(_) => false,
+    }
 }

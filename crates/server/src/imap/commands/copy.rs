@@ -4,30 +4,29 @@ use std::num::NonZeroU32;
 
 use pillarbox_proto::imap::grammar::SequenceSet;
 use pillarbox_proto::imap::server::{Code, Completion, Copy};
-use pillarbox_store::{Appended, Uid};
+use pillarbox_store::{Appended, Moved, Uid};
 
 use super::append::try_create;
 use crate::imap::session::{Failure, Handled, Session};
 
 impl Session {
     pub(in crate::imap) async fn copy(&mut self, copy: &Copy) -> Handled {
-        Ok(Completion::Ok(self.transfer(copy, Originals::Kept).await?))
+        let copied = self.transfer(copy, Originals::Kept).await?;
+        Ok(Completion::Ok(code(&copied.pairs)))
     }
 
-    /// MOVE: what is gone is told like what others remove, by the updates that follow.
+    /// MOVE: what is gone is told like what others remove, by the updates that follow. Where only a part could be
+    /// moved, COPYUID says which, before the command fails (RFC 6851 section 4.3, RFC 4315 section 3).
     pub(in crate::imap) async fn move_messages(&mut self, copy: &Copy) -> Handled {
-        if let Some(code) = self.transfer(copy, Originals::Removed).await? {
+        let Moved { pairs, failed } = self.transfer(copy, Originals::Removed).await?;
+        if let Some(code) = code(&pairs) {
             self.responses().moved(&code);
         }
-        Ok(Completion::DONE)
+        failed.map_or(Ok(Completion::DONE), |error| Err(error.into()))
     }
 
-    /// Copies or moves. Answers COPYUID; nothing, where nothing was copied.
-    async fn transfer(
-        &mut self,
-        copy: &Copy,
-        originals: Originals,
-    ) -> Result<Option<Code>, Failure> {
+    /// Copies or moves. A copy is all or nothing.
+    async fn transfer(&mut self, copy: &Copy, originals: Originals) -> Result<Moved, Failure> {
         let (store, account) = self.mail()?;
         let selected = self.selected()?;
         let from = selected.id;
@@ -37,14 +36,17 @@ impl Session {
             .collect();
         let to = store.mailbox(account, &copy.mailbox).await;
         let to = to.map_err(try_create)?.id;
-        if uids.is_empty() {
-            return Ok(None);
-        }
-        let pairs = match originals {
-            Originals::Kept => store.copy(account, from, &uids, to).await?,
-            Originals::Removed => store.move_messages(account, from, &uids, to).await?,
+        let whole = |pairs| Moved {
+            pairs,
+            failed: None,
         };
-        Ok(code(&pairs))
+        if uids.is_empty() {
+            return Ok(whole(Vec::new()));
+        }
+        Ok(match originals {
+            Originals::Kept => whole(store.copy(account, from, &uids, to).await?),
+            Originals::Removed => store.move_messages(account, from, &uids, to).await?,
+        })
     }
 }
 

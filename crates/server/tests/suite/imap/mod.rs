@@ -1,6 +1,8 @@
 //! IMAP sessions.
 
 mod concurrency;
+mod harness;
+mod moves;
 mod replace;
 mod sessions;
 mod unauthenticate;

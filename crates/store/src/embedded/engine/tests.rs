@@ -239,6 +239,61 @@ async fn renaming_inbox_moves_its_messages() {
     seen(&store, id).await;
 }
 
+/// RFC 6851 section 3.3: whoever moves is told what was moved, also when the rest was not.
+#[tokio::test]
+async fn a_move_that_fails_in_the_middle_answers_what_it_moved() {
+    let place = tempfile::tempdir().unwrap();
+    let (id, _) = filled(place.path(), 0).await;
+    let store = open(place.path());
+    let inbox = store.mailbox(id, "INBOX").await.unwrap();
+    let mut batch = Vec::new();
+    for _ in 0..1030 {
+        batch.push(message(&store, &inbox, b"x").await);
+    }
+    let all: Vec<Uid> = store
+        .append(id, batch)
+        .await
+        .unwrap()
+        .iter()
+        .map(|one| one.uid)
+        .collect();
+    store.close().await;
+    drop(store);
+    // The target has UIDs left for the first slice alone.
+    let left = format!(
+        "UPDATE mailbox SET uid_next = {} WHERE name = 'Trash'",
+        u32::MAX - 1026
+    );
+    index_at(&place.path().join("shard-001/index.sqlite"))
+        .execute(&left, [])
+        .unwrap();
+    let store = open(place.path());
+    let trash = store.mailbox(id, "Trash").await.unwrap();
+    let moved = store
+        .move_messages(id, inbox.id, &all, trash.id)
+        .await
+        .unwrap();
+    assert_eq!(moved.pairs.len(), 1024);
+    assert!(moved.pairs.iter().map(|(old, _)| old).eq(&all[..1024]));
+    assert!(
+        matches!(moved.failed, Some(StoreError::TooLarge { .. })),
+        "{:?}",
+        moved.failed
+    );
+    let rest = store
+        .messages(id, inbox.id, &[UidRange::ALL])
+        .await
+        .unwrap();
+    assert!(rest.iter().map(|message| &message.uid).eq(&all[1024..]));
+    // Nothing more goes, and then it is an error; a copy takes back what it had made.
+    let refused = store.move_messages(id, inbox.id, &all, trash.id).await;
+    assert!(
+        matches!(refused, Err(StoreError::TooLarge { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(store.mailbox(id, "Trash").await.unwrap().messages, 1024);
+}
+
 #[tokio::test]
 async fn watchers_hear_of_what_is_stored() {
     let place = tempfile::tempdir().unwrap();
