@@ -26,7 +26,8 @@ pub(crate) async fn expunge_answers_what_it_removed(place: Place) {
         .await
         .unwrap();
     let wanted = [uid(3), uid(5), uid(99)];
-    let gone = mail.expunge_deleted(jane, inbox, &wanted).await.unwrap();
+    let gone = store.mail.expunge_deleted(jane, inbox, &wanted).await;
+    let gone = gone.unwrap();
     assert_eq!(gone, [uid(3)], "one of them has \\Deleted");
     let store = place.reopen(store).await;
     let left = messages(&store, jane, inbox).await;
