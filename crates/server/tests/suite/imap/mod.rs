@@ -1,7 +1,6 @@
 //! IMAP sessions.
 
 mod concurrency;
-mod harness;
 mod moves;
 mod replace;
 mod sessions;

@@ -1,14 +1,12 @@
 //! MOVE over TLS and a store that fails.
 
-use pillarbox_names::TlsStart;
 use pillarbox_store::StoreError;
-
-use super::harness::server;
+use pillarbox_testkit::world::World;
 
 #[tokio::test]
 async fn a_move_that_fails_in_the_middle_tells_what_it_moved() {
-    let server = server(TlsStart::Implicit).await;
-    let mut ann = server.select().await;
+    let world = World::start().await;
+    let mut ann = world.select().await;
     for _ in 0..4 {
         ann.append(b"Subject: one\r\n\r\n").await;
     }
@@ -16,7 +14,7 @@ async fn a_move_that_fails_in_the_middle_tells_what_it_moved() {
         what: "the disk",
         limit: 0,
     };
-    server.house.faults.fail("Mail::move_messages", 1, full);
+    world.faults.fail("Mail::move_messages", 1, full);
     let answer = ann.ask("MOVE 1:4 Trash").await;
     let (copied, end) = answer.split_once("\r\n").unwrap();
     assert!(
@@ -33,7 +31,7 @@ async fn a_move_that_fails_in_the_middle_tells_what_it_moved() {
     // Where none was moved, nobody is told of any.
     let answer = ann.ask("MOVE 1 Trash").await;
     assert_eq!(answer, "T NO [LIMIT] That is over a limit\r\n");
-    server.house.faults.mend("Mail::move_messages");
+    world.faults.mend("Mail::move_messages");
     let answer = ann.ask("UID MOVE 1:* Trash").await;
     assert!(answer.contains(" 3:4 3:4] "), "{answer}");
 }

@@ -38,8 +38,8 @@ async fn the_next_login_is_one_like_any_other() {
 /// for again, and what was enabled is not any more (§3.1).
 #[tokio::test]
 async fn the_next_login_may_follow_at_once() {
-    let server = server(TlsStart::Implicit).await;
-    let mut ann = server.select().await;
+    let world = World::start().await;
+    let mut ann = world.select().await;
     ann.ask("ENABLE CONDSTORE").await;
     ann.put(
         b"u UNAUTHENTICATE\r\nv AUTHENTICATE PLAIN AGFubkBleGFtcGxlLm9yZwBjb3JyZWN0IGhvcnNl\r\n",
