@@ -83,3 +83,9 @@ impl ClientError {
         }
     }
 }
+
+/// A command that the machine would not take in its state: the conversation is not where we thought it was.
+pub(crate) fn out_of_turn(why: impl std::fmt::Display) -> ClientError {
+    tracing::debug!(%why, "command out of turn");
+    Broken::Ended.into()
+}

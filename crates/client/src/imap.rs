@@ -12,7 +12,7 @@ use pillarbox_proto::message::Address;
 use pillarbox_proto::{Clear, Sealed};
 use pillarbox_transport::Conversation;
 
-use crate::ClientError;
+use crate::error::{ClientError, out_of_turn};
 use crate::message::{MAX_MESSAGE, Summary, summary};
 use crate::session::{Broken, LoggedIn, LoginError, Protocol, Session, next};
 
@@ -235,12 +235,6 @@ impl ImapSession {
             }
         }
     }
-}
-
-/// A command that the machine would not take in its state: the conversation is not where we thought it was.
-fn out_of_turn(why: pillarbox_proto::imap::client::NotNow) -> ClientError {
-    tracing::debug!(%why, "IMAP command");
-    Broken::Ended.into()
 }
 
 /// A line of a list, from the envelope.

@@ -1,11 +1,11 @@
 //! Reading over a POP3 session. Nothing is deleted.
 
 use pillarbox_policy::Credentials;
-use pillarbox_proto::pop3::client::{Client, Event, NotNow};
+use pillarbox_proto::pop3::client::{Client, Event};
 use pillarbox_proto::{Clear, Sealed};
 use pillarbox_transport::Conversation;
 
-use crate::ClientError;
+use crate::error::{ClientError, out_of_turn};
 use crate::message::{MAX_MESSAGE, Summary, summary};
 use crate::session::{Broken, LoggedIn, LoginError, Protocol, Session, next};
 
@@ -162,9 +162,4 @@ impl Pop3Session {
             event => Ok(event),
         }
     }
-}
-
-/// A command that the machine would not take in its state: the conversation is not where we thought it was.
-fn out_of_turn(_: NotNow) -> ClientError {
-    Broken::Ended.into()
 }

@@ -242,12 +242,14 @@ impl<P: Protocol> Session<P> {
         Indicator::of(self.level, self.conversation.channel())
     }
 
-    /// Logs in.
+    /// Logs in. The credentials are zeroed before anything else is said.
     ///
     /// # Errors
     /// See [`LoginError`]. A server that refused is said goodbye to.
-    pub async fn log_in(mut self, credentials: &Credentials) -> Result<LoggedIn<P>, LoginError> {
-        match P::log_in(&mut self, credentials).await {
+    pub async fn log_in(mut self, credentials: Credentials) -> Result<LoggedIn<P>, LoginError> {
+        let outcome = P::log_in(&mut self, &credentials).await;
+        drop(credentials);
+        match outcome {
             Ok(()) => Ok(LoggedIn(self)),
             Err(why) => {
                 if let LoginError::Refused { .. } = why {

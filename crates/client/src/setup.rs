@@ -473,9 +473,9 @@ impl Setup<'_> {
         self.person.tell(&Stage::LoggingIn(candidate, login));
         let credentials = Credentials::new(login, password.clone(), &self.entered.level);
         match candidate.service() {
-            Service::Imap => self.log_in_by::<Imap>(server, &credentials).await,
-            Service::Pop3 => self.log_in_by::<Pop3>(server, &credentials).await,
-            Service::Submission => self.log_in_by::<Submission>(server, &credentials).await,
+            Service::Imap => self.log_in_by::<Imap>(server, credentials).await,
+            Service::Pop3 => self.log_in_by::<Pop3>(server, credentials).await,
+            Service::Submission => self.log_in_by::<Submission>(server, credentials).await,
         }
     }
 
@@ -490,26 +490,21 @@ impl Setup<'_> {
     async fn log_in_by<P: Protocol>(
         &self,
         server: &Approved,
-        credentials: &Credentials,
+        credentials: Credentials,
     ) -> Result<(), SetupError> {
         let named = || Box::new(server.candidate().clone());
-        let session = self
-            .connect::<P>(server)
-            .await
-            .map_err(|why| SetupError::Connect {
-                server: named(),
-                why,
-            })?;
-        match session.log_in(credentials).await {
-            Ok(session) => {
-                session.close().await;
-                Ok(())
-            }
-            Err(why) => Err(SetupError::Login {
-                server: named(),
-                why,
-            }),
-        }
+        let session = self.connect::<P>(server).await;
+        let session = session.map_err(|why| SetupError::Connect {
+            server: named(),
+            why,
+        })?;
+        let session = session.log_in(credentials).await;
+        let session = session.map_err(|why| SetupError::Login {
+            server: named(),
+            why,
+        })?;
+        session.close().await;
+        Ok(())
     }
 
     async fn connect<P: Protocol>(&self, server: &Approved) -> Result<Session<P>, ConnectError> {

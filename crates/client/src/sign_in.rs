@@ -28,7 +28,7 @@ pub(crate) async fn sign_in<P: Protocol>(
         .await?;
     let credentials = Credentials::new(account.login(), password, account.level());
     session
-        .log_in(&credentials)
+        .log_in(credentials)
         .await
         .map_err(|why| ClientError::Login {
             server: server.to_string(),

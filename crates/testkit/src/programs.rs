@@ -373,10 +373,16 @@ impl ClientProgram {
     /// Its exit code is another.
     #[track_caller]
     pub fn add_with(&self, address: &str, password: &str, more: &[&str], code: i32) -> Printed {
+        self.run_with_input(&self.adding(address, more), password, code)
+    }
+
+    /// The command that adds an account, and reads its password from standard input.
+    #[must_use]
+    pub fn adding<'a>(&'a self, address: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         let mut arguments = vec!["account", "add", address, "--password-stdin"];
         arguments.extend(self.network.iter().map(String::as_str));
         arguments.extend(more);
-        self.run_with_input(&arguments, password, code)
+        arguments
     }
 }
 

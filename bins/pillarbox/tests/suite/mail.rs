@@ -8,13 +8,13 @@ use pillarbox_testkit::{Act, LOGGED_IN, Site, TestCertificate};
 use serde_json::Value;
 
 /// What an IMAP server says up to the login.
-const LOGIN: [&str; 3] = [
+pub(crate) const LOGIN: [&str; 3] = [
     "* OK ready",
     "* CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN\r\n{tag} OK",
     LOGGED_IN,
 ];
 /// What it says to who opens INBOX, which has two messages.
-const INBOX: [&str; 2] = [
+pub(crate) const INBOX: [&str; 2] = [
     "* 2 EXISTS\r\n* OK [UIDVALIDITY 7] ok\r\n{tag} OK [READ-ONLY] done",
     "* SEARCH 41 40\r\n{tag} OK",
 ];
@@ -27,7 +27,7 @@ fn session(certificate: &Arc<TestCertificate>, answers: &[&str]) -> Vec<Act> {
 }
 
 /// A world with an account whose servers then play these scripts, one a connection.
-async fn world(
+pub(crate) async fn world(
     access: impl Fn(&Arc<TestCertificate>) -> Vec<Vec<Act>>,
     sending: impl Fn(&Arc<TestCertificate>) -> Vec<Vec<Act>>,
 ) -> World {
@@ -110,7 +110,7 @@ async fn no_such_message_and_no_such_mailbox() {
 }
 
 /// A submission server that takes a message for two recipients, and then does this.
-fn takes_a_message(certificate: &Arc<TestCertificate>, last: &[Act]) -> Vec<Vec<Act>> {
+pub(crate) fn takes_a_message(certificate: &Arc<TestCertificate>, last: &[Act]) -> Vec<Vec<Act>> {
     let texts = [
         "220 mail",
         "250-mail\r\n250 AUTH PLAIN",
@@ -126,7 +126,7 @@ fn takes_a_message(certificate: &Arc<TestCertificate>, last: &[Act]) -> Vec<Vec<
     vec![acts]
 }
 
-const SEND: [&str; 8] = [
+pub(crate) const SEND: [&str; 8] = [
     "send",
     "--to",
     "bob@example.net",

@@ -10,5 +10,6 @@
 mod cli;
 mod codes;
 mod mail;
+mod secrets_in_memory;
 mod support;
 mod with_pillarboxd;

@@ -21,15 +21,13 @@ impl World {
     /// A world whose servers play these scripts, one a connection.
     pub(crate) async fn playing(site: Site, access: Vec<Vec<Act>>, sending: Vec<Vec<Act>>) -> Self {
         let access = EvilServer::start_each(access).await;
-        let sending = EvilServer::start_each(sending).await;
-        let records = access.srv("_imaps") + &sending.srv("_submissions");
         let world = Self {
             alice: ClientProgram::new(Path::new(PROGRAM), &site, "config"),
             site,
             access,
-            sending,
+            sending: EvilServer::start(Vec::new()).await,
         };
-        world.publish(Signing::Signed, &records).await
+        world.with_other_sending(sending).await
     }
 
     /// A world whose access server plays this, and whose submission server takes any login.
@@ -56,6 +54,13 @@ impl World {
     pub(crate) async fn with_other_access(mut self, scripts: Vec<Vec<Act>>) -> Self {
         self.access = EvilServer::start_each(scripts).await;
         self
+    }
+
+    /// The same with another submission server, which is published.
+    pub(crate) async fn with_other_sending(mut self, scripts: Vec<Vec<Act>>) -> Self {
+        self.sending = EvilServer::start_each(scripts).await;
+        let records = self.access.srv("_imaps") + &self.sending.srv("_submissions");
+        self.publish(Signing::Signed, &records).await
     }
 
     /// Publishes something else.
