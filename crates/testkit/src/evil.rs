@@ -47,13 +47,11 @@ pub enum Act {
 
 impl Act {
     /// [`Act::Say`].
-    #[must_use]
     pub fn say(text: &str) -> Self {
         Self::Say(text.to_owned())
     }
 
     /// A dialogue: says the first text, and each of the others once it has heard a line. CRLF is added to each.
-    #[must_use]
     pub fn answers<'a>(texts: impl IntoIterator<Item = &'a str>) -> Vec<Self> {
         let said = texts
             .into_iter()
@@ -62,7 +60,6 @@ impl Act {
     }
 
     /// The same inside TLS from the first octet on.
-    #[must_use]
     pub fn inside_tls<'a>(
         certificate: &Arc<TestCertificate>,
         texts: impl IntoIterator<Item = &'a str>,
@@ -73,7 +70,6 @@ impl Act {
     }
 
     /// An IMAP server by implicit TLS that answers the login with `answer`, and then says goodbye.
-    #[must_use]
     pub fn imap(certificate: &Arc<TestCertificate>, answer: &str) -> Vec<Self> {
         let capabilities = "* CAPABILITY IMAP4rev1 SASL-IR AUTH=PLAIN\r\n{tag} OK";
         let texts = ["* OK ready", capabilities, answer, "* BYE\r\n{tag} OK"];
@@ -81,7 +77,6 @@ impl Act {
     }
 
     /// A submission server by implicit TLS that takes any login, and then says goodbye.
-    #[must_use]
     pub fn submission(certificate: &Arc<TestCertificate>) -> Vec<Self> {
         let capabilities = "250-mail\r\n250 AUTH PLAIN";
         let texts = ["220 mail", capabilities, "235 2.7.0 ok", "221 bye"];
@@ -107,7 +102,6 @@ pub struct Received {
 
 impl Received {
     /// Whether these octets stand anywhere in what was received.
-    #[must_use]
     pub fn contains(&self, octets: &[u8]) -> bool {
         let within = |all: &[u8]| {
             all.windows(octets.len().max(1))
@@ -117,7 +111,6 @@ impl Received {
     }
 
     /// What was said, as text.
-    #[must_use]
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.said).into_owned()
     }
@@ -133,28 +126,18 @@ pub struct EvilServer {
 
 impl EvilServer {
     /// Plays one script to everyone, on a free loopback port. Needs a running tokio runtime.
-    ///
-    /// # Panics
-    /// There is no free port.
     pub async fn start(script: Vec<Act>) -> Self {
         Self::start_each(vec![script]).await
     }
 
     /// Plays the first script to the first connection, the second to the second, and the last to all that
     /// follow.
-    ///
-    /// # Panics
-    /// There is no free port.
     pub async fn start_each(scripts: Vec<Vec<Act>>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         Self::at(listener.expect("a free port"), scripts)
     }
 
     /// As [`Self::start_each`], on a listener that is there already.
-    ///
-    /// # Panics
-    /// The listener has no address.
-    #[must_use]
     pub fn at(listener: TcpListener, scripts: Vec<Vec<Act>>) -> Self {
         let address = listener.local_addr().expect("an address");
         let received: Arc<Mutex<Received>> = Arc::default();
@@ -177,31 +160,26 @@ impl EvilServer {
     }
 
     /// Where it listens.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The port it listens at.
-    #[must_use]
     pub fn port(&self) -> u16 {
         self.address.port()
     }
 
     /// A line of a zone that names it, on the host `mail` and with the best priority, for a label such as `_imaps`.
-    #[must_use]
     pub fn srv(&self, label: &str) -> String {
         self.srv_of(label, 0, "mail")
     }
 
     /// The same with a priority, on any host.
-    #[must_use]
     pub fn srv_of(&self, label: &str, priority: u16, host: &str) -> String {
         format!("{label}._tcp SRV {priority} 1 {} {host}\n", self.port())
     }
 
     /// What it was sent until now.
-    #[must_use]
     pub fn received(&self) -> Received {
         self.received
             .lock()

@@ -14,7 +14,6 @@ pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
     /// Keeps what this thread logs from now on, at every level and with its spans, until the guard is dropped.
-    #[must_use]
     pub fn of_this_thread() -> (Self, DefaultGuard) {
         let log = Self::default();
         let subscriber = tracing_subscriber::fmt()
@@ -27,7 +26,6 @@ impl Log {
     }
 
     /// What was logged until now.
-    #[must_use]
     pub fn text(&self) -> String {
         let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&log).into_owned()

@@ -77,10 +77,6 @@ pub struct Search {
 
 impl Search {
     /// Of these.
-    ///
-    /// # Panics
-    /// One of them is too short.
-    #[must_use]
     pub fn new(secrets: Vec<Secret>) -> Self {
         let (mut texts, mut patterns, mut whats) = (Vec::new(), Vec::new(), Vec::new());
         for (number, secret) in secrets.into_iter().enumerate() {
@@ -104,9 +100,6 @@ impl Search {
     ///
     /// # Errors
     /// The process' memory may not be read.
-    ///
-    /// # Panics
-    /// A mapping is larger than the address space.
     pub fn memory_of(&self, process: u32) -> io::Result<Vec<Find>> {
         let memory = File::open(format!("/proc/{process}/mem"))?;
         let stacks = stack_pointers(process)?;
@@ -145,7 +138,6 @@ impl Search {
     }
 
     /// Searches a text for whole secrets and parts of them.
-    #[must_use]
     pub fn text(&self, text: &[u8]) -> Vec<String> {
         self.automaton
             .find_iter(text)

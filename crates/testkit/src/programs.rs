@@ -65,7 +65,6 @@ impl DerefMut for ServerProgram {
 
 impl ServerProgram {
     /// A configuration with every listener on a free loopback port. No server runs yet.
-    #[must_use]
     pub fn new(program: &Path) -> Self {
         let server = Self {
             program: program.to_owned(),
@@ -80,7 +79,6 @@ impl ServerProgram {
     }
 
     /// A server that runs, with Alice's account.
-    #[must_use]
     pub fn serving(program: &Path) -> Self {
         let mut server = Self::new(program);
         server.add_account(ALICE, PASSWORD);
@@ -94,9 +92,6 @@ impl ServerProgram {
     }
 
     /// Writes the configuration, changed by `change`.
-    ///
-    /// # Panics
-    /// It cannot be written.
     pub fn configure(&self, change: impl FnOnce(&mut String)) {
         let listeners = LISTENERS.map(|name| format!("{name} = [\"127.0.0.1:0\"]\n"));
         let mut text = format!(
@@ -110,7 +105,6 @@ impl ServerProgram {
     }
 
     /// A command with this configuration.
-    #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command
@@ -122,23 +116,16 @@ impl ServerProgram {
     }
 
     /// Runs a command to its end with this on its standard input.
-    #[must_use]
     pub fn run(&self, arguments: &[&str], input: &str) -> Output {
         with_input(&mut self.command(arguments), input)
     }
 
     /// Runs a command that has to succeed; answers its standard output.
-    ///
-    /// # Panics
-    /// It fails.
     pub fn succeed(&self, arguments: &[&str], input: &str) -> String {
         exited(self.run(arguments, input), 0).stdout
     }
 
     /// Runs a command that has to fail; answers its standard error.
-    ///
-    /// # Panics
-    /// It succeeds.
     pub fn fail(&self, arguments: &[&str], input: &str) -> String {
         exited(self.run(arguments, input), 1).stderr
     }
@@ -149,9 +136,6 @@ impl ServerProgram {
     }
 
     /// Starts the server and waits until it is ready.
-    ///
-    /// # Panics
-    /// It runs already, or ends at once.
     pub fn serve(&mut self) {
         assert!(self.child.is_none(), "the server runs already");
         let ports = self.file("ports.json");
@@ -178,16 +162,11 @@ impl ServerProgram {
     }
 
     /// The addresses of each listener.
-    #[must_use]
     pub fn ports(&self) -> &BTreeMap<String, Vec<SocketAddr>> {
         &self.ports
     }
 
     /// The first address of a listener.
-    ///
-    /// # Panics
-    /// There is no such listener.
-    #[must_use]
     pub fn address(&self, listener: &str) -> SocketAddr {
         let addresses = self.ports.get(listener);
         *addresses
@@ -196,13 +175,11 @@ impl ServerProgram {
     }
 
     /// What the server has written to its log so far.
-    #[must_use]
     pub fn log(&self) -> String {
         fs::read_to_string(self.file("log")).unwrap_or_default()
     }
 
     /// Log lines whose message is this.
-    #[must_use]
     pub fn logged(&self, message: &str) -> Vec<Value> {
         self.log()
             .lines()
@@ -212,10 +189,6 @@ impl ServerProgram {
     }
 
     /// Login records as JSON, newest first.
-    ///
-    /// # Panics
-    /// They are no JSON.
-    #[must_use]
     pub fn logins(&self) -> Vec<Value> {
         let records = self.succeed(&["logins", "--json"], "");
         let records = records.lines().map(serde_json::from_str);
@@ -227,23 +200,16 @@ impl ServerProgram {
     }
 
     /// The number of its process.
-    #[must_use]
     pub fn pid(&self) -> u32 {
         self.child().id()
     }
 
     /// Sends it a signal.
-    ///
-    /// # Panics
-    /// It does not run.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(self.child()), signal).expect("the server runs");
     }
 
     /// Waits for the server to end; answers whether it ended well.
-    ///
-    /// # Panics
-    /// It does not run, or does not end.
     pub fn wait_for_end(&mut self) -> bool {
         let mut child = self.child.take().expect("the server runs");
         wait_for("the server to end", || {
@@ -253,9 +219,6 @@ impl ServerProgram {
     }
 
     /// Stops the server in order.
-    ///
-    /// # Panics
-    /// It does not end well.
     pub fn stop(&mut self) {
         self.signal(Signal::TERM);
         assert!(self.wait_for_end(), "{}", self.log());
@@ -285,7 +248,6 @@ pub struct ClientProgram {
 
 impl ClientProgram {
     /// One whose folder of this name is in the site's.
-    #[must_use]
     pub fn new(program: &Path, site: &Site, name: &str) -> Self {
         Self {
             program: program.to_owned(),
@@ -295,10 +257,6 @@ impl ClientProgram {
     }
 
     /// Gives it the site's resolver, and this file of certificates to trust.
-    ///
-    /// # Panics
-    /// Nothing was published.
-    #[must_use]
     pub fn in_network(mut self, site: &Site, root: &Path) -> Self {
         let anchor = site.file("anchor");
         fs::write(&anchor, site.trust_anchor()).expect("a file");
@@ -313,13 +271,11 @@ impl ClientProgram {
     }
 
     /// A file in the person's folder.
-    #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
     /// A command of this person, on a computer without a keyring: passwords are in a file.
-    #[must_use]
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(&self.program);
         command
@@ -330,28 +286,18 @@ impl ClientProgram {
     }
 
     /// Runs a command to its end with this on its standard input, and compares its exit code.
-    ///
-    /// # Panics
-    /// Its exit code is another.
     #[track_caller]
     pub fn run_with_input(&self, arguments: &[&str], input: &str, code: i32) -> Printed {
         exited(with_input(&mut self.command(arguments), input), code)
     }
 
     /// The same without any input.
-    ///
-    /// # Panics
-    /// Its exit code is another.
     #[track_caller]
     pub fn run(&self, arguments: &[&str], code: i32) -> Printed {
         self.run_with_input(arguments, "", code)
     }
 
     /// The same with a command that has to succeed, and whose answer is JSON.
-    ///
-    /// # Panics
-    /// It fails, or its answer is no JSON.
-    #[must_use]
     #[track_caller]
     pub fn json(&self, arguments: &[&str]) -> Value {
         let said = self.run(arguments, 0).stdout;
@@ -359,25 +305,18 @@ impl ClientProgram {
     }
 
     /// Adds an account with [`PASSWORD`].
-    ///
-    /// # Panics
-    /// Its exit code is another.
     #[track_caller]
     pub fn add(&self, address: &str, more: &[&str], code: i32) -> Printed {
         self.add_with(address, PASSWORD, more, code)
     }
 
     /// Adds an account with a password of its own.
-    ///
-    /// # Panics
-    /// Its exit code is another.
     #[track_caller]
     pub fn add_with(&self, address: &str, password: &str, more: &[&str], code: i32) -> Printed {
         self.run_with_input(&self.adding(address, more), password, code)
     }
 
     /// The command that adds an account, and reads its password from standard input.
-    #[must_use]
     pub fn adding<'a>(&'a self, address: &'a str, more: &[&'a str]) -> Vec<&'a str> {
         let mut arguments = vec!["account", "add", address, "--password-stdin"];
         arguments.extend(self.network.iter().map(String::as_str));
@@ -397,10 +336,6 @@ pub struct Printed {
 
 impl Printed {
     /// The code of the refusal that is said as JSON on standard error, behind what is said for people.
-    ///
-    /// # Panics
-    /// There is none.
-    #[must_use]
     pub fn refusal(&self) -> String {
         let lines = self.stderr.split_inclusive('\n');
         let object: String = lines.skip_while(|line| !line.starts_with('{')).collect();
@@ -436,9 +371,6 @@ fn with_input(command: &mut Command, input: &str) -> Output {
 }
 
 /// Waits until `is_so`.
-///
-/// # Panics
-/// It does not come about within [`PATIENCE`].
 pub fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !is_so() {

@@ -36,10 +36,6 @@ impl Default for Site {
 
 impl Site {
     /// Without any DNS.
-    ///
-    /// # Panics
-    /// There is no temporary folder.
-    #[must_use]
     pub fn new() -> Self {
         Self {
             folder: tempfile::tempdir().expect("a temporary folder"),
@@ -71,18 +67,12 @@ impl Site {
     }
 
     /// Publishes these zones in place of what was published.
-    ///
-    /// # Panics
-    /// See [`InProcessNameServer::start`].
     pub async fn publish_zones(&mut self, zones: &[Zone]) {
         let server = InProcessNameServer::start(zones).await;
         self.dns = Some(Dns::InProcess(server.expect("a name server")));
     }
 
     /// The same by nsd. Whether it could: not where nsd is missing and need not be there ([`crate::needs`]).
-    ///
-    /// # Panics
-    /// See [`NameServer::start`].
     pub fn publish_by_nsd(&mut self, zones: &[Zone]) -> bool {
         let server = NameServer::start(zones).expect("a name server");
         let is_there = server.is_some();
@@ -91,34 +81,26 @@ impl Site {
     }
 
     /// The folder. What is put there goes with the site.
-    #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// A file in the folder.
-    #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder().join(name)
     }
 
     /// The authority that everybody here trusts.
-    #[must_use]
     pub fn ca(&self) -> &TestCa {
         &self.ca
     }
 
     /// The file with the authority's own certificate.
-    #[must_use]
     pub fn root_file(&self) -> PathBuf {
         self.ca.write_root(self.folder())
     }
 
     /// The name server's address.
-    ///
-    /// # Panics
-    /// Nothing was published.
-    #[must_use]
     pub fn resolver(&self) -> SocketAddr {
         match self.dns.as_ref().expect("something was published") {
             Dns::InProcess(server) => server.address(),
@@ -127,10 +109,6 @@ impl Site {
     }
 
     /// The root zone's key as a DNSKEY record.
-    ///
-    /// # Panics
-    /// Nothing was published.
-    #[must_use]
     pub fn trust_anchor(&self) -> &str {
         match self.dns.as_ref().expect("something was published") {
             Dns::InProcess(server) => server.trust_anchor(),
@@ -139,7 +117,6 @@ impl Site {
     }
 
     /// Whether an SRV record was ever asked for, where the DNS is in this process and was asked anything.
-    #[must_use]
     pub fn was_asked_for_srv(&self) -> Option<bool> {
         let Some(Dns::InProcess(server)) = &self.dns else {
             return None;
@@ -149,13 +126,11 @@ impl Site {
     }
 
     /// A certificate for these names that everybody here takes.
-    #[must_use]
     pub fn certificate(&self, names: &[&str]) -> Arc<TestCertificate> {
         Arc::new(self.ca.server(names))
     }
 
     /// A certificate for the hosts of [`Self::publish`].
-    #[must_use]
     pub fn good(&self) -> Arc<TestCertificate> {
         self.certificate(&[
             "mail.example.org",

@@ -24,9 +24,6 @@ const CODED: [&str; 3] = [
 
 /// Asserts that a server was not told one octet of a secret or of mail, nor a command that carries any, whatever the
 /// protocol.
-///
-/// # Panics
-/// It was.
 #[track_caller]
 pub fn told_nothing(server: &EvilServer, what: &str) {
     let received = server.received();
@@ -56,7 +53,6 @@ pub struct ScriptedPerson {
 
 impl ScriptedPerson {
     /// Says yes to these hosts alone, and has the password.
-    #[must_use]
     pub fn who_trusts(hosts: &[&'static str]) -> Self {
         Self {
             trusts: Some(hosts.to_vec()),
@@ -66,7 +62,6 @@ impl ScriptedPerson {
     }
 
     /// Says yes to everything, and has the password.
-    #[must_use]
     pub fn who_trusts_all() -> Self {
         Self {
             password: Some(PASSWORD),
@@ -75,7 +70,6 @@ impl ScriptedPerson {
     }
 
     /// Says no to every host, and stops where the password is asked for.
-    #[must_use]
     pub fn who_stops() -> Self {
         Self {
             trusts: Some(Vec::new()),
@@ -122,10 +116,6 @@ pub struct Computer<'site> {
 
 impl<'site> Computer<'site> {
     /// One whose folder of this name is in the site's.
-    ///
-    /// # Panics
-    /// There is no such folder.
-    #[must_use]
     pub fn new(site: &'site Site, name: &str) -> Self {
         let folder = Folder::new(Some(site.file(name))).unwrap();
         Self {
@@ -136,7 +126,6 @@ impl<'site> Computer<'site> {
     }
 
     /// What Alice types who knows her address alone.
-    #[must_use]
     pub fn entered(&self) -> Entered {
         Entered {
             address: address(ALICE),
@@ -155,10 +144,6 @@ impl<'site> Computer<'site> {
     }
 
     /// What is typed for a server at `mail.example.org`.
-    ///
-    /// # Panics
-    /// Never.
-    #[must_use]
     pub fn typed(service: Service, start: TlsStart, server: &EvilServer) -> Option<Candidate> {
         let domain = Domain::parse("example.org").unwrap();
         let host = Host::parse("mail.example.org").unwrap();
@@ -170,9 +155,6 @@ impl<'site> Computer<'site> {
     ///
     /// # Errors
     /// Of set-up.
-    ///
-    /// # Panics
-    /// Something is written on failure.
     pub async fn set_up(
         &self,
         entered: &Entered,
@@ -188,18 +170,12 @@ impl<'site> Computer<'site> {
     }
 
     /// Sets up an address alone, which has to fail.
-    ///
-    /// # Panics
-    /// It succeeds.
     pub async fn fail_to_set_up(&self, person: &mut ScriptedPerson) -> SetupError {
         self.set_up(&self.entered(), person).await.unwrap_err()
     }
 
     /// Writes an account that was set up with `mail.example.org`, where access and submission have this port and
     /// begin TLS in this way; and its password.
-    ///
-    /// # Panics
-    /// It cannot be written.
     pub fn store(&self, login: &str, level: &str, access: Service, start: TlsStart, port: u16) {
         let tls = start.as_str();
         let servers = [("access", access), ("submission", Service::Submission)].map(|(of, service)| {
@@ -227,10 +203,6 @@ impl<'site> Computer<'site> {
     }
 
     /// A stored account.
-    ///
-    /// # Panics
-    /// There is none with this login, or its level is not what was stored.
-    #[must_use]
     pub fn account(&self, login: &str) -> Account {
         let (account, notice) = self.accounts.find(Some(&address(login))).unwrap();
         assert_eq!(notice, None);
@@ -241,9 +213,6 @@ impl<'site> Computer<'site> {
     ///
     /// # Errors
     /// Of the session.
-    ///
-    /// # Panics
-    /// The account cannot be stored.
     pub async fn use_service(
         &self,
         service: Service,

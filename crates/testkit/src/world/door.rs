@@ -20,16 +20,12 @@ pub struct Door {
 
 impl Door {
     /// The same one by way of another address, of somebody who carries octets to and fro.
-    #[must_use]
     pub fn by_way_of(mut self, address: SocketAddr) -> Self {
         self.address = address;
         self
     }
 
     /// A client that has read the greeting, inside TLS or in the clear as the listener is.
-    ///
-    /// # Panics
-    /// There is no connection, or no greeting.
     pub async fn greeted(&self) -> Peer {
         let connection = match self.label.start {
             TlsStart::Implicit => self.connect_implicit().await.by_hand(),
@@ -47,9 +43,6 @@ impl Door {
     }
 
     /// A connection that is inside TLS.
-    ///
-    /// # Panics
-    /// There is none.
     pub async fn connect_implicit(&self) -> Connection<Sealed> {
         let dialer = self.dialer();
         let connected = dialer.connect_implicit(&self.target(), &identity()).await;
@@ -57,17 +50,11 @@ impl Door {
     }
 
     /// A connection in the clear.
-    ///
-    /// # Panics
-    /// There is none.
     pub async fn connect_clear(&self) -> Connection<Clear> {
         self.dialer().connect_clear(&self.target()).await.unwrap()
     }
 
     /// The handshake of a conversation, once the server said yes to it.
-    ///
-    /// # Panics
-    /// It fails.
     pub async fn upgrade<M: Upgrade>(&self, clear: Conversation<M>) -> Connection<Sealed> {
         let sealed = clear.start_tls_as_client(&self.dialer(), &identity()).await;
         sealed.unwrap()

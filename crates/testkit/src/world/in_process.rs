@@ -62,9 +62,6 @@ impl World {
     }
 
     /// One that ends sessions which have not logged in by then.
-    ///
-    /// # Panics
-    /// The server cannot be made ready.
     pub async fn where_login_is_within(time: Duration) -> Self {
         let site = Site::new();
         let certificate = site.ca().server(&[HOSTNAME, "127.0.0.1"]);
@@ -108,9 +105,6 @@ impl World {
     }
 
     /// Has the operator give an account an exception for logins in the clear, from this machine.
-    ///
-    /// # Panics
-    /// The store refuses it.
     pub async fn grant(&self, account: &str) {
         let grant = CleartextGrant {
             account: account.to_owned(),
@@ -123,9 +117,6 @@ impl World {
     }
 
     /// Ends the server in order.
-    ///
-    /// # Panics
-    /// A listener panicked.
     pub async fn stop(self) {
         self.trigger.request();
         let mut running = self.running.into_inner().unwrap();
@@ -136,17 +127,11 @@ impl World {
     }
 
     /// The account with this address.
-    ///
-    /// # Panics
-    /// There is none.
     pub async fn account(&self, address: &str) -> AccountId {
         self.store.accounts.find(address).await.unwrap().unwrap().id
     }
 
     /// Every login attempt, the first one first.
-    ///
-    /// # Panics
-    /// The store does not tell.
     pub async fn logins(&self) -> Vec<LoginRecord> {
         let mut records = self.store.logins.newest(None, 1000).await.unwrap();
         records.reverse();
@@ -154,18 +139,12 @@ impl World {
     }
 
     /// An account's INBOX.
-    ///
-    /// # Panics
-    /// There is no such account.
     pub async fn inbox(&self, address: &str) -> Mailbox {
         let account = self.account(address).await;
         self.store.mail.mailbox(account, "INBOX").await.unwrap()
     }
 
     /// Puts a message into INBOX; answers its UID.
-    ///
-    /// # Panics
-    /// There is no such account, or the store refuses it.
     pub async fn deliver(&self, address: &str, content: &[u8]) -> u32 {
         let mut body: Box<dyn Spool> = self.store.mail.spool().await.unwrap();
         body.write(content).await.unwrap();
@@ -184,9 +163,6 @@ impl World {
     }
 
     /// What is in INBOX.
-    ///
-    /// # Panics
-    /// There is no such account, or the store does not tell.
     pub async fn mail(&self, address: &str) -> Vec<Stored> {
         let (account, inbox) = (self.account(address).await, self.inbox(address).await);
         let store = &self.store.mail;
@@ -205,9 +181,6 @@ impl World {
     }
 
     /// Takes messages out of INBOX, as another client would.
-    ///
-    /// # Panics
-    /// They are not there.
     pub async fn expunge(&self, address: &str, uids: &[u32]) {
         let (account, inbox) = (self.account(address).await, self.inbox(address).await);
         let mail = self.mail(address).await;
@@ -231,9 +204,6 @@ impl Deref for World {
 
 impl World {
     /// A listener, opened on a free loopback port when it is first asked for.
-    ///
-    /// # Panics
-    /// There is no free port.
     pub fn door(&self, service: Service, start: TlsStart) -> Door {
         let label = Label::new(service, start);
         let mut doors = self.doors.lock().unwrap();
@@ -264,9 +234,6 @@ impl World {
     }
 
     /// An IMAP client that has logged in as Ann and selected INBOX.
-    ///
-    /// # Panics
-    /// It cannot be selected.
     pub async fn select(&self) -> Peer {
         let mut peer = self.log_in(Service::Imap).await;
         let answer = peer.ask("SELECT INBOX").await;
@@ -275,9 +242,6 @@ impl World {
     }
 
     /// The handshake of a client to whom STARTTLS was granted.
-    ///
-    /// # Panics
-    /// It fails.
     pub async fn start_tls(&self, peer: Peer) -> Peer {
         let door = self.door(peer.service, TlsStart::StartTls);
         let (dialer, identity) = (door.dialer(), identity());

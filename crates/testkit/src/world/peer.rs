@@ -73,9 +73,6 @@ impl Peer {
     }
 
     /// Sends octets now.
-    ///
-    /// # Panics
-    /// The connection ended.
     pub async fn send(&mut self, octets: &[u8]) {
         self.put(octets);
         self.wire.only_sends = true;
@@ -137,9 +134,6 @@ impl Peer {
     }
 
     /// The same as text.
-    ///
-    /// # Panics
-    /// The connection ended.
     pub async fn until(&mut self, mark: &str) -> String {
         let octets = self.octets_until(mark).await;
         text(&octets.unwrap_or_else(|error| panic!("{mark:?}: {error}")))
@@ -154,18 +148,12 @@ impl Peer {
     }
 
     /// Writes, and reads on to the line that begins with `mark`.
-    ///
-    /// # Panics
-    /// The connection ended.
     pub async fn say(&mut self, said: &str, mark: &str) {
         self.put(said.as_bytes());
         while !self.line().await.unwrap().starts_with(mark) {}
     }
 
     /// Writes, and reads so many whole replies of SMTP.
-    ///
-    /// # Panics
-    /// The connection ended.
     pub async fn replies(&mut self, said: impl AsRef<[u8]>, count: usize) -> String {
         self.put(said.as_ref());
         let (mut replies, mut whole) = (String::new(), 0);
@@ -183,9 +171,6 @@ impl Peer {
     }
 
     /// The same with octets.
-    ///
-    /// # Panics
-    /// The connection ended.
     pub async fn ask_octets(&mut self, command: &[u8]) -> Vec<u8> {
         self.tags += 1;
         let tag = format!("unlikely{:04}", self.tags);
@@ -201,9 +186,6 @@ impl Peer {
 
     /// A dialogue of IMAP: a line that begins with `C: ` is asked, and the lines that begin with `S: ` are the whole
     /// answer to it. `..` in such a line stands for anything.
-    ///
-    /// # Panics
-    /// It is another answer.
     pub async fn dialogue(&mut self, lines: &str) {
         let lines = lines
             .lines()
@@ -228,18 +210,12 @@ impl Peer {
     }
 
     /// Appends a message to INBOX.
-    ///
-    /// # Panics
-    /// The connection ended.
     pub async fn append(&mut self, message: &[u8]) -> String {
         let head = format!("APPEND INBOX {{{}+}}\r\n", message.len());
         text(&self.ask_octets(&[head.as_bytes(), message].concat()).await)
     }
 
     /// Nothing more comes: how the connection ends.
-    ///
-    /// # Panics
-    /// It does not end.
     pub async fn ends(&mut self) -> ConnectionError {
         self.octets_until("\0never").await.unwrap_err()
     }
@@ -256,15 +232,11 @@ impl Peer {
     }
 
     /// What came and was not read.
-    #[must_use]
     pub fn left(&self) -> String {
         text(&self.got)
     }
 
     /// Logs in as Ann.
-    ///
-    /// # Panics
-    /// It is refused.
     pub async fn log_in(&mut self) {
         match self.service {
             Service::Imap => {
@@ -285,9 +257,6 @@ impl Peer {
     }
 
     /// Submits a message of Ann's, whose dots are stuffed; answers the last reply.
-    ///
-    /// # Panics
-    /// A recipient or the message is not asked for.
     pub async fn submit(&mut self, recipients: &[&str], message: &str) -> String {
         let to = recipients.iter().map(|to| format!("RCPT TO:<{to}>\r\n"));
         let commands = format!("MAIL FROM:<{ANN}>\r\n{}DATA\r\n", to.collect::<String>());
