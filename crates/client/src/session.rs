@@ -13,8 +13,8 @@ use pillarbox_policy::{Code, Credentials, Level, Refusal};
 use pillarbox_proto::smtp::submission;
 use pillarbox_proto::{Clear, Machine, OnChannel, Sealed, Start, Upgrade, imap, pop3};
 use pillarbox_transport::{
-    ConnectionError, Conversation, DialError, Dialer, Driven, InvalidName, Roots, ServerIdentity,
-    Target, UpgradeError,
+    ConnectionError, Conversation, DialError, Dialer, Driven, Roots, ServerIdentity, Target,
+    UpgradeError,
 };
 
 use crate::Indicator;
@@ -75,9 +75,6 @@ pub enum ConnectError {
     /// The host has no address.
     #[error("{0} has no address")]
     NoAddress(Host),
-    /// The host's name cannot be put into a certificate check.
-    #[error(transparent)]
-    Name(#[from] InvalidName),
     /// TCP did not work, or TLS.
     #[error(transparent)]
     Dial(#[from] DialError),
@@ -103,7 +100,7 @@ impl ConnectError {
             Self::Upgrade(why) => why.code(),
             Self::BelowLevel(why) => Some(why.code()),
             Self::Broken(why) => why.code(),
-            Self::NoAddress(_) | Self::Name(_) | Self::Dial(_) => None,
+            Self::NoAddress(_) | Self::Dial(_) => None,
         }
     }
 }
@@ -215,8 +212,7 @@ impl<P: Protocol> Session<P> {
                 .collect(),
         );
         let References { host, mail_domain } = server.references();
-        let identity =
-            ServerIdentity::host(host.as_str())?.with_mail_domain(mail_domain.as_str())?;
+        let identity = ServerIdentity::host(host.clone()).with_mail_domain(mail_domain.clone());
         let dialer = Dialer::new(candidate.service(), roots.clone());
         let mut connection = match candidate.label().start {
             TlsStart::Implicit => dialer.connect_implicit(&target, &identity).await?,

@@ -154,7 +154,7 @@ async fn measure() {
 }
 
 async fn connect(dialer: &Dialer, target: &Target) -> HandDriven {
-    let identity = ServerIdentity::host(NAME).unwrap();
+    let identity = ServerIdentity::host(NAME.parse().unwrap());
     let connection = dialer.connect_implicit(target, &identity).await.unwrap();
     let mut connection = connection.by_hand();
     assert!(matches!(connection.channel(), Channel::Sealed(_)));

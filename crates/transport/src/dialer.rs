@@ -178,9 +178,12 @@ impl Dialer {
             Label::new(self.service, context.tls_start).srv(),
         );
         let config = self.config(Arc::clone(&verifier))?;
+        let name = identity
+            .server_name()
+            .map_err(|error| HandshakeFailure::Other(error.to_string()))?;
         wire.begin_handshake();
         let tls = TlsConnector::from(Arc::new(config))
-            .connect_with(identity.server_name(), wire, |session| {
+            .connect_with(name, wire, |session| {
                 session.set_buffer_limit(Some(TLS_BUFFER));
             })
             .into_fallible();

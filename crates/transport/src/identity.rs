@@ -6,8 +6,8 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use pillarbox_names::Host;
-use rustls_pki_types::{CertificateDer, DnsName, ServerName};
+use pillarbox_names::{Domain, Host};
+use rustls_pki_types::{CertificateDer, InvalidDnsNameError, ServerName};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
@@ -19,55 +19,60 @@ const IA5_STRING: u8 = 0x16;
 /// Context tag 0, constructed: the explicit tag around an otherName's value.
 const EXPLICIT_0: u8 = 0xa0;
 
-/// Text that is no host name.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" is neither a host name nor an IP address; write it like mail.example.org")]
-pub struct InvalidName(String);
-
 /// The reference identities of the server we mean: the host name the user or signed DNS gave, and the mail
 /// domain of the account where that is known (R7817-1, R7817-2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerIdentity {
-    host: ServerName<'static>,
-    mail_domain: Option<DnsName<'static>>,
+    host: Reference,
+    mail_domain: Option<Domain>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Reference {
+    Name(Host),
+    Address(IpAddr),
 }
 
 impl ServerIdentity {
-    /// The identity of a host. Unicode labels are turned into A-labels (R9525-2).
-    ///
-    /// # Errors
-    /// The text is neither a host name nor an IP address.
-    pub fn host(name: &str) -> Result<Self, InvalidName> {
-        let host = match name.parse::<IpAddr>() {
-            Ok(address) => ServerName::from(address),
-            Err(_) => ServerName::DnsName(dns_name(name)?),
-        };
-        Ok(Self {
-            host,
+    /// The identity of a host.
+    #[must_use]
+    pub fn host(name: Host) -> Self {
+        Self {
+            host: Reference::Name(name),
             mail_domain: None,
-        })
+        }
+    }
+
+    /// The identity of an IP address.
+    #[must_use]
+    pub fn address(address: IpAddr) -> Self {
+        Self {
+            host: Reference::Address(address),
+            mail_domain: None,
+        }
     }
 
     /// Adds the mail domain of the account: a certificate with it as DNS-ID speaks for the server too, and so
     /// does one with the service's SRV-ID for it (R7817-1, R7817-2).
-    ///
-    /// # Errors
-    /// The text is no domain name.
-    pub fn with_mail_domain(mut self, domain: &str) -> Result<Self, InvalidName> {
-        self.mail_domain = Some(dns_name(domain)?);
-        Ok(self)
+    #[must_use]
+    pub fn with_mail_domain(mut self, domain: Domain) -> Self {
+        self.mail_domain = Some(domain);
+        self
     }
 
     /// What goes into SNI, and to the resolver: the host. An IP address is never sent as SNI (R9325-9).
-    pub(crate) fn server_name(&self) -> ServerName<'static> {
-        self.host.clone()
+    pub(crate) fn server_name(&self) -> Result<ServerName<'static>, InvalidDnsNameError> {
+        match &self.host {
+            Reference::Name(host) => ServerName::try_from(host.as_str().to_owned()),
+            Reference::Address(address) => Ok(ServerName::from(*address)),
+        }
     }
 
     /// The name that goes into SNI, if one does.
     pub(crate) fn sni(&self) -> Option<String> {
         match &self.host {
-            ServerName::DnsName(name) => Some(name.as_ref().to_owned()),
-            _ => None,
+            Reference::Name(host) => Some(host.to_string()),
+            Reference::Address(_) => None,
         }
     }
 
@@ -88,20 +93,17 @@ impl ServerIdentity {
     }
 
     fn matched_by_name(&self, presented: &GeneralName<'_>, srv_label: &str) -> Option<String> {
-        let domain = self.mail_domain.as_ref().map(|domain| domain.as_ref());
+        let domain = self.mail_domain.as_ref().map(Domain::as_str);
         match (presented, &self.host) {
-            (GeneralName::DNSName(name), ServerName::DnsName(host)) => {
-                [Some(host.as_ref()), domain]
-                    .into_iter()
-                    .flatten()
-                    .find(|reference| dns_id_matches(name, reference))
-                    .map(str::to_owned)
-            }
+            (GeneralName::DNSName(name), Reference::Name(host)) => [Some(host.as_str()), domain]
+                .into_iter()
+                .flatten()
+                .find(|reference| dns_id_matches(name, reference))
+                .map(str::to_owned),
             (GeneralName::DNSName(name), _) => domain
                 .filter(|domain| dns_id_matches(name, domain))
                 .map(str::to_owned),
-            (GeneralName::IPAddress(octets), ServerName::IpAddress(host)) => {
-                let host = IpAddr::from(*host);
+            (GeneralName::IPAddress(octets), Reference::Address(host)) => {
                 let matches = match host {
                     IpAddr::V4(address) => *octets == address.octets(),
                     IpAddr::V6(address) => *octets == address.octets(),
@@ -122,15 +124,11 @@ impl ServerIdentity {
 
 impl fmt::Display for ServerIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.host.to_str())
+        match &self.host {
+            Reference::Name(host) => host.fmt(f),
+            Reference::Address(address) => address.fmt(f),
+        }
     }
-}
-
-/// Reads a name, turning Unicode labels into A-labels and dropping a final dot.
-fn dns_name(text: &str) -> Result<DnsName<'static>, InvalidName> {
-    let invalid = |_| InvalidName(text.to_owned());
-    let host = Host::parse(text).map_err(invalid)?;
-    DnsName::try_from(host.as_str().to_owned()).map_err(|_| InvalidName(text.to_owned()))
 }
 
 /// RFC 9525 §6.3: all labels equal without regard to ASCII case; a wildcard is the whole left-most label,

@@ -13,10 +13,10 @@
 //! use pillarbox_transport::{Dialer, Roots, ServerIdentity};
 //!
 //! // Whom we mean comes from the user or from signed DNS, never from the network (R9525-3).
-//! let identity = ServerIdentity::host("mail.example.net")?.with_mail_domain("example.org")?;
+//! let identity = ServerIdentity::host("mail.example.net".parse()?).with_mail_domain("example.org".parse()?);
 //! let dialer = Dialer::new(Service::Imap, Roots::empty());
 //! # let _ = (identity, dialer);
-//! # Ok::<(), pillarbox_transport::InvalidName>(())
+//! # Ok::<(), pillarbox_names::NameError>(())
 //! ```
 
 mod acceptor;
@@ -57,7 +57,7 @@ pub use drive::{ConnectionError, Driven, ForeignMachine};
 pub use failure::HandshakeError;
 #[cfg(feature = "hand-driven")]
 pub use hand_driven::HandDriven;
-pub use identity::{InvalidName, ServerIdentity};
+pub use identity::ServerIdentity;
 pub use io::Timeouts;
 pub use listener::{Accepted, Listener, ListenerLimits, Start, Unserved};
 pub use process::forbid_core_dumps;

@@ -70,5 +70,5 @@ impl Door {
 }
 
 pub(super) fn identity() -> ServerIdentity {
-    ServerIdentity::host(HOSTNAME).unwrap()
+    ServerIdentity::host(HOSTNAME.parse().unwrap())
 }

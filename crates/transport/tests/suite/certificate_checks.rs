@@ -166,7 +166,7 @@ async fn good_ones_are_proved_on_every_path() {
 async fn srv_id_of_the_mail_domain() {
     let ca = TestCa::new();
     let certificate = ca.issue(&Leaf::new(&["unrelated.example"]).srv_id("_imaps.example.org"));
-    let identity = host("192.0.2.7").with_mail_domain("example.org").unwrap();
+    let identity = host("192.0.2.7").with_mail_domain("example.org".parse().unwrap());
     let dialer = dialer(Service::Imap, &ca);
 
     let implicit = serve(Begin::Implicit, Service::Imap, &[&certificate]);
