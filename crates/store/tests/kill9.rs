@@ -22,13 +22,14 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use pillarbox_policy::Timestamp;
 use pillarbox_store::{
-    AccountId, Appended, EmbeddedOptions, EmbeddedStore, FlagChange, Flags, MailboxId, Message,
-    ModSeq, NewMessage, Stores, Uid,
+    AccountId, Appended, EmbeddedOptions, EmbeddedStore, Enqueued, FlagChange, Flags, ItemState,
+    MailboxId, Message, ModSeq, NewQueued, Outcome, QueueId, Settled, Stores, Uid,
 };
 use steps::{
-    NOW, Numbers, account, changes_since, content, delivery, mailbox, messages, octets, runtime,
-    uid,
+    NOW, Numbers, account, changes_since, content, delivery, mailbox, message, messages, octets,
+    runtime, spooled, uid,
 };
 
 const FOLDER: &str = "PILLARBOX_TEST_STORE";
@@ -37,6 +38,8 @@ const ROUND: &str = "PILLARBOX_TEST_ROUND";
 const ROUNDS: u64 = 100;
 const ACCOUNTS: u64 = 4;
 const WRITERS: u64 = 8;
+/// Recipients of a message of the queue.
+const RECIPIENTS: u32 = 3;
 
 fn options() -> EmbeddedOptions {
     EmbeddedOptions {
@@ -106,6 +109,33 @@ impl Identity {
         (identity.content() == content).then_some(identity)
     }
 
+    /// One that is stored by itself.
+    fn single(round: u64, writer: u64, number: u64) -> Self {
+        Self {
+            round,
+            writer,
+            number,
+            part: 0,
+            parts: 1,
+        }
+    }
+
+    /// What a delivery or a message of the queue with this content is known by.
+    fn id(&self) -> [u8; 16] {
+        let mut id = [0; 16];
+        id[..4].copy_from_slice(&(self.round as u32).to_le_bytes());
+        id[4] = self.writer as u8;
+        id[8..].copy_from_slice(&self.number.to_le_bytes());
+        id
+    }
+
+    /// The content that has this id.
+    fn of_id(id: [u8; 16]) -> Self {
+        let round = u32::from_le_bytes(id[..4].try_into().unwrap());
+        let number = u64::from_le_bytes(id[8..].try_into().unwrap());
+        Self::single(round.into(), id[4].into(), number)
+    }
+
     fn seed(&self) -> u64 {
         (self.round << 40) ^ (self.writer << 32) ^ (self.number << 4) ^ self.part
     }
@@ -161,10 +191,42 @@ fn the_process_that_is_killed() {
             };
             writers.push(tokio::spawn(writer.on_and_on()));
         }
+        writers.push(tokio::spawn(work(store, ledger, round)));
         for writer in writers {
             writer.await.unwrap();
         }
     });
+}
+
+/// Works on the queue: each job ends in one of the three ways.
+async fn work(store: Stores, ledger: Ledger, round: u64) {
+    let mut chance = Numbers::from(round << 8 | 0xff);
+    let deadline = Timestamp(NOW.0 + 60);
+    loop {
+        let jobs = store.queue.lease(NOW, deadline, 3).await.unwrap();
+        if jobs.is_empty() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        for job in jobs {
+            let why = String::new();
+            let (word, outcome) = match chance.below(4) {
+                0 => ("failed", Outcome::Failed { why }),
+                1 => ("waiting", Outcome::Retry { at: NOW, why }),
+                _ => ("done", Outcome::Done),
+            };
+            let Identity {
+                round,
+                writer,
+                number,
+                ..
+            } = Identity::of_id(job.item.message.0);
+            let rest = format!("{round} {writer} {number} {} {word}", job.item.number);
+            ledger.line(&format!("settling {rest}"));
+            let settled = store.queue.settle(&job, outcome, NOW).await;
+            assert_eq!(settled, Ok(Settled::Recorded));
+            ledger.line(&format!("settled {rest}"));
+        }
+    }
 }
 
 struct Writing {
@@ -184,9 +246,23 @@ impl Writing {
             let name = ["INBOX", "Archive"][chance.below(2) as usize];
             let mailbox = mailbox(&self.store, self.account, name).await.id;
             let parts = if chance.below(5) == 0 { 3 } else { 1 };
-            if chance.below(8) == 0 {
-                self.deliver(number).await;
-                continue;
+            match chance.below(16) {
+                0 | 1 => {
+                    self.deliver(number).await;
+                    continue;
+                }
+                2 => {
+                    self.enqueue(number).await;
+                    continue;
+                }
+                3 if !own.is_empty() => {
+                    let at = chance.below(own.len() as u64) as usize;
+                    let (from, old) = own.swap_remove(at);
+                    let new = self.replace(from, old, mailbox, number).await;
+                    own.push((mailbox, new));
+                    continue;
+                }
+                _ => {}
             }
             self.append(mailbox, number, parts, &mut own).await;
             if !own.is_empty() && chance.below(4) == 0 {
@@ -223,44 +299,54 @@ impl Writing {
         };
         let mut batch = Vec::new();
         for part in 0..parts {
-            let mut spool = self.store.mail.spool().await.unwrap();
-            for piece in identity(part).content().chunks(16 << 10) {
-                spool.write(piece).await.unwrap();
-            }
-            batch.push(NewMessage {
-                mailbox,
-                flags: Flags::default(),
-                internal_date: NOW,
-                internal_offset: 0,
-                index: Vec::new(),
-                body: spool,
-            });
+            let content = identity(part).content();
+            batch.push(message(&self.store, mailbox, &[], &content).await);
         }
         let appended = self.store.mail.append(self.account, batch).await.unwrap();
         for (part, one) in (0..parts).zip(appended) {
-            let Identity {
-                round,
-                writer,
-                number,
-                part,
-                parts,
-            } = identity(part);
-            let rest = format!("{} {round} {writer} {number} {part} {parts}", one.modseq.0);
-            self.tell("stored", mailbox, one.uid, &rest);
+            self.stored(mailbox, one, identity(part));
             own.push((mailbox, one.uid));
         }
+    }
+
+    fn stored(&self, mailbox: MailboxId, one: Appended, identity: Identity) {
+        let Identity {
+            round,
+            writer,
+            number,
+            part,
+            parts,
+        } = identity;
+        let rest = format!("{} {round} {writer} {number} {part} {parts}", one.modseq.0);
+        self.tell("stored", mailbox, one.uid, &rest);
+    }
+
+    /// One message for another: either is there, and never both.
+    async fn replace(&self, from: MailboxId, old: Uid, to: MailboxId, number: u64) -> Uid {
+        let identity = Identity::single(self.round, self.number, number);
+        let rest = format!("{} {} {number}", self.round, self.number);
+        self.tell("replacing", from, old, &rest);
+        let new = message(&self.store, to, &[], &identity.content()).await;
+        let replaced = self.store.mail.replace(self.account, from, old, new).await;
+        let new = replaced.unwrap().unwrap();
+        self.stored(to, new, identity);
+        self.tell("expunged", from, old, "");
+        new.uid
+    }
+
+    /// A message into the queue. The ledger knows of it before, as of a delivery.
+    async fn enqueue(&self, number: u64) {
+        let identity = Identity::single(self.round, self.number, number);
+        let rest = format!("{} {} {number}", self.round, self.number);
+        self.ledger.line(&format!("queuing {rest}"));
+        assert_eq!(enqueue(&self.store, identity).await, Enqueued::New);
+        self.ledger.line(&format!("queued {rest}"));
     }
 
     /// The same message to everybody. The ledger knows of it before: it is delivered again after the kill,
     /// and nobody may have it twice.
     async fn deliver(&self, number: u64) {
-        let identity = Identity {
-            round: self.round,
-            writer: self.number,
-            number,
-            part: 0,
-            parts: 1,
-        };
+        let identity = Identity::single(self.round, self.number, number);
         let (round, writer) = (self.round, self.number);
         self.ledger
             .line(&format!("delivering {round} {writer} {number}"));
@@ -300,14 +386,25 @@ async fn deliver(
     accounts: &[AccountId],
 ) -> Vec<(AccountId, Appended)> {
     let mut delivery = delivery(store, 0, accounts, &identity.content()).await;
-    let (round, writer) = (identity.round.to_le_bytes(), identity.writer as u8);
-    let number = identity.number.to_le_bytes();
-    delivery.id.0[..4].copy_from_slice(&round[..4]);
-    delivery.id.0[4] = writer;
-    delivery.id.0[8..].copy_from_slice(&number);
+    delivery.id.0 = identity.id();
     let answers = store.mail.deliver(delivery).await.unwrap();
     let got = answers.into_iter().map(Result::unwrap);
     accounts.iter().copied().zip(got).collect()
+}
+
+/// Queues a message; its identity is made of the content's.
+async fn enqueue(store: &Stores, identity: Identity) -> Enqueued {
+    let message = NewQueued {
+        id: QueueId(identity.id()),
+        sender: "a@example.org".to_owned(),
+        recipients: (0..RECIPIENTS)
+            .map(|n| format!("{n}@example.net"))
+            .collect(),
+        about: Vec::new(),
+        queued: NOW,
+        body: spooled(store, &identity.content()).await,
+    };
+    store.queue.enqueue(message).await.unwrap()
 }
 
 // ---- the test
@@ -325,6 +422,13 @@ struct Known {
     expunged: HashSet<Key>,
     /// Deliveries that were begun and not repeated yet.
     delivering: Vec<Identity>,
+    /// Messages that went, and what was to take their place.
+    replacing: Vec<(Key, Identity)>,
+    /// Messages of the queue that were begun and not repeated yet.
+    queuing: Vec<Identity>,
+    queued: HashSet<Identity>,
+    items: HashMap<(Identity, u32), Tries>,
+    bodies_read: HashSet<Identity>,
     ready: u64,
     /// What stood under each UID that was ever seen.
     seen: HashMap<Key, Identity>,
@@ -334,6 +438,15 @@ struct Known {
     uids: HashMap<(i64, i64), u32>,
     modseqs: HashMap<i64, ModSeq>,
     unacknowledged: u64,
+}
+
+/// What the ledger says of an item of the queue.
+#[derive(Debug, Default)]
+struct Tries {
+    begun: u32,
+    acknowledged: u32,
+    /// The last that was acknowledged, if none was begun after it.
+    state: Option<String>,
 }
 
 impl Known {
@@ -363,16 +476,30 @@ impl Known {
             self.ready += 1;
             return;
         }
-        if let ["delivering", round, writer, count] = words[..] {
-            let number = |word: &str| word.parse().unwrap();
-            self.delivering.push(Identity {
-                round: number(round),
-                writer: number(writer),
-                number: number(count),
-                part: 0,
-                parts: 1,
-            });
-            return;
+        let identity = |of: &[&str]| {
+            let n: Vec<u64> = of.iter().map(|word| word.parse().unwrap()).collect();
+            Identity::single(n[0], n[1], n[2])
+        };
+        match words[0] {
+            "delivering" => return self.delivering.push(identity(&words[1..])),
+            "queuing" => return self.queuing.push(identity(&words[1..])),
+            "queued" => {
+                self.queued.insert(identity(&words[1..]));
+                return;
+            }
+            "settling" | "settled" => {
+                let item = (identity(&words[1..4]), words[4].parse().unwrap());
+                let tries = self.items.entry(item).or_default();
+                if words[0] == "settling" {
+                    tries.begun += 1;
+                    tries.state = None;
+                } else {
+                    tries.acknowledged += 1;
+                    tries.state = Some(words[5].to_owned());
+                }
+                return;
+            }
+            _ => {}
         }
         let key = (
             words[1].parse().unwrap(),
@@ -404,6 +531,10 @@ impl Known {
             "expunging" => {
                 self.expunging.insert(key);
             }
+            "replacing" => {
+                self.expunging.insert(key);
+                self.replacing.push((key, identity(rest)));
+            }
             "expunged" => {
                 self.expunged.insert(key);
             }
@@ -427,6 +558,51 @@ impl Known {
                 assert!(known.is_none_or(|known| known == (identity, got.modseq)));
             }
         }
+    }
+
+    /// Queues again all that was begun, whatever had become of it.
+    async fn enqueue_again(&mut self, store: &Stores) {
+        for identity in std::mem::take(&mut self.queuing) {
+            let said = enqueue(store, identity).await;
+            if !self.queued.insert(identity) {
+                assert_eq!(said, Enqueued::Known, "{identity:?}");
+            }
+        }
+    }
+
+    /// Every message that was queued is there with all its recipients, each tried as often as was said, or
+    /// once more where the process died before it could say so.
+    async fn check_queue(&mut self, store: &Stores) {
+        let mut found: HashMap<Identity, u32> = HashMap::new();
+        let mut after = None;
+        loop {
+            let page = store.queue.items(after, 1000).await.unwrap();
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            for item in page {
+                let identity = Identity::of_id(item.id.message.0);
+                *found.entry(identity).or_default() += 1;
+                let none = Tries::default();
+                let tries = self.items.get(&(identity, item.id.number)).unwrap_or(&none);
+                assert!(
+                    (tries.acknowledged..=tries.begun).contains(&item.attempts),
+                    "{item:?}: {tries:?}"
+                );
+                let state = match item.state {
+                    ItemState::Waiting { .. } => "waiting",
+                    ItemState::Done => "done",
+                    ItemState::Failed { .. } => "failed",
+                };
+                assert!(tries.state.as_ref().is_none_or(|told| told == state));
+                if self.bodies_read.insert(identity) {
+                    let body = store.queue.queued_body(item.id.message).await.unwrap();
+                    let content = body.read_at(0, usize::MAX).await.unwrap();
+                    assert_eq!(Identity::of(&content), Some(identity));
+                }
+            }
+        }
+        assert!(found.values().all(|items| *items == RECIPIENTS));
+        assert_eq!(found.into_keys().collect::<HashSet<_>>(), self.queued);
     }
 
     async fn check(&mut self, store: &Stores) {
@@ -547,6 +723,18 @@ impl Known {
                 assert_eq!(found + acknowledged, identity.parts, "{identity:?}");
             }
         }
+        for (old, new) in &self.replacing {
+            let is_new = |(key, identity): (&Key, &Identity)| key.0 == old.0 && identity == new;
+            let acknowledged = self.acknowledged.iter().map(|(key, (of, _))| (key, of));
+            let is_gone = acknowledged
+                .filter(|one| is_new(*one))
+                .any(|(key, _)| self.expunging.contains(key));
+            let is_there = there.iter().any(is_new);
+            assert!(
+                is_gone || is_there != there.contains_key(old),
+                "{old:?} and {new:?}"
+            );
+        }
         for key in self.seen.keys() {
             if !there.contains_key(key) {
                 assert!(self.expunging.contains(key), "{key:?} vanished");
@@ -608,23 +796,30 @@ fn what_was_acknowledged_survives_every_kill() {
             let store = EmbeddedStore::open(&store_in(folder), options()).unwrap();
             let store = Stores::of(&Arc::new(store));
             known.deliver_again(&store).await;
+            known.enqueue_again(&store).await;
             known.check(&store).await;
+            known.check_queue(&store).await;
             store.close().await;
         });
     }
     println!(
-        "{} messages and {} expunges acknowledged, {} messages there that were not",
+        "{} messages, {} expunges and {} of the queue acknowledged, {} replaced, {} messages there that were not",
         known.acknowledged.len(),
         known.expunged.len(),
+        known.queued.len(),
+        known.replacing.len(),
         known.unacknowledged
     );
     assert!(known.ready >= ROUNDS - ROUNDS / 6);
     assert!(known.acknowledged.len() as u64 > ROUNDS * 4);
     assert!(known.expunged.len() as u64 > ROUNDS / 4);
+    assert!(known.replacing.len() as u64 > ROUNDS / 4);
+    assert!(known.items.len() as u64 > ROUNDS / 4);
     // All contents once more, and again from an index that is made from the log alone.
     let report = EmbeddedStore::verify(&store_in(folder)).unwrap();
     assert!(report.is_sound(), "{report:?}");
     known.seen.clear();
+    known.bodies_read.clear();
     known.uids.clear();
     known.modseqs.clear();
     EmbeddedStore::rebuild_index(&store_in(folder)).unwrap();
@@ -632,6 +827,7 @@ fn what_was_acknowledged_survives_every_kill() {
         let store = EmbeddedStore::open(&store_in(folder), options()).unwrap();
         let store = Stores::of(&Arc::new(store));
         known.check(&store).await;
+        known.check_queue(&store).await;
         store.close().await;
     });
 }

@@ -34,6 +34,8 @@ enum Step {
     Expunge(usize, Vec<u32>, bool),
     Copy(usize, Vec<u32>, usize),
     Move(usize, Vec<u32>, usize),
+    /// A message for another one.
+    Replace(usize, u32, usize, usize, u8),
     Create(usize),
     Delete(usize),
     Rename(usize, usize),
@@ -53,6 +55,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (name(), uids(), any::<bool>()).prop_map(|(of, uids, if_deleted)| Step::Expunge(of, uids, if_deleted)),
         2 => (name(), uids(), name()).prop_map(|(of, uids, to)| Step::Copy(of, uids, to)),
         2 => (name(), uids(), name()).prop_map(|(of, uids, to)| Step::Move(of, uids, to)),
+        2 => (name(), 1_u32..12, name(), 0_usize..200, 0..16_u8)
+            .prop_map(|(of, old, to, length, flags)| Step::Replace(of, old, to, length, flags)),
         2 => name().prop_map(Step::Create),
         1 => name().prop_map(Step::Delete),
         2 => (name(), name()).prop_map(|(from, to)| Step::Rename(from, to)),
@@ -192,6 +196,9 @@ impl Pair {
             }
             Step::Copy(of, uids, to) => self.copy(NAMES[of], &uids, NAMES[to], false).await,
             Step::Move(of, uids, to) => self.copy(NAMES[of], &uids, NAMES[to], true).await,
+            Step::Replace(of, old, to, length, bits) => {
+                self.replace(NAMES[of], old, NAMES[to], length, bits).await;
+            }
             Step::Create(name) => self.create(NAMES[name]).await,
             Step::Delete(name) => self.delete(NAMES[name]).await,
             Step::Rename(from, to) => self.rename(NAMES[from], NAMES[to]).await,
@@ -332,6 +339,32 @@ impl Pair {
             .map(|(old, new)| (old.0.get(), new.uid.0.get()))
             .collect();
         assert_eq!(told, expected);
+    }
+
+    async fn replace(
+        &mut self,
+        of: &'static str,
+        old: u32,
+        to: &'static str,
+        length: usize,
+        bits: u8,
+    ) {
+        let (Some(from), Some(into)) = (self.id(of).await, self.id(to).await) else {
+            return;
+        };
+        self.bodies += 1;
+        let body = octets(length, self.bodies);
+        let new = message(&self.store, into, &flags(bits), &body).await;
+        let mail = &self.store.mail;
+        let replaced = mail.replace(self.jane, from, uid(old), new).await.unwrap();
+        let gone = self.model.folders.get_mut(of).unwrap().kept.remove(&old);
+        let told = replaced.map(|new| (new.mailbox, new.uid.0.get()));
+        let target = self.model.folders.get_mut(to).unwrap();
+        assert_eq!(told, gone.map(|_| (into, target.next)));
+        if told.is_some() {
+            let flags = flags(bits).into_iter().collect();
+            target.add(Kept { flags, body });
+        }
     }
 
     async fn create(&mut self, name: &'static str) {

@@ -1,5 +1,6 @@
 //! REPLACE over TLS and a store on disk.
 
+use pillarbox_store::StoreError;
 use pillarbox_testkit::world::World;
 
 #[tokio::test]
@@ -78,4 +79,23 @@ async fn a_refused_replace_leaves_both_mailboxes_alone() {
     assert!(answer.ends_with(no_message), "{answer}");
     let status = ann.ask("STATUS INBOX (MESSAGES UIDNEXT)").await;
     assert!(status.contains("(MESSAGES 0 UIDNEXT 2)"), "{status}");
+}
+
+#[tokio::test]
+async fn a_replace_that_the_store_refuses_changes_nothing() {
+    let world = World::start().await;
+    let mut ann = world.select().await;
+    ann.append(b"Subject: first\r\n\r\n").await;
+    let full = StoreError::Disk {
+        path: "log".into(),
+        why: "no space".to_owned(),
+    };
+    world.faults.fail("Mail::replace", 1, full);
+    let answer = ann.ask("REPLACE 1 INBOX {3+}\r\nabc").await;
+    assert!(answer.starts_with("T NO ["), "{answer}");
+    let status = ann.ask("STATUS INBOX (MESSAGES UIDNEXT)").await;
+    assert!(status.contains("(MESSAGES 1 UIDNEXT 2)"), "{status}");
+    world.faults.mend("Mail::replace");
+    let answer = ann.ask("REPLACE 1 INBOX {3+}\r\nabc").await;
+    assert!(answer.ends_with("T OK REPLACE completed\r\n"), "{answer}");
 }

@@ -579,6 +579,7 @@ enum Step {
     Expunge(u8, Vec<u32>),
     Copy(u8, Vec<u32>, u8),
     Move(u8, Vec<u32>, u8),
+    Replace(u8, u32, u8),
     Create(u8),
     Rename(u8, u8),
     Delete(u8),
@@ -601,6 +602,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<u8>(), uids()).prop_map(|(m, u)| Step::Expunge(m, u)),
         2 => (any::<u8>(), uids(), any::<u8>()).prop_map(|(m, u, to)| Step::Copy(m, u, to)),
         2 => (any::<u8>(), uids(), any::<u8>()).prop_map(|(m, u, to)| Step::Move(m, u, to)),
+        2 => (any::<u8>(), 1_u32..12, any::<u8>()).prop_map(|(m, u, to)| Step::Replace(m, u, to)),
         3 => any::<u8>().prop_map(Step::Create),
         2 => (any::<u8>(), any::<u8>()).prop_map(|(from, to)| Step::Rename(from, to)),
         1 => any::<u8>().prop_map(Step::Delete),
@@ -649,6 +651,12 @@ async fn take(store: &EmbeddedStore, id: AccountId, step: &Step) -> Result<(), S
             let to = store.mailbox(id, name(*to)).await?.id;
             let moved = store.move_messages(id, from, &uids(numbers), to).await?;
             assert_eq!(moved.failed, None);
+        }
+        Step::Replace(m, number, to) => {
+            let from = store.mailbox(id, name(*m)).await?.id;
+            let to = store.mailbox(id, name(*to)).await?;
+            let new = message(store, &to, b"in its place").await;
+            store.replace(id, from, uids(&[*number])[0], new).await?;
         }
         Step::Create(m) => drop(store.create_mailbox(id, name(*m)).await?),
         Step::Rename(from, to) => store.rename_mailbox(id, name(*from), name(*to)).await?,
