@@ -68,26 +68,11 @@ fn ours(command: &[u8]) -> Option<String> {
 
 /// The text with every sequence set as sorted ranges, since imap-codec sorts and joins them: `3:1,*` means `1:3,*`.
 fn with_sorted_sets(event: &str) -> String {
-    let mut parts = event.split("SequenceSet([");
+    let mut parts = event.split("SequenceSet(");
     let mut out = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let (set, rest) = part.split_once("])").unwrap();
-        let written = set
-            .replace("(Number(", "")
-            .replace("Number(", "")
-            .replace("(Largest", "*")
-            .replace("Largest", "*")
-            .replace("), ", ",")
-            .replace([')', '('], "");
-        let bounds: Vec<&str> = written
-            .split(',')
-            .map(str::trim)
-            .filter(|bound| !bound.is_empty())
-            .collect();
-        let ranges: Vec<String> = bounds.chunks(2).map(|pair| pair.join(":")).collect();
-        let set = Cursor::new(ranges.join(",").as_bytes())
-            .sequence_set()
-            .unwrap();
+        let (written, rest) = part.split_once(')').unwrap();
+        let set = Cursor::new(written.as_bytes()).sequence_set().unwrap();
         out.push_str(&format!("{:?}{rest}", set.resolve(u32::MAX)));
     }
     out

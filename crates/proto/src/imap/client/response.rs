@@ -40,53 +40,25 @@ pub struct AppendUid {
 pub enum ResponseCode {
     /// ALERT: the text must be shown, as the server's words.
     Alert,
-    /// ALREADYEXISTS.
-    AlreadyExists,
     /// APPENDUID, where it names one message.
     AppendUid(AppendUid),
     /// AUTHENTICATIONFAILED: login or password is wrong.
     AuthenticationFailed,
-    /// AUTHORIZATIONFAILED.
-    AuthorizationFailed,
-    /// CANNOT.
-    Cannot,
     /// CAPABILITY.
     Capability(Capabilities),
-    /// CONTACTADMIN.
-    ContactAdmin,
-    /// EXPIRED: the password has to be changed.
-    Expired,
     /// HIGHESTMODSEQ.
     HighestModSeq(u64),
-    /// INUSE.
-    InUse,
-    /// LIMIT.
-    Limit,
-    /// NONEXISTENT.
-    NonExistent,
-    /// NOPERM.
-    NoPermission,
-    /// OVERQUOTA.
-    OverQuota,
     /// PERMANENTFLAGS.
     PermanentFlags(Vec<String>),
-    /// PRIVACYREQUIRED.
-    PrivacyRequired,
     /// READ-ONLY.
     ReadOnly,
-    /// READ-WRITE.
-    ReadWrite,
-    /// TOOBIG.
-    TooBig,
     /// TRYCREATE.
     TryCreate,
     /// UIDNEXT.
     UidNext(NonZeroU32),
     /// UIDVALIDITY.
     UidValidity(NonZeroU32),
-    /// UNAVAILABLE.
-    Unavailable,
-    /// Another one, or a malformed one. Referrals (RFC 2193, RFC 2221) are among them: they are never
+    /// One that nothing here depends on, or a malformed one. Referrals (RFC 2193, RFC 2221) are among them: they are never
     /// followed (C7, C8).
     Other,
 }
@@ -261,23 +233,9 @@ fn response_code(inside: &[u8]) -> ResponseCode {
         .to_ascii_uppercase();
     match word.as_slice() {
         b"ALERT" => ResponseCode::Alert,
-        b"ALREADYEXISTS" => ResponseCode::AlreadyExists,
         b"AUTHENTICATIONFAILED" => ResponseCode::AuthenticationFailed,
-        b"AUTHORIZATIONFAILED" => ResponseCode::AuthorizationFailed,
-        b"CANNOT" => ResponseCode::Cannot,
-        b"CONTACTADMIN" => ResponseCode::ContactAdmin,
-        b"EXPIRED" => ResponseCode::Expired,
-        b"INUSE" => ResponseCode::InUse,
-        b"LIMIT" => ResponseCode::Limit,
-        b"NONEXISTENT" => ResponseCode::NonExistent,
-        b"NOPERM" => ResponseCode::NoPermission,
-        b"OVERQUOTA" => ResponseCode::OverQuota,
-        b"PRIVACYREQUIRED" => ResponseCode::PrivacyRequired,
         b"READ-ONLY" => ResponseCode::ReadOnly,
-        b"READ-WRITE" => ResponseCode::ReadWrite,
-        b"TOOBIG" => ResponseCode::TooBig,
         b"TRYCREATE" => ResponseCode::TryCreate,
-        b"UNAVAILABLE" => ResponseCode::Unavailable,
         _ => code_with_data(&word, &mut cursor).unwrap_or(ResponseCode::Other),
     }
 }

@@ -6,40 +6,8 @@ use std::ops::RangeInclusive;
 
 use super::{Cursor, SyntaxError};
 
-/// One end of a range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Bound {
-    /// A sequence number or UID.
-    Number(NonZeroU32),
-    /// `*`: the largest in the mailbox.
-    Largest,
-}
-
-impl Bound {
-    fn read(cursor: &mut Cursor<'_>) -> Result<Self, SyntaxError> {
-        if cursor.eat(b'*') {
-            Ok(Self::Largest)
-        } else {
-            cursor.nz_number().map(Self::Number)
-        }
-    }
-
-    fn resolve(self, largest: u32) -> u32 {
-        match self {
-            Self::Number(number) => number.get(),
-            Self::Largest => largest,
-        }
-    }
-}
-
-impl fmt::Display for Bound {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Number(number) => number.fmt(f),
-            Self::Largest => f.write_str("*"),
-        }
-    }
-}
+/// One end of a range; `None` is `*`, the largest in the mailbox.
+type Bound = Option<NonZeroU32>;
 
 impl Cursor<'_> {
     /// Reads a `sequence-set`.
@@ -47,47 +15,41 @@ impl Cursor<'_> {
     /// # Errors
     /// None stands here.
     pub fn sequence_set(&mut self) -> Result<SequenceSet, SyntaxError> {
-        SequenceSet::read(self)
+        let mut ranges = Vec::new();
+        loop {
+            let from = self.bound()?;
+            let to = if self.eat(b':') { self.bound()? } else { from };
+            ranges.push((from, to));
+            if !self.eat(b',') {
+                return Ok(SequenceSet(ranges));
+            }
+        }
+    }
+
+    fn bound(&mut self) -> Result<Bound, SyntaxError> {
+        if self.eat(b'*') {
+            return Ok(None);
+        }
+        self.nz_number().map(Some)
     }
 }
 
 /// A set of sequence numbers or UIDs as it was written. Never empty when it was read off the wire.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct SequenceSet(Vec<(Bound, Bound)>);
 
 impl SequenceSet {
-    fn read(cursor: &mut Cursor<'_>) -> Result<Self, SyntaxError> {
-        let mut ranges = Vec::new();
-        loop {
-            let from = Bound::read(cursor)?;
-            let to = if cursor.eat(b':') {
-                Bound::read(cursor)?
-            } else {
-                from
-            };
-            ranges.push((from, to));
-            if !cursor.eat(b',') {
-                return Ok(Self(ranges));
-            }
-        }
-    }
-
     /// The shortest way to write these numbers in the order given: ascending neighbours become ranges.
     /// Zeros, which are no sequence numbers, are left out.
     pub fn of(numbers: impl IntoIterator<Item = u32>) -> Self {
-        let mut ranges: Vec<(NonZeroU32, NonZeroU32)> = Vec::new();
+        let mut ranges: Vec<(Bound, Bound)> = Vec::new();
         for number in numbers.into_iter().filter_map(NonZeroU32::new) {
             match ranges.last_mut() {
-                Some((_, to)) if to.checked_add(1) == Some(number) => *to = number,
-                _ => ranges.push((number, number)),
+                Some((_, Some(to))) if to.checked_add(1) == Some(number) => *to = number,
+                _ => ranges.push((Some(number), Some(number))),
             }
         }
-        Self(
-            ranges
-                .into_iter()
-                .map(|(from, to)| (Bound::Number(from), Bound::Number(to)))
-                .collect(),
-        )
+        Self(ranges)
     }
 
     /// Whether the set holds nothing.
@@ -108,11 +70,9 @@ impl SequenceSet {
     #[must_use]
     pub fn resolve(&self, largest: u32) -> Vec<RangeInclusive<u32>> {
         let mut ranges: Vec<(u32, u32)> = self
-            .0
-            .iter()
-            .map(|(a, b)| (a.resolve(largest), b.resolve(largest)))
-            .map(|(a, b)| (a.min(b).max(1), a.max(b)))
-            .filter(|(a, b)| a <= b)
+            .ends(largest)
+            .map(|(from, to)| (from.max(1), to))
+            .filter(|(from, to)| from <= to)
             .collect();
         ranges.sort_unstable();
         let mut merged: Vec<(u32, u32)> = Vec::with_capacity(ranges.len());
@@ -128,10 +88,30 @@ impl SequenceSet {
     /// Whether `number` is meant, where `largest` is the largest in use.
     #[must_use]
     pub fn contains(&self, number: u32, largest: u32) -> bool {
-        self.0.iter().any(|(a, b)| {
-            let (a, b) = (a.resolve(largest), b.resolve(largest));
-            (a.min(b)..=a.max(b)).contains(&number)
+        self.ends(largest)
+            .any(|(from, to)| (from..=to).contains(&number))
+    }
+
+    /// Each range as it is meant, the smaller number first.
+    fn ends(&self, largest: u32) -> impl Iterator<Item = (u32, u32)> {
+        let meant = move |bound: Bound| bound.map_or(largest, NonZeroU32::get);
+        self.0.iter().map(move |(a, b)| {
+            let (a, b) = (meant(*a), meant(*b));
+            (a.min(b), a.max(b))
         })
+    }
+}
+
+impl fmt::Debug for SequenceSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SequenceSet({self})")
+    }
+}
+
+fn put(f: &mut fmt::Formatter<'_>, bound: Bound) -> fmt::Result {
+    match bound {
+        Some(number) => write!(f, "{number}"),
+        None => f.write_str("*"),
     }
 }
 
@@ -141,10 +121,10 @@ impl fmt::Display for SequenceSet {
             if index > 0 {
                 f.write_str(",")?;
             }
-            if from == to {
-                write!(f, "{from}")?;
-            } else {
-                write!(f, "{from}:{to}")?;
+            put(f, *from)?;
+            if from != to {
+                f.write_str(":")?;
+                put(f, *to)?;
             }
         }
         Ok(())

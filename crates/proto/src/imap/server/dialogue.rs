@@ -11,10 +11,9 @@ use crate::{Legacy, Sealed, Step};
 
 use super::command::{Reading, When};
 use super::commands::login::PRIVACY_REQUIRED;
-use super::commands::{self, Begun, Event, SelectedMailbox, idle};
+use super::commands::{Begun, Event, SelectedMailbox, idle};
 use super::enabled::Enabled;
 use super::front::{Front, Input};
-use super::output::Output;
 use super::reply::{Code, Completion, Refusal};
 use super::responses::Responses;
 use super::state::Access;
@@ -64,12 +63,12 @@ impl Over {
 
 /// See the [module above](super). Waits for its session after every event that wants an answer.
 pub struct Dialogue {
-    front: Front,
+    pub(super) front: Front,
     over: Over,
     /// How to log in, where policy permits it.
-    authentication: Option<Authentication>,
-    turn: Turn,
-    event: Option<Event>,
+    pub(super) authentication: Option<Authentication>,
+    pub(super) turn: Turn,
+    pub(super) event: Option<Event>,
 }
 
 impl std::fmt::Debug for Dialogue {
@@ -352,30 +351,7 @@ impl Dialogue {
     }
 }
 
-/// What login.rs needs of the dialogue.
 impl Dialogue {
-    /// How to log in, where policy permits it.
-    pub(super) fn authentication(&mut self) -> Option<&mut Authentication> {
-        self.authentication.as_mut()
-    }
-
-    /// The tag of the command under way.
-    pub(super) fn tag(&mut self) -> String {
-        self.responses().tag().to_owned()
-    }
-
-    pub(super) fn logged_in(&mut self) {
-        self.front.logged_in();
-    }
-
-    pub(super) fn output(&mut self) -> &mut Output {
-        self.responses().output()
-    }
-
-    pub(super) fn capabilities(&self) -> String {
-        commands::capabilities(&self.front.state)
-    }
-
     /// The turn, which is the client's from now on unless it is set again.
     pub(super) fn take_turn(&mut self) -> Turn {
         std::mem::replace(&mut self.turn, Turn::Client)
@@ -390,18 +366,6 @@ impl Dialogue {
                 None
             }
         }
-    }
-
-    pub(super) fn set_turn(&mut self, turn: Turn) {
-        self.turn = turn;
-    }
-
-    pub(super) fn queue(&mut self, event: Event) {
-        self.event = Some(event);
-    }
-
-    pub(super) fn count_failed_login(&mut self) {
-        self.front.count_failed_login();
     }
 }
 

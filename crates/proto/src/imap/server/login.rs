@@ -6,14 +6,14 @@ use crate::sasl::{
     Authentication, AuthenticationStep, LoginAnswer, LoginEvent, LoginMethod, LoginReply,
 };
 
-use super::commands::Event;
 use super::commands::login::{PRIVACY_REQUIRED, Started};
+use super::commands::{self, Event};
 use super::dialogue::{Dialogue, Turn};
 use super::reply::{Code, Completion};
 
 impl Dialogue {
     pub(in crate::imap::server) fn start_login(&mut self, started: &Started) {
-        let step = self.authentication().map(|login| match started {
+        let step = self.authentication.as_mut().map(|login| match started {
             Started::Login {
                 login: name,
                 password,
@@ -29,29 +29,38 @@ impl Dialogue {
     pub fn answer_login(&mut self, answer: LoginAnswer) {
         match self.take_turn() {
             Turn::LoginSession => {
-                let step = self.authentication().and_then(|login| login.answer(answer));
+                let step = self
+                    .authentication
+                    .as_mut()
+                    .and_then(|login| login.answer(answer));
                 self.login_step(step);
             }
-            other => self.set_turn(other),
+            other => self.turn = other,
         }
     }
 
     /// The conversation is over: the attempt to log in that is under way, if there is one, ended so. To be put on
     /// record.
     pub(super) fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {
-        self.authentication().and_then(|login| login.abort(how))
+        self.authentication
+            .as_mut()
+            .and_then(|login| login.abort(how))
     }
 
     /// The client's line in an exchange.
     pub(in crate::imap::server) fn exchange_line(&mut self, line: &[u8]) {
-        let step = self.authentication().and_then(|login| login.line(line));
+        let step = self
+            .authentication
+            .as_mut()
+            .and_then(|login| login.line(line));
         self.login_step(step);
     }
 
     /// The client's line in an exchange was too long.
     pub(in crate::imap::server) fn exchange_line_too_long(&mut self) {
         let step = self
-            .authentication()
+            .authentication
+            .as_mut()
             .and_then(Authentication::line_too_long);
         self.login_step(step);
     }
@@ -60,12 +69,12 @@ impl Dialogue {
         match step {
             None => {}
             Some(AuthenticationStep::Challenge(challenge)) => {
-                self.output().line(&format!("+ {}", *challenge));
-                self.set_turn(Turn::LoginClient);
+                self.responses().output().line(&format!("+ {}", *challenge));
+                self.turn = Turn::LoginClient;
             }
             Some(AuthenticationStep::Ask(event)) => {
-                self.set_turn(Turn::LoginSession);
-                self.queue(Event::Login(event));
+                self.turn = Turn::LoginSession;
+                self.event = Some(Event::Login(event));
             }
             Some(AuthenticationStep::Reply(reply)) => self.login_reply(&reply),
         }
@@ -75,10 +84,11 @@ impl Dialogue {
         let no = |code, text| Completion::No(Some(code), text);
         let completion = match reply {
             LoginReply::Success { .. } => {
-                self.logged_in();
-                let (tag, list) = (self.tag(), self.capabilities());
-                let line = format!("{tag} OK [CAPABILITY {list}] Logged in");
-                return self.output().line(&line);
+                self.front.logged_in();
+                let list = commands::capabilities(&self.front.state);
+                return self
+                    .responses()
+                    .tagged(&format!("OK [CAPABILITY {list}] Logged in"));
             }
             LoginReply::PrivacyRequired => PRIVACY_REQUIRED,
             LoginReply::WrongCredentials => {
@@ -105,7 +115,7 @@ impl Dialogue {
         };
         self.responses().complete(&completion);
         if reply.is_failure() {
-            self.count_failed_login();
+            self.front.count_failed_login();
         }
     }
 }
