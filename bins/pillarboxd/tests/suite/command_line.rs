@@ -121,59 +121,61 @@ fn serve_says_which_address_is_taken() {
     );
 }
 
+/// Replays commands: behind `$ ` a command, and behind ` < ` the line that it reads; then all that it answers, or behind
+/// `! ` why it fails.
+fn replay(server: &ServerProgram, transcript: &str) {
+    let mut lines = transcript.lines();
+    while let Some(line) = lines.next() {
+        let command = line.strip_prefix("$ ").unwrap();
+        let (command, input) = command.split_once(" < ").unwrap_or((command, ""));
+        let arguments: Vec<_> = command.split(' ').collect();
+        let expected = lines.next().unwrap();
+        let (said, expected) = match expected.strip_prefix("! ") {
+            Some(why) => (
+                server.fail(&arguments, input),
+                format!("pillarboxd: {why}\n"),
+            ),
+            None => (server.succeed(&arguments, input), format!("{expected}\n")),
+        };
+        assert_eq!(said, expected, "{line}");
+    }
+}
+
+const ACCOUNTS: &str = r#"$ account add Bob@Example.org < battery staple
+Bob@example.org: account made
+$ account add bob@example.org < battery staple
+! there is an account bob@example.org already; "pillarboxd account passwd bob@example.org" sets its password
+$ account add carol@example.com < battery staple
+! "example.com" is not one of this server's domains (example.org); use one of them, or add it to "domains" in the configuration and reload
+$ account add carol@example.org < short
+! the password is too short; take at least 8 characters
+$ account add carol@example.org
+! cannot read the password from standard input: the first line is empty
+$ account passwd nobody@example.org < battery staple
+! there is no account nobody@example.org; "pillarboxd account list" shows those there are"#;
+
+const REMOVED: &str = r#"$ account remove bob@example.org
+! nothing was removed: add --yes to remove bob@example.org and all its mail without being asked
+$ account remove bob@example.org --yes
+Bob@example.org: account removed, with all its mail
+$ logins --account bob@example.org
+! there is no account bob@example.org; "pillarboxd account list" shows those there are"#;
+
 fn account_commands(server: &ServerProgram) {
-    assert_eq!(
-        server.succeed(&["account", "add", "Bob@Example.org"], "battery staple\n"),
-        "Bob@example.org: account made\n"
-    );
-    assert_eq!(
-        server.fail(&["account", "add", "bob@example.org"], "battery staple\n"),
-        "pillarboxd: there is an account bob@example.org already; \"pillarboxd account passwd bob@example.org\" sets its password\n"
-    );
-    assert_eq!(
-        server.fail(&["account", "add", "carol@example.com"], "battery staple\n"),
-        "pillarboxd: \"example.com\" is not one of this server's domains (example.org); use one of them, or add it to \"domains\" in the configuration and reload\n"
-    );
-    assert_eq!(
-        server.fail(&["account", "add", "carol@example.org"], "short\n"),
-        "pillarboxd: the password is too short; take at least 8 characters\n"
-    );
-    assert_eq!(
-        server.fail(&["account", "add", "carol@example.org"], ""),
-        "pillarboxd: cannot read the password from standard input: the first line is empty\n"
-    );
-    fs::write(server.file("new.txt"), "another password\r\n").unwrap();
+    replay(server, ACCOUNTS);
     let file = server.file("new.txt");
-    assert_eq!(
-        server.succeed(
-            &[
-                "account",
-                "passwd",
-                "bob@example.org",
-                "--password-file",
-                file.to_str().unwrap()
-            ],
-            ""
-        ),
-        "Bob@example.org: password set\n"
-    );
-    assert_eq!(
-        server.fail(
-            &["account", "passwd", "nobody@example.org"],
-            "battery staple\n"
-        ),
-        "pillarboxd: there is no account nobody@example.org; \"pillarboxd account list\" shows those there are\n"
-    );
+    fs::write(&file, "another password\r\n").unwrap();
+    let passwd = "$ account passwd bob@example.org --password-file";
+    let done = "Bob@example.org: password set";
+    replay(server, &format!("{passwd} {}\n{done}", file.display()));
 
     let json: serde_json::Value =
         serde_json::from_str(&server.succeed(&["account", "list", "--json"], "")).unwrap();
-    let addresses: Vec<_> = json
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|a| &a["address"])
-        .collect();
-    assert_eq!(addresses, [ALICE, "Bob@example.org"]);
+    assert_eq!(json.as_array().unwrap().len(), 2);
+    assert_eq!(
+        [&json[0]["address"], &json[1]["address"]],
+        [ALICE, "Bob@example.org"]
+    );
     // S4.1-11, R8997-2: no way to make an account yields one that may use cleartext.
     assert_eq!(json[1]["least"], "starttls");
     assert_eq!(json[1]["least_tls"], "TLSv1.2");
@@ -183,23 +185,9 @@ fn account_commands(server: &ServerProgram) {
         "{table}"
     );
 
-    assert_eq!(
-        server.fail(&["account", "remove", "bob@example.org"], ""),
-        "pillarboxd: nothing was removed: add --yes to remove bob@example.org and all its mail without being asked\n"
-    );
-    assert_eq!(
-        server.succeed(&["account", "remove", "bob@example.org", "--yes"], ""),
-        "Bob@example.org: account removed, with all its mail\n"
-    );
-    assert_eq!(
-        server.succeed(&["logins"], "").lines().count(),
-        1,
-        "only the head"
-    );
-    assert_eq!(
-        server.fail(&["logins", "--account", "bob@example.org"], ""),
-        "pillarboxd: there is no account bob@example.org; \"pillarboxd account list\" shows those there are\n"
-    );
+    replay(server, REMOVED);
+    let logins = server.succeed(&["logins"], "");
+    assert_eq!(logins.lines().count(), 1, "only the head");
 }
 
 #[test]

@@ -45,19 +45,35 @@ fn script(server: &ServerProgram, name: &str, files: &[PathBuf]) -> String {
     said(&output)
 }
 
-/// `user:password` as curl takes it.
-fn user() -> String {
-    format!("{ALICE}:{PASSWORD}")
+/// Arguments that are separated by spaces, with these values in place of `{}`.
+fn arguments<'a>(template: &'a str, values: &[&'a str]) -> Vec<&'a str> {
+    let mut values = values.iter();
+    template
+        .split_whitespace()
+        .map(|word| match word {
+            "{}" => values.next().unwrap(),
+            word => word,
+        })
+        .collect()
+}
+
+/// The URL of a listener, by its name in curl.
+fn url(server: &ServerProgram, scheme: &str) -> String {
+    let listener = match scheme {
+        "smtp" => "submission",
+        "smtps" => "submissions",
+        scheme => scheme,
+    };
+    format!("{scheme}://localhost:{}", server.address(listener).port())
 }
 
 struct Curl<'a>(&'a ServerProgram);
 
 impl Curl<'_> {
     fn try_with(&self, url: &str, more: &[&str]) -> Output {
-        let ca = self.0.file("root.pem");
-        let user = user();
-        let mut arguments = vec!["--silent", "--show-error", "--max-time", "30", "--cacert"];
-        arguments.extend([ca.to_str().unwrap(), "--user", &user]);
+        let (ca, user) = (self.0.file("root.pem"), format!("{ALICE}:{PASSWORD}"));
+        let head = "--silent --show-error --max-time 30 --cacert {} --user {}";
+        let mut arguments = arguments(head, &[ca.to_str().unwrap(), &user]);
         arguments.extend(more);
         arguments.push(url);
         run(needs::CURL, &arguments)
@@ -112,46 +128,22 @@ fn every_message_of_the_corpus_comes_back_identical() {
 fn curl_sends_and_reads_over_implicit_tls_and_starttls() {
     let server = serving();
     let curl = Curl(&server);
-    let port = |listener: &str| server.address(listener).port();
+    let url = |scheme| url(&server, scheme);
     let letter = server.file("letter");
-    fs::write(
-        &letter,
-        format!("From: {ALICE}\r\nTo: {ALICE}\r\nSubject: by curl\r\n\r\nA rose.\r\n"),
-    )
-    .unwrap();
+    let text = format!("From: {ALICE}\r\nTo: {ALICE}\r\nSubject: by curl\r\n\r\nA rose.\r\n");
+    fs::write(&letter, text).unwrap();
     let letter = letter.to_str().unwrap();
-    let envelope = [
-        "--mail-from",
-        ALICE,
-        "--mail-rcpt",
-        ALICE,
-        "--upload-file",
-        letter,
-    ];
-    curl.with(
-        &format!("smtps://localhost:{}", port("submissions")),
-        &envelope,
-    );
-    let starttls = [&["--ssl-reqd"][..], &envelope].concat();
-    curl.with(
-        &format!("smtp://localhost:{}", port("submission")),
-        &starttls,
-    );
+    let envelope = "--mail-from {} --mail-rcpt {} --upload-file {}";
+    let envelope = arguments(envelope, &[ALICE, ALICE, letter]);
+    curl.with(&url("smtps"), &envelope);
+    let starttls = ["--ssl-reqd"];
+    curl.with(&url("smtp"), &[&starttls[..], &envelope].concat());
 
     for (url, more) in [
-        (
-            format!("imaps://localhost:{}/INBOX;MAILINDEX=1", port("imaps")),
-            &[][..],
-        ),
-        (
-            format!("imap://localhost:{}/INBOX;MAILINDEX=2", port("imap")),
-            &["--ssl-reqd"],
-        ),
-        (format!("pop3s://localhost:{}/1", port("pop3s")), &[]),
-        (
-            format!("pop3://localhost:{}/2", port("pop3")),
-            &["--ssl-reqd"],
-        ),
+        (url("imaps") + "/INBOX;MAILINDEX=1", &[][..]),
+        (url("imap") + "/INBOX;MAILINDEX=2", &starttls),
+        (url("pop3s") + "/1", &[]),
+        (url("pop3") + "/2", &starttls),
     ] {
         let read = curl.with(&url, more);
         assert!(
@@ -165,9 +157,9 @@ fn curl_sends_and_reads_over_implicit_tls_and_starttls() {
             "{url}: {read}"
         );
     }
-    let listed = curl.with(&format!("pop3s://localhost:{}", port("pop3s")), &[]);
+    let listed = curl.with(&url("pop3s"), &[]);
     assert_eq!(listed.lines().count(), 2, "{listed}");
-    let uploaded = format!("imaps://localhost:{}/Drafts", port("imaps"));
+    let uploaded = url("imaps") + "/Drafts";
     curl.with(&uploaded, &["--upload-file", letter]);
     let found = curl.with(&uploaded, &["--request", "SEARCH ALL"]);
     assert_eq!(found.trim(), "* SEARCH 1");
@@ -179,13 +171,12 @@ fn curl_sends_and_reads_over_implicit_tls_and_starttls() {
 fn curl_cannot_log_in_without_tls() {
     let server = serving();
     let curl = Curl(&server);
-    for (scheme, listener) in [("imap", "imap"), ("pop3", "pop3"), ("smtp", "submission")] {
-        let url = format!("{scheme}://localhost:{}", server.address(listener).port());
-        let more: &[&str] = if scheme == "smtp" {
-            &["--mail-from", ALICE]
-        } else {
-            &[]
-        };
+    for (scheme, more) in [
+        ("imap", &[][..]),
+        ("pop3", &[]),
+        ("smtp", &["--mail-from", ALICE]),
+    ] {
+        let url = url(&server, scheme);
         let output = curl.try_with(&url, more);
         assert!(!output.status.success(), "{url}: {}", said(&output));
     }
@@ -200,24 +191,10 @@ fn curl_cannot_log_in_without_tls() {
 #[test]
 fn curl_refuses_a_certificate_it_does_not_trust() {
     let server = serving();
-    for (scheme, listener) in [
-        ("imaps", "imaps"),
-        ("pop3s", "pop3s"),
-        ("smtps", "submissions"),
-    ] {
-        let url = format!("{scheme}://localhost:{}", server.address(listener).port());
-        let output = run(
-            needs::CURL,
-            &[
-                "--silent",
-                "--show-error",
-                "--max-time",
-                "30",
-                "--user",
-                &user(),
-                &url,
-            ],
-        );
+    for scheme in ["imaps", "pop3s", "smtps"] {
+        let (url, user) = (url(&server, scheme), format!("{ALICE}:{PASSWORD}"));
+        let template = "--silent --show-error --max-time 30 --user {} {}";
+        let output = run(needs::CURL, &arguments(template, &[&user, &url]));
         assert_eq!(output.status.code(), Some(60), "{url}: {}", said(&output));
     }
     assert!(server.logins().is_empty());
@@ -234,33 +211,13 @@ fn swaks_submits_over_implicit_tls_and_starttls() {
         ("submission", "--tls", "LOGIN"),
     ] {
         let port = server.address(listener).port().to_string();
-        let output = run(
-            needs::SWAKS,
-            &[
-                "--server",
-                "localhost",
-                "--port",
-                &port,
-                start,
-                "--tls-verify",
-                "--tls-ca-path",
-                ca.to_str().unwrap(),
-                "--auth",
-                mechanism,
-                "--auth-user",
-                ALICE,
-                "--auth-password",
-                PASSWORD,
-                "--from",
-                ALICE,
-                "--to",
-                ALICE,
-                "--header",
-                "Subject: by swaks",
-                "--body",
-                "A rose.",
-            ],
-        );
+        let template = "--server localhost --port {} {} --tls-verify --tls-ca-path {} --auth {} --auth-user {} \
+            --auth-password {} --from {} --to {} --body A-rose.";
+        let ca = ca.to_str().unwrap();
+        let values = [&port, start, ca, mechanism, ALICE, PASSWORD, ALICE, ALICE];
+        let mut arguments = arguments(template, &values);
+        arguments.extend(["--header", "Subject: by swaks"]);
+        let output = run(needs::SWAKS, &arguments);
         assert!(
             output.status.success(),
             "{listener} {mechanism}: {}",
@@ -268,21 +225,9 @@ fn swaks_submits_over_implicit_tls_and_starttls() {
         );
     }
     let port = server.address("submission").port().to_string();
-    let output = run(
-        needs::SWAKS,
-        &[
-            "--server",
-            "localhost",
-            "--port",
-            &port,
-            "--from",
-            ALICE,
-            "--to",
-            ALICE,
-            "--quit-after",
-            "MAIL",
-        ],
-    );
+    let template = "--server localhost --port {} --from {} --to {} --quit-after MAIL";
+    let arguments = arguments(template, &[&port, ALICE, ALICE]);
+    let output = run(needs::SWAKS, &arguments);
     assert!(
         said(&output).contains("530 5.7.0"),
         "mail without TLS: {}",

@@ -22,9 +22,6 @@ use zeroize::Zeroizing;
 use crate::channels::clear;
 use crate::memory::Masked;
 
-/// What the other end says, with a place for the password.
-type Lines = fn(&Masked) -> Vec<Zeroizing<Vec<u8>>>;
-
 /// Room enough that nothing of the test's own grows, and leaves something behind.
 const ROOM: usize = 64 * 1024;
 
@@ -34,22 +31,26 @@ fn alone() -> MutexGuard<'static, ()> {
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn line(before: &str, password: &Masked, behind: &str) -> Zeroizing<Vec<u8>> {
-    let mut line = Zeroizing::new(Vec::with_capacity(ROOM));
-    line.extend_from_slice(before.as_bytes());
-    password.put(&mut line);
-    line.extend_from_slice(behind.as_bytes());
-    line
-}
-
-/// The same with a message of PLAIN.
-fn plain(before: &str, password: &Masked, behind: &str) -> Zeroizing<Vec<u8>> {
-    let message = coding::encode(&line("\0ann@example.org\0", password, ""));
-    let mut line = Zeroizing::new(Vec::with_capacity(ROOM));
-    line.extend_from_slice(before.as_bytes());
-    line.extend_from_slice(message.as_bytes());
-    line.extend_from_slice(behind.as_bytes());
-    line
+/// What the other end says: `{pw}` stands for the password, `{plain}` for a message of PLAIN in base64, `{x}` for more
+/// than a line may hold; all other braces stand for themselves.
+fn said(template: &str, password: &Masked) -> Zeroizing<Vec<u8>> {
+    let mut octets = Zeroizing::new(Vec::with_capacity(ROOM));
+    let mut parts = template.split('{');
+    octets.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
+    for part in parts {
+        let (what, rest) = part.split_once('}').unwrap();
+        match what {
+            "pw" => password.put(&mut octets),
+            "plain" => {
+                let message = said("\0ann@example.org\0{pw}", password);
+                octets.extend_from_slice(coding::encode(&message).as_bytes());
+            }
+            "x" => octets.extend_from_slice(&[b'x'; 20_000]),
+            literal => octets.extend_from_slice(format!("{{{literal}}}").as_bytes()),
+        }
+        octets.extend_from_slice(rest.as_bytes());
+    }
+    octets
 }
 
 /// Feeds a machine, in pieces of this length, until it says something that has to be answered by a decision.
@@ -87,13 +88,13 @@ fn refused(login: LoginEvent) -> LoginAnswer {
 fn nothing_is_left<M: Machine>(
     start: impl Fn() -> M,
     answer: impl Fn(&mut M, M::Event) + Copy,
-    conversations: &[(&str, Lines)],
+    conversations: &[(&str, &str)],
 ) {
-    for (name, lines) in conversations {
+    for (name, template) in conversations {
         for length in [1, 7, ROOM] {
             let password = Masked::random();
             let mut machine = start();
-            feed(&mut machine, &lines(&password), length, answer);
+            feed(&mut machine, &[said(template, &password)], length, answer);
             drop(machine);
             let left = memory::search(&password);
             assert!(left.is_empty(), "{name}, {length} octets a piece: {left:?}");
@@ -105,11 +106,11 @@ fn nothing_is_left<M: Machine>(
 fn what_is_there_is_found() {
     let _alone = alone();
     let password = Masked::random();
-    let held = line("LOGIN ", &password, "");
+    let held = said("LOGIN {pw}", &password);
     assert!(!memory::search(&password).is_empty(), "as it is");
     drop(held);
     assert!(memory::search(&password).is_empty(), "zeroed");
-    let held = plain("AUTH PLAIN ", &password, "");
+    let held = said("AUTH PLAIN {plain}", &password);
     assert!(!memory::search(&password).is_empty(), "in base64");
     drop(held);
     // A Vec that grows leaves what it held behind.
@@ -124,36 +125,17 @@ fn what_is_there_is_found() {
 fn imap_server() {
     let _alone = alone();
     use imap::server::{Event, Limits, Server};
-    let conversations: &[(&str, Lines)] = &[
-        ("LOGIN", |pw| vec![line("t LOGIN a \"", pw, "\"\r\n")]),
-        ("LOGIN with escapes", |pw| {
-            vec![line("t LOGIN a \"\\\\", pw, "\\\"x\"\r\n")]
-        }),
-        ("LOGIN with a bad escape", |pw| {
-            vec![line("t LOGIN a \"\\\\", pw, "\\x\"\r\n")]
-        }),
-        ("LOGIN with literals", |pw| {
-            vec![line("t LOGIN {1+}\r\na {32+}\r\n", pw, "\r\n")]
-        }),
-        ("LOGIN with too much", |pw| {
-            vec![line("t LOGIN a ", pw, " x\r\n")]
-        }),
-        ("a line that is too long", |pw| {
-            vec![
-                line("t LOGIN a ", pw, &"x".repeat(20_000)),
-                line("", pw, "\r\n"),
-            ]
-        }),
-        ("a bare line feed", |pw| vec![line("t LOGIN a ", pw, "\n")]),
-        ("PLAIN", |pw| {
-            vec![plain("t AUTHENTICATE PLAIN ", pw, "\r\n")]
-        }),
-        ("PLAIN when asked", |pw| {
-            vec![plain("t AUTHENTICATE PLAIN\r\n", pw, "\r\n")]
-        }),
-        ("no base64", |pw| {
-            vec![plain("t AUTHENTICATE PLAIN ", pw, "!\r\n")]
-        }),
+    let conversations: &[(&str, &str)] = &[
+        ("LOGIN", "t LOGIN a \"{pw}\"\r\n"),
+        ("LOGIN with escapes", "t LOGIN a \"\\\\{pw}\\\"x\"\r\n"),
+        ("LOGIN with a bad escape", "t LOGIN a \"\\\\{pw}\\x\"\r\n"),
+        ("LOGIN with literals", "t LOGIN {1+}\r\na {32+}\r\n{pw}\r\n"),
+        ("LOGIN with too much", "t LOGIN a {pw} x\r\n"),
+        ("a line that is too long", "t LOGIN a {pw}{x}{pw}\r\n"),
+        ("a bare line feed", "t LOGIN a {pw}\n"),
+        ("PLAIN", "t AUTHENTICATE PLAIN {plain}\r\n"),
+        ("PLAIN when asked", "t AUTHENTICATE PLAIN\r\n{plain}\r\n"),
+        ("no base64", "t AUTHENTICATE PLAIN {plain}!\r\n"),
     ];
     nothing_is_left(
         || Server::<Sealed>::start(&Sealed::new(facts()), Limits::default()),
@@ -170,14 +152,12 @@ fn imap_server() {
 fn pop3_server() {
     let _alone = alone();
     use pop3::server::{Config, Event, Server};
-    let conversations: &[(&str, Lines)] = &[
-        ("PASS", |pw| vec![line("USER ann\r\nPASS ", pw, "\r\n")]),
-        ("PASS out of turn", |pw| vec![line("PASS ", pw, "\r\n")]),
-        ("as a command", |pw| vec![line("", pw, "\r\n")]),
-        ("PLAIN", |pw| vec![plain("AUTH PLAIN ", pw, "\r\n")]),
-        ("PLAIN when asked", |pw| {
-            vec![plain("AUTH PLAIN\r\n", pw, "\r\n")]
-        }),
+    let conversations: &[(&str, &str)] = &[
+        ("PASS", "USER ann\r\nPASS {pw}\r\n"),
+        ("PASS out of turn", "PASS {pw}\r\n"),
+        ("as a command", "{pw}\r\n"),
+        ("PLAIN", "AUTH PLAIN {plain}\r\n"),
+        ("PLAIN when asked", "AUTH PLAIN\r\n{plain}\r\n"),
     ];
     nothing_is_left(
         || Server::<Sealed>::start(&Sealed::new(facts()), Config::default()),
@@ -194,17 +174,14 @@ fn pop3_server() {
 fn submission_server() {
     let _alone = alone();
     use smtp::submission::server::{Config, Event, Server};
-    let conversations: &[(&str, Lines)] = &[
-        ("PLAIN", |pw| {
-            vec![plain("EHLO [127.0.0.1]\r\nAUTH PLAIN ", pw, "\r\n")]
-        }),
-        ("PLAIN when asked", |pw| {
-            vec![plain("EHLO [127.0.0.1]\r\nAUTH PLAIN\r\n", pw, "\r\n")]
-        }),
-        ("no base64", |pw| {
-            vec![plain("EHLO [127.0.0.1]\r\nAUTH PLAIN ", pw, "!\r\n")]
-        }),
-        ("before EHLO", |pw| vec![plain("AUTH PLAIN ", pw, "\r\n")]),
+    let conversations: &[(&str, &str)] = &[
+        ("PLAIN", "EHLO [127.0.0.1]\r\nAUTH PLAIN {plain}\r\n"),
+        (
+            "PLAIN when asked",
+            "EHLO [127.0.0.1]\r\nAUTH PLAIN\r\n{plain}\r\n",
+        ),
+        ("no base64", "EHLO [127.0.0.1]\r\nAUTH PLAIN {plain}!\r\n"),
+        ("before EHLO", "AUTH PLAIN {plain}\r\n"),
     ];
     nothing_is_left(
         || {
@@ -224,14 +201,10 @@ fn submission_server() {
 fn imap_server_in_the_clear() {
     let _alone = alone();
     use imap::server::{ClearSettings, Limits, LoginsInClear, Server, StartTls};
-    let conversations: &[(&str, Lines)] = &[
-        ("LOGIN", |pw| vec![line("t LOGIN a \"", pw, "\"\r\n")]),
-        ("LOGIN with a literal", |pw| {
-            vec![line("t LOGIN a {32+}\r\n", pw, "\r\n")]
-        }),
-        ("PLAIN", |pw| {
-            vec![plain("t AUTHENTICATE PLAIN ", pw, "\r\n")]
-        }),
+    let conversations: &[(&str, &str)] = &[
+        ("LOGIN", "t LOGIN a \"{pw}\"\r\n"),
+        ("LOGIN with a literal", "t LOGIN a {32+}\r\n{pw}\r\n"),
+        ("PLAIN", "t AUTHENTICATE PLAIN {plain}\r\n"),
     ];
     let settings = || ClearSettings {
         limits: Limits::default(),

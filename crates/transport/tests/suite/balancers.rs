@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::support::{Toy, ToyEvent, by_hand, certificates, limits};
+use crate::support::{Toy, ToyEvent, by_hand, certificates, good, limits};
 
 const PREFIX: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 const CLIENT: &str = "192.0.2.7:40000";
@@ -49,7 +49,7 @@ fn serve(start: Start, trusted: &str) -> Served {
 
 fn acceptor() -> Acceptor {
     let ca = TestCa::new();
-    let certificates = certificates(&[&ca.server(&["mail.example.org"])]);
+    let certificates = certificates(&[&good(&ca)]);
     Acceptor::new(CertificateStore::new(certificates), Service::Imap).unwrap()
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::support::{certificates, hand_over};
+use crate::support::{certificates, good, hand_over};
 use pillarbox_names::Service;
 use pillarbox_testkit::TestCa;
 use pillarbox_transport::{Acceptor, CertificateStore, Start};
@@ -15,7 +15,7 @@ use tokio_rustls::TlsConnector;
 async fn an_independent_exporter_computes_the_same() {
     for version in [&rustls::version::TLS13, &rustls::version::TLS12] {
         let ca = TestCa::new();
-        let certificates = certificates(&[&ca.server(&["mail.example.org"])]);
+        let certificates = certificates(&[&good(&ca)]);
         let acceptor = Acceptor::new(CertificateStore::new(certificates), Service::Imap).unwrap();
         let (address, mut taken) = hand_over(Start::Implicit(acceptor));
         let mut roots = RootCertStore::empty();

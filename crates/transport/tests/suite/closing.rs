@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::support::{Begin, GREETING, Over, Talker, Toy, dialer, host, pair, serve};
+use crate::support::{Begin, GREETING, Over, Talker, Toy, dial_mail, dialer, good, pair, serve};
 use pillarbox_names::Service;
 use pillarbox_policy::HandshakeFailure;
 use pillarbox_testkit::TestCa;
@@ -41,11 +41,7 @@ async fn stranger(ca: &TestCa, address: std::net::SocketAddr) -> TlsStream<TcpSt
 #[tokio::test]
 async fn we_say_close_notify_after_the_last_reply() {
     let ca = TestCa::new();
-    let mut server = serve(
-        Begin::Implicit,
-        Service::Imap,
-        &[&ca.server(&["mail.example.org"])],
-    );
+    let mut server = serve(Begin::Implicit, Service::Imap, &[&good(&ca)]);
     let mut client = stranger(&ca, server.address).await;
     client.write_all(b"QUIT\r\n").await.unwrap();
     client.flush().await.unwrap();
@@ -59,11 +55,7 @@ async fn we_say_close_notify_after_the_last_reply() {
 #[tokio::test]
 async fn a_clean_goodbye_is_told_from_truncation() {
     let ca = TestCa::new();
-    let mut server = serve(
-        Begin::Implicit,
-        Service::Imap,
-        &[&ca.server(&["mail.example.org"])],
-    );
+    let mut server = serve(Begin::Implicit, Service::Imap, &[&good(&ca)]);
     let mut client = stranger(&ca, server.address).await;
     client.shutdown().await.unwrap(); // close_notify, then FIN
     drop(client);
@@ -109,11 +101,7 @@ async fn our_client_tells_truncation_too() {
 #[tokio::test]
 async fn a_forged_record_ends_the_session() {
     let ca = TestCa::new();
-    let mut server = serve(
-        Begin::Implicit,
-        Service::Imap,
-        &[&ca.server(&["mail.example.org"])],
-    );
+    let mut server = serve(Begin::Implicit, Service::Imap, &[&good(&ca)]);
     let mut client = stranger(&ca, server.address).await;
     let mut forged = vec![23, 3, 3, 0, 40];
     forged.extend([0x55; 40]);
@@ -126,11 +114,7 @@ async fn a_forged_record_ends_the_session() {
 #[tokio::test]
 async fn cleartext_in_the_segment_of_starttls() {
     let ca = TestCa::new();
-    let mut server = serve(
-        Begin::StartTls,
-        Service::Imap,
-        &[&ca.server(&["mail.example.org"])],
-    );
+    let mut server = serve(Begin::StartTls, Service::Imap, &[&good(&ca)]);
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     socket.write_all(b"STARTTLS\r\ninjected\r\n").await.unwrap();
     let mut answer = String::new();
@@ -152,11 +136,7 @@ async fn cleartext_in_place_of_the_handshake() {
         "a LOGIN alice secret\r\n",
         "\x16\x03\x01 not a hello\r\n",
     ] {
-        let mut server = serve(
-            Begin::StartTls,
-            Service::Imap,
-            &[&ca.server(&["mail.example.org"])],
-        );
+        let mut server = serve(Begin::StartTls, Service::Imap, &[&good(&ca)]);
         let mut socket = TcpStream::connect(server.address).await.unwrap();
         let mut read = vec![0; GREETING.len() + 2];
         socket.read_exact(&mut read).await.unwrap();
@@ -202,7 +182,6 @@ async fn cleartext_after_a_servers_go_ahead() {
         let _ = socket.read_to_end(&mut Vec::new()).await;
     });
     let dialer = dialer(Service::Imap, &TestCa::new());
-    let result =
-        crate::support::dial(Begin::StartTls, &dialer, address, &host("mail.example.org")).await;
+    let result = dial_mail(Begin::StartTls, &dialer, address).await;
     assert_eq!(result.unwrap_err(), HandshakeFailure::NotTls);
 }

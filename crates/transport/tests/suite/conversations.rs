@@ -14,7 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::support::{certificates, dialer, host, limits};
+use crate::support::{certificates, dialer, good, host, limits};
 
 fn accept(start: Start) -> (std::net::SocketAddr, mpsc::UnboundedReceiver<Accepted>) {
     let listener = Listener::bind("toy", ([127, 0, 0, 1], 0).into(), start, limits()).unwrap();
@@ -29,7 +29,7 @@ fn accept(start: Start) -> (std::net::SocketAddr, mpsc::UnboundedReceiver<Accept
 }
 
 fn acceptor(ca: &TestCa) -> Acceptor {
-    let certificates = certificates(&[&ca.server(&["mail.example.org"])]);
+    let certificates = certificates(&[&good(&ca)]);
     Acceptor::new(CertificateStore::new(certificates), Service::Pop3).unwrap()
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support::{
-    Begin, Talker, ask, certificates, dial, dialer, hand_over, host, limits, serve,
+    Begin, Talker, ask, certificates, dial, dial_mail, dialer, good, hand_over, host, limits, serve,
 };
 use pillarbox_names::{Service, TlsStart};
 use pillarbox_policy::{
@@ -94,7 +94,7 @@ fn listener(acceptor: &Acceptor) -> (std::net::SocketAddr, mpsc::UnboundedReceiv
 }
 
 fn acceptor(ca: &TestCa, service: Service) -> Acceptor {
-    let certificates = certificates(&[&ca.server(&["mail.example.org"])]);
+    let certificates = certificates(&[&good(&ca)]);
     Acceptor::new(CertificateStore::new(certificates), service).unwrap()
 }
 
@@ -182,7 +182,7 @@ async fn every_group_is_recorded_by_its_iana_name() {
 async fn every_suite_is_recorded_by_its_iana_name() {
     let ca = TestCa::new();
     let pair = [
-        &ca.server(&["mail.example.org"]),
+        &good(&ca),
         &ca.issue(&Leaf::new(&["mail.example.org"]).rsa()),
     ];
     let store = CertificateStore::new(certificates(&pair));
@@ -328,11 +328,7 @@ async fn alpn() {
         (Service::Submission, vec!["http/1.1"], Err(())),
         (Service::Submission, vec!["imap"], Err(())),
     ] {
-        let server = serve(
-            Begin::Implicit,
-            service,
-            &[&ca.server(&["mail.example.org"])],
-        );
+        let server = serve(Begin::Implicit, service, &[&good(&ca)]);
         let mut stranger = Stranger::new(&ca);
         stranger.alpn = offers;
         let result = stranger.connect(server.address, "mail.example.org").await;
@@ -351,19 +347,9 @@ async fn alpn() {
         }
     }
     // Our own client, led to another service.
-    let server = serve(
-        Begin::Implicit,
-        Service::Pop3,
-        &[&ca.server(&["mail.example.org"])],
-    );
+    let server = serve(Begin::Implicit, Service::Pop3, &[&good(&ca)]);
     let dialer = dialer(Service::Imap, &ca);
-    let result = dial(
-        Begin::Implicit,
-        &dialer,
-        server.address,
-        &host("mail.example.org"),
-    )
-    .await;
+    let result = dial_mail(Begin::Implicit, &dialer, server.address).await;
     assert_eq!(result.unwrap_err(), HandshakeFailure::Alpn);
 }
 
@@ -373,11 +359,7 @@ async fn reload_while_connected() {
     let ca = TestCa::new();
     let new_ca = TestCa::new();
     let name = host("mail.example.org");
-    let server = serve(
-        Begin::Implicit,
-        Service::Imap,
-        &[&ca.server(&["mail.example.org"])],
-    );
+    let server = serve(Begin::Implicit, Service::Imap, &[&good(&ca)]);
     let dialer_of = |ca| dialer(Service::Imap, ca);
     let mut old = dial(Begin::Implicit, &dialer_of(&ca), server.address, &name)
         .await
@@ -388,7 +370,7 @@ async fn reload_while_connected() {
         crate::support::GREETING
     );
 
-    let next = certificates(&[&new_ca.server(&["mail.example.org"])]);
+    let next = certificates(&[&good(&new_ca)]);
     server.store.replace(next).unwrap();
 
     assert_eq!(
@@ -467,11 +449,7 @@ async fn a_stalled_server_times_a_client_out() {
 #[tokio::test]
 async fn the_next_address_is_tried() {
     let ca = TestCa::new();
-    let server = serve(
-        Begin::Implicit,
-        Service::Imap,
-        &[&ca.server(&["mail.example.org"])],
-    );
+    let server = serve(Begin::Implicit, Service::Imap, &[&good(&ca)]);
     let closed = {
         let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         socket.local_addr().unwrap()

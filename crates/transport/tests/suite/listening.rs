@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Begin, GREETING, limits, serve_with};
+use crate::support::{Begin, GREETING, good, limits, serve_with};
 use pillarbox_names::Service;
 use pillarbox_testkit::TestCa;
 use pillarbox_transport::{Listener, ListenerLimits, Start, Unserved};
@@ -21,7 +21,7 @@ async fn hear(address: std::net::SocketAddr) -> (TcpStream, String) {
 /// At the limit and one over, in all and per address; a seat comes back when its connection ends.
 #[tokio::test]
 async fn connection_limits() {
-    let certificate = TestCa::new().server(&["mail.example.org"]);
+    let certificate = good(&TestCa::new());
     for (connections, per_address) in [(2, 10), (10, 2)] {
         let mut limits = limits();
         (limits.connections, limits.per_address) = (connections, per_address);
@@ -144,7 +144,7 @@ fn running_out_of_files() {
 #[tokio::test]
 #[ignore = "run by running_out_of_files, in a process with a low limit"]
 async fn with_few_files() {
-    let certificate = TestCa::new().server(&["mail.example.org"]);
+    let certificate = good(&TestCa::new());
     let server = serve_with(
         Begin::StartTls,
         Service::Imap,

@@ -1,6 +1,6 @@
 //! The span of a connection carries its TLS facts, and no log at any level carries payload (S4-17).
 
-use crate::support::{Begin, GREETING, Talker, ask, dial, dialer, host, serve};
+use crate::support::{Begin, GREETING, Talker, ask, dial, dialer, good, host, serve};
 use pillarbox_names::Service;
 use pillarbox_testkit::{Log, TestCa};
 
@@ -9,7 +9,7 @@ async fn facts_in_the_span_and_payload_nowhere() {
     let (log, _guard) = Log::of_this_thread();
     let ca = TestCa::new();
     for begin in [Begin::Implicit, Begin::StartTls] {
-        let mut server = serve(begin, Service::Imap, &[&ca.server(&["mail.example.org"])]);
+        let mut server = serve(begin, Service::Imap, &[&good(&ca)]);
         let dialer = dialer(Service::Imap, &ca);
         let name = host("mail.example.org");
         let mut client = dial(begin, &dialer, server.address, &name).await.unwrap();

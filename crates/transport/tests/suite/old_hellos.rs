@@ -4,10 +4,10 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use crate::support::{Begin, GREETING, serve, serve_with};
+use crate::support::{Begin, GREETING, dial_mail, good, serve, serve_with};
 use pillarbox_names::Service;
 use pillarbox_policy::HandshakeFailure;
-use pillarbox_testkit::TestCa;
+use pillarbox_testkit::{Act, EvilServer, TestCa};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -33,24 +33,8 @@ fn hello(version: u16) -> Vec<u8> {
 
 fn ssl2_hello(version: u16) -> Vec<u8> {
     let [major, minor] = version.to_be_bytes();
-    let mut hello = vec![
-        0x80,
-        9 + 3 + 16,
-        1,
-        major,
-        minor,
-        0,
-        3,
-        0,
-        0,
-        0,
-        16,
-        0x01,
-        0x00,
-        0x80,
-    ];
-    hello.extend([5; 16]);
-    hello
+    let head = [0x80, 9 + 3 + 16, 1, major, minor, 0, 3, 0, 0, 0, 16];
+    [&head[..], &[0x01, 0x00, 0x80], &[5; 16]].concat()
 }
 
 /// Sends `bytes` and answers everything that comes back until the end.
@@ -72,7 +56,7 @@ async fn exchange(begin: Begin, address: std::net::SocketAddr, bytes: &[u8]) -> 
 
 #[tokio::test]
 async fn refused_with_alert_70_and_recorded_on_both_paths() {
-    let certificate = TestCa::new().server(&["mail.example.org"]);
+    let certificate = good(&TestCa::new());
     for begin in [Begin::Implicit, Begin::StartTls] {
         for (bytes, version, record) in [
             (hello(0x0302), 0x0302, 0x0302_u16),
@@ -95,11 +79,7 @@ async fn refused_with_alert_70_and_recorded_on_both_paths() {
 /// The hello may come octet by octet.
 #[tokio::test]
 async fn refused_however_slowly_it_comes() {
-    let server = serve(
-        Begin::Implicit,
-        Service::Imap,
-        &[&TestCa::new().server(&["mail.example.org"])],
-    );
+    let server = serve(Begin::Implicit, Service::Imap, &[&good(&TestCa::new())]);
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     socket.set_nodelay(true).unwrap();
     for octet in hello(0x0302) {
@@ -114,7 +94,7 @@ async fn refused_however_slowly_it_comes() {
 /// S2-2, S3.1-1: a protocol line on a TLS port gets an alert and no protocol text.
 #[tokio::test]
 async fn cleartext_on_a_tls_port_gets_an_alert_only() {
-    let certificate = TestCa::new().server(&["mail.example.org"]);
+    let certificate = good(&TestCa::new());
     for text in [
         "EHLO x\r\n",
         "CAPA\r\n",
@@ -133,7 +113,7 @@ async fn cleartext_on_a_tls_port_gets_an_alert_only() {
 /// STARTTLS port the same holds after the go-ahead.
 #[tokio::test]
 async fn silence_is_answered_by_silence_and_an_end() {
-    let certificate = TestCa::new().server(&["mail.example.org"]);
+    let certificate = good(&TestCa::new());
     for begin in [Begin::Implicit, Begin::StartTls] {
         let mut limits = crate::support::limits();
         limits.timeouts.handshake = Duration::from_millis(300);
@@ -151,7 +131,7 @@ async fn silence_is_answered_by_silence_and_an_end() {
 async fn half_a_hello_times_out() {
     let mut limits = crate::support::limits();
     limits.timeouts.handshake = Duration::from_millis(300);
-    let certificate = TestCa::new().server(&["mail.example.org"]);
+    let certificate = good(&TestCa::new());
     let server = serve_with(Begin::Implicit, Service::Imap, &[&certificate], limits);
     assert_eq!(
         exchange(Begin::Implicit, server.address, &hello(0x0302)[..20]).await,
@@ -191,13 +171,7 @@ async fn our_client_refuses_old_servers() {
             last
         });
         let dialer = crate::support::dialer(Service::Imap, &TestCa::new());
-        let result = crate::support::dial(
-            Begin::Implicit,
-            &dialer,
-            address,
-            &crate::support::host("mail.example.org"),
-        )
-        .await;
+        let result = dial_mail(Begin::Implicit, &dialer, address).await;
         assert_eq!(result.unwrap_err(), HandshakeFailure::TooOld(version));
         let last = peer.await.unwrap();
         assert!(
@@ -210,23 +184,8 @@ async fn our_client_refuses_old_servers() {
 /// A server that greets in the clear on a TLS port is not one.
 #[tokio::test]
 async fn our_client_tells_a_cleartext_server() {
-    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = socket.local_addr().unwrap();
-    tokio::spawn(async move {
-        let (mut socket, _) = socket.accept().await.unwrap();
-        socket
-            .write_all(b"220 mail.example.org ESMTP\r\n")
-            .await
-            .unwrap();
-        let _ = socket.read_to_end(&mut Vec::new()).await;
-    });
+    let server = EvilServer::start(Act::answers(["220 mail.example.org ESMTP"])).await;
     let dialer = crate::support::dialer(Service::Submission, &TestCa::new());
-    let result = crate::support::dial(
-        Begin::Implicit,
-        &dialer,
-        address,
-        &crate::support::host("mail.example.org"),
-    )
-    .await;
+    let result = dial_mail(Begin::Implicit, &dialer, server.address()).await;
     assert_eq!(result.unwrap_err(), HandshakeFailure::NotTls);
 }

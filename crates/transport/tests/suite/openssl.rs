@@ -4,7 +4,7 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use crate::support::{Begin, GREETING, serve};
+use crate::support::{Begin, GREETING, good, serve};
 use pillarbox_names::Service;
 use pillarbox_testkit::{Leaf, TestCa, needs};
 use tokio::io::AsyncWriteExt;
@@ -58,7 +58,7 @@ const CRLF: &[&str] = &["-crlf", "-quiet", "-no_ign_eof"];
 async fn both_versions_every_suite_and_group() {
     let ca = TestCa::new();
     let pair = [
-        &ca.server(&["mail.example.org"]),
+        &good(&ca),
         &ca.issue(&Leaf::new(&["mail.example.org"]).rsa()),
     ];
     let server = serve(Begin::Implicit, Service::Imap, &pair);
@@ -91,7 +91,7 @@ async fn both_versions_every_suite_and_group() {
 async fn nothing_weak() {
     let ca = TestCa::new();
     let pair = [
-        &ca.server(&["mail.example.org"]),
+        &good(&ca),
         &ca.issue(&Leaf::new(&["mail.example.org"]).rsa()),
     ];
     let server = serve(Begin::Implicit, Service::Imap, &pair);
@@ -141,11 +141,7 @@ async fn nothing_weak() {
 #[tokio::test]
 async fn tls_1_2_as_it_should_be() {
     let ca = TestCa::new();
-    let server = serve(
-        Begin::Implicit,
-        Service::Imap,
-        &[&ca.server(&["mail.example.org"])],
-    );
+    let server = serve(Begin::Implicit, Service::Imap, &[&good(&ca)]);
     let Some(output) = s_client(&ca, server.address, &["-tls1_2", "-crlf"]).await else {
         return;
     };

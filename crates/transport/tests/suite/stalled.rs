@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Begin, GREETING, serve_with};
+use crate::support::{Begin, GREETING, dial_mail, good, serve_with};
 use pillarbox_names::Service;
 use pillarbox_policy::HandshakeFailure;
 use pillarbox_testkit::TestCa;
@@ -47,7 +47,7 @@ async fn up_to_the_handshake(begin: Begin, address: std::net::SocketAddr) -> Tcp
 /// S7: half a hello; a hello that drips in, each octet in good time; a whole one that is never followed up.
 #[tokio::test]
 async fn a_client_that_stalls_is_let_go_in_bounded_time() {
-    let certificate = TestCa::new().server(&["mail.example.org"]);
+    let certificate = good(&TestCa::new());
     let hello = client_hello();
     for begin in [Begin::Implicit, Begin::StartTls] {
         for (what, octets, drip) in [
@@ -122,13 +122,7 @@ async fn a_server_that_stalls_times_the_client_out() {
             let dialer =
                 crate::support::dialer(Service::Imap, &TestCa::new()).with_timeouts(timeouts);
             let begun = Instant::now();
-            let result = crate::support::dial(
-                begin,
-                &dialer,
-                address,
-                &crate::support::host("mail.example.org"),
-            )
-            .await;
+            let result = dial_mail(begin, &dialer, address).await;
             assert_eq!(
                 result.unwrap_err(),
                 HandshakeFailure::TimedOut,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::foreign::{accepted, refused, refused_with_key};
-use crate::support::{Begin, Talker, dial, host};
+use crate::support::{Begin, Talker, dial_mail};
 use pillarbox_names::Service;
 use pillarbox_policy::HandshakeFailure;
 use pillarbox_testkit::needs;
@@ -153,7 +153,7 @@ async fn short_key() {
             else {
                 return;
             };
-            let result = dial(Begin::Implicit, &dialer, address, &host("mail.example.org")).await;
+            let result = dial_mail(Begin::Implicit, &dialer, address).await;
             if good {
                 let mut connection = result.unwrap();
                 let mut talker = Talker::new();

@@ -145,28 +145,22 @@ type Way = (
 );
 
 const WAYS: [Way; 6] = [
-    (
-        "the protocol's own login",
-        |_, _, session, login, password| session.own_login(login, password),
-    ),
-    ("PLAIN", |_, _, session, login, password| {
-        session.plain(login, password)
+    ("the protocol's own login", |_, _, session, login, pw| {
+        session.own_login(login, pw)
     }),
-    ("PLAIN when asked", |_, _, session, login, password| {
-        session.plain_when_asked(login, password)
+    ("PLAIN", |_, _, session, login, pw| session.plain(login, pw)),
+    ("PLAIN when asked", |_, _, session, login, pw| {
+        session.plain_when_asked(login, pw)
     }),
-    ("LOGIN", |_, _, session, login, password| {
-        session.login_mechanism(login, password)
+    ("LOGIN", |_, _, session, login, pw| {
+        session.login_mechanism(login, pw)
     }),
-    ("SCRAM-SHA-256", |world, what, session, login, password| {
-        scram(world, what, session.scram(login, password, false))
+    ("SCRAM-SHA-256", |world, what, session, login, pw| {
+        scram(world, what, session.scram(login, pw, false))
     }),
-    (
-        "SCRAM-SHA-256-PLUS",
-        |world, what, session, login, password| {
-            scram(world, what, session.scram(login, password, true))
-        },
-    ),
+    ("SCRAM-SHA-256-PLUS", |world, what, session, login, pw| {
+        scram(world, what, session.scram(login, pw, true))
+    }),
 ];
 
 fn scram(world: &World, what: &str, (worked, keys): (bool, ScramKeys)) -> bool {
@@ -183,11 +177,8 @@ fn logins(world: &World, protocol: Protocol, (name, way): Way) {
     assert!(way(world, &what, &mut session, &login, &password), "{what}");
     world.keep_for_others(session);
     // The second time the password is compared with what is remembered of the first.
-    let mut session = Session::implicit(
-        protocol,
-        world.server.address(protocol.implicit()),
-        &world.tls_1_2,
-    );
+    let address = world.server.address(protocol.implicit());
+    let mut session = Session::implicit(protocol, address, &world.tls_1_2);
     // A server offers no channel binding in TLS 1.2 without the extended master secret, but rustls has it.
     assert!(way(world, &what, &mut session, &login, &password), "{what}");
     world.keep(session);
@@ -212,79 +203,54 @@ fn logins(world: &World, protocol: Protocol, (name, way): Way) {
 type Oddity = (&'static str, fn(&World, &mut Session, &str));
 
 const ODDITIES: [Oddity; 11] = [
-    ("in three records", |_, session, password| {
-        let login = format!(
-            "{} PLAIN {}",
-            session.authenticate(),
-            plain("a@example.org", password)
-        );
-        let login = session.written(&login);
+    ("in three records", |_, session, pw| {
+        let login = session.plain_command("a@example.org", pw);
         session.send_pieces(login.as_bytes().chunks(login.len() / 3 + 1));
         session.reply();
     }),
-    ("octet by octet", |_, session, password| {
-        let login = format!(
-            "{} PLAIN {}",
-            session.authenticate(),
-            plain("a@example.org", password)
-        );
-        let login = session.written(&login);
+    ("octet by octet", |_, session, pw| {
+        let login = session.plain_command("a@example.org", pw);
         session.send_pieces(login.as_bytes().chunks(1));
         session.reply();
     }),
     (
         "at the beginning of a line that is too long",
-        |_, session, password| {
-            let line = format!("LOGIN a {password} {}", "x".repeat(30_000));
-            session.command(&line);
+        |_, session, pw| {
+            session.command(&format!("LOGIN a {pw} {}", "x".repeat(30_000)));
         },
     ),
-    (
-        "at the end of a line that is too long",
-        |_, session, password| {
-            let line = format!("LOGIN {} {password}", "x".repeat(30_000));
-            session.command(&line);
-        },
-    ),
-    ("as a command", |_, session, password| {
-        session.command(password);
+    ("at the end of a line that is too long", |_, session, pw| {
+        session.command(&format!("LOGIN {} {pw}", "x".repeat(30_000)));
     }),
-    ("in base64 that is none", |_, session, password| {
-        let authenticate = session.authenticate();
-        let message = plain("a@example.org", password);
-        session.command(&format!("{authenticate} PLAIN {message}!"));
+    ("as a command", |_, session, pw| {
+        session.command(pw);
     }),
-    ("in a message that is malformed", |_, session, password| {
-        let authenticate = session.authenticate();
-        session.command(&format!("{authenticate} PLAIN"));
-        session.answer(&STANDARD.encode(password));
+    ("in base64 that is none", |_, session, pw| {
+        let command = session.plain_command("a@example.org", pw);
+        session.send(command.replace("\r\n", "!\r\n").as_bytes());
+        session.reply();
     }),
-    ("behind an unknown mechanism", |_, session, password| {
-        let authenticate = session.authenticate();
-        let message = plain("a@example.org", password);
-        session.command(&format!("{authenticate} CRAM-MD5 {message}"));
+    ("in a message that is malformed", |_, session, pw| {
+        session.command(&format!("{} PLAIN", session.authenticate()));
+        session.answer(&STANDARD.encode(pw));
     }),
-    (
-        "behind the asterisk that gives up",
-        |_, session, password| {
-            let authenticate = session.authenticate();
-            session.command(&format!("{authenticate} PLAIN"));
-            session.answer(&format!("*{}", plain("a@example.org", password)));
-        },
-    ),
-    ("with a bare line feed", |_, session, password| {
-        let command = session.written(&format!("LOGIN a {password}"));
+    ("behind an unknown mechanism", |_, session, pw| {
+        let command = session.plain_command("a@example.org", pw);
+        session.send(command.replace("PLAIN", "CRAM-MD5").as_bytes());
+        session.reply();
+    }),
+    ("behind the asterisk that gives up", |_, session, pw| {
+        session.command(&format!("{} PLAIN", session.authenticate()));
+        session.answer(&format!("*{}", plain("a@example.org", pw)));
+    }),
+    ("with a bare line feed", |_, session, pw| {
+        let command = session.written(&format!("LOGIN a {pw}"));
         session.send(command.replace("\r\n", "\n").as_bytes());
         session.line();
     }),
-    ("with commands behind it", |_, session, password| {
-        let login = format!(
-            "{} PLAIN {}",
-            session.authenticate(),
-            plain("a@example.org", password)
-        );
-        let both = session.written(&login) + &session.written("NOOP");
-        session.send(both.as_bytes());
+    ("with commands behind it", |_, session, pw| {
+        let login = session.plain_command("a@example.org", pw);
+        session.send((login + &session.written("NOOP")).as_bytes());
         session.reply();
         session.reply();
     }),
@@ -318,12 +284,7 @@ fn broken_off(world: &World, protocol: Protocol) {
 
     let (login, password) = world.account(format!("{protocol:?}, connection lost during a login"));
     let mut session = world.implicit(protocol);
-    let command = format!(
-        "{} PLAIN {}",
-        session.authenticate(),
-        plain(&login, &password)
-    );
-    session.send(session.written(&command).as_bytes());
+    session.send(session.plain_command(&login, &password).as_bytes());
     drop(session);
 
     let password = world.password(format!("{protocol:?}, in the clear"));
@@ -338,12 +299,7 @@ fn broken_off(world: &World, protocol: Protocol) {
     } else {
         "STARTTLS"
     };
-    let login = format!(
-        "{} PLAIN {}",
-        session.authenticate(),
-        plain(&login, &password)
-    );
-    let both = session.written(start_tls) + &session.written(&login);
+    let both = session.written(start_tls) + &session.plain_command(&login, &password);
     session.send(both.as_bytes());
     session.reply();
     session.line();

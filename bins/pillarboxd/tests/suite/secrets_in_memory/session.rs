@@ -173,6 +173,12 @@ impl Session {
         }
     }
 
+    /// PLAIN with its message in the command, as this protocol writes it.
+    pub(crate) fn plain_command(&self, login: &str, password: &str) -> String {
+        let message = plain(login, password);
+        self.written(&format!("{} PLAIN {message}", self.authenticate()))
+    }
+
     /// Says a command and hears the answer.
     pub(crate) fn command(&mut self, command: &str) -> String {
         let command = self.written(command);
@@ -217,8 +223,8 @@ impl Session {
 
     /// PLAIN with its message in the command.
     pub(crate) fn plain(&mut self, login: &str, password: &str) -> bool {
-        let authenticate = self.authenticate();
-        let reply = self.command(&format!("{authenticate} PLAIN {}", plain(login, password)));
+        self.send(self.plain_command(login, password).as_bytes());
+        let reply = self.reply();
         self.is_success(&reply)
     }
 

@@ -338,6 +338,20 @@ pub(crate) fn host(name: &str) -> ServerIdentity {
     }
 }
 
+/// The certificate of mail.example.org.
+pub(crate) fn good(ca: &TestCa) -> TestCertificate {
+    ca.server(&["mail.example.org"])
+}
+
+/// As [`dial`], to mail.example.org.
+pub(crate) async fn dial_mail(
+    begin: Begin,
+    dialer: &Dialer,
+    address: SocketAddr,
+) -> Result<HandDriven, HandshakeFailure> {
+    dial(begin, dialer, address, &host("mail.example.org")).await
+}
+
 /// Connects to the toy server and begins TLS in its way.
 pub(crate) async fn dial(
     begin: Begin,
@@ -391,7 +405,7 @@ pub(crate) enum Over {
 /// A client's and a server's end of one connection.
 pub(crate) async fn pair(over: Over) -> (HandDriven, HandDriven) {
     let ca = TestCa::new();
-    let store = CertificateStore::new(certificates(&[&ca.server(&["mail.example.org"])]));
+    let store = CertificateStore::new(certificates(&[&good(&ca)]));
     let acceptor = Acceptor::new(store, Service::Imap).unwrap();
     let dialer = dialer(Service::Imap, &ca);
     let target = |address| Target::Addresses(vec![address]);
