@@ -486,6 +486,35 @@ fn what_tests_need_from_the_machine_is_found_in_one_way() {
     );
 }
 
+/// The suites above the store have one world, and no second way to a server, a client by hand, a DNS or a log.
+#[test]
+fn suites_take_their_world_from_testkit() {
+    const OF_TESTKIT: [&str; 7] = [
+        "NameServer::start(",
+        " Listener::bind(",
+        "impl Machine for",
+        "impl Person for",
+        "MakeWriter",
+        "PILLARBOX_CONFIG_DIR\", &",
+        "--ports-file",
+    ];
+    let mut faults = Vec::new();
+    for (path, text) in sources() {
+        let place = path.to_string_lossy();
+        let suites = ["crates/server/tests", "crates/client/tests", "bins/"];
+        if !(suites.iter().any(|suite| place.starts_with(suite)) && place.contains("/tests/")) {
+            continue;
+        }
+        for (number, line) in code(&text) {
+            if OF_TESTKIT.iter().any(|word| line.contains(word)) {
+                faults.push(format!("{place}:{number}: {}", line.trim()));
+            }
+        }
+    }
+    let advice = "testkit has these: world::World, world::Computer, Site, programs, Log:";
+    assert_none(&faults, advice);
+}
+
 #[test]
 fn tests_live_in_folders_and_few_programs() {
     let faults: Vec<String> = sources()
