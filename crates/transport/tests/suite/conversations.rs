@@ -29,7 +29,7 @@ fn accept(start: Start) -> (std::net::SocketAddr, mpsc::UnboundedReceiver<Accept
 }
 
 fn acceptor(ca: &TestCa) -> Acceptor {
-    let certificates = certificates(&[&good(&ca)]);
+    let certificates = certificates(&[&good(ca)]);
     Acceptor::new(CertificateStore::new(certificates), Service::Pop3).unwrap()
 }
 

@@ -94,7 +94,7 @@ fn listener(acceptor: &Acceptor) -> (std::net::SocketAddr, mpsc::UnboundedReceiv
 }
 
 fn acceptor(ca: &TestCa, service: Service) -> Acceptor {
-    let certificates = certificates(&[&good(&ca)]);
+    let certificates = certificates(&[&good(ca)]);
     Acceptor::new(CertificateStore::new(certificates), service).unwrap()
 }
 
