@@ -11,7 +11,7 @@ use libfuzzer_sys::fuzz_target;
 use pillarbox_fuzz::server_facts;
 use pillarbox_policy::{LoginOutcome, LoginRefusal};
 use pillarbox_proto::imap::server::{
-    Code, Completion, Event, FetchItem, Limits, SearchOutcome, SelectedMailbox, Server,
+    Completion, Event, FetchItem, Limits, ResponseCode, SearchOutcome, SelectedMailbox, Server,
     StatusValues, Violation,
 };
 use pillarbox_proto::line::LineError;
@@ -52,7 +52,7 @@ impl Caller {
             Event::MessageAborted => {}
             Event::MessagePiece(piece) => assert!(!piece.is_empty() && piece.len() <= 16 * 1024),
             Event::Append(append) if append.mailbox == "x" => {
-                dialogue.message_refuse(Code::TryCreate, "no such mailbox");
+                dialogue.message_refuse(ResponseCode::TryCreate, "no such mailbox");
             }
             Event::Append(_) | Event::Replace(_) => dialogue.message_accept(),
             Event::Unauthenticate(_) => {
@@ -65,7 +65,7 @@ impl Caller {
                 self.announce(dialogue);
             }
             Event::Select(select) if select.mailbox == "x" => {
-                dialogue.complete(Completion::no(Code::Nonexistent, "no such mailbox"));
+                dialogue.complete(Completion::no(ResponseCode::Nonexistent, "no such mailbox"));
             }
             Event::Select(_) | Event::Examine(_) => {
                 self.view = View::new(vec![2, 3, 5]);
@@ -101,11 +101,7 @@ impl Caller {
                 dialogue.complete(Completion::DONE);
             }
             Event::Fetch(fetch) => {
-                for (number, uid) in self
-                    .view
-                    .resolve(&fetch.messages)
-                    .unwrap_or_default()
-                {
+                for (number, uid) in self.view.resolve(&fetch.messages).unwrap_or_default() {
                     dialogue.responses().fetch_open(number);
                     for item in &fetch.items {
                         if let FetchItem::Section(wanted) = item {

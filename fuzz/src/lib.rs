@@ -11,7 +11,11 @@ use pillarbox_proto::Clear;
 #[must_use]
 pub fn clear() -> Clear {
     let peer = [192, 0, 2, 1].into();
-    Clear::new(ClearFacts::new(ConnectionId::fresh(), peer, NoTls::NotOffered))
+    Clear::new(ClearFacts::new(
+        ConnectionId::fresh(),
+        peer,
+        NoTls::NotOffered,
+    ))
 }
 
 /// The channel binding of every session here.

@@ -181,7 +181,7 @@ fn place(account: &Account) -> &'static str {
 }
 
 fn described(account: &Account) -> Value {
-    let server = |server: &pillarbox_client::Server| {
+    let server = |server: &pillarbox_client::AccountServer| {
         json!({
             "service": server.label().service.as_str(),
             "host": server.host().as_str(),

@@ -8,7 +8,7 @@ use pillarbox_client::{
     AccountsError, ClientError, ComposeError, FolderError, LoginError, NetworkSettingsError,
     PasswordError, SetupError,
 };
-use pillarbox_policy::Code;
+use pillarbox_policy::RefusalCode;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -58,7 +58,7 @@ impl From<ClientError> for Failure {
 
 impl Failure {
     /// The stable machine code, where security is what it is about.
-    pub(crate) fn code(&self) -> Option<Code> {
+    pub(crate) fn code(&self) -> Option<RefusalCode> {
         match self {
             Self::Setup(why) => why.code(),
             Self::Client(why) => why.code(),

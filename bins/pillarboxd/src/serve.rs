@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use pillarbox_server::{Server, Settings};
+use pillarbox_server::{RunningServer, Settings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -23,7 +23,7 @@ pub(crate) fn serve(config: &Path, settings: Settings, options: &cli::Serve) -> 
     runtime.block_on(async {
         // Before anything is opened, so that no signal is lost.
         let mut signals = Signals::new()?;
-        let server = Server::start(config, settings, set_log_level).await?;
+        let server = RunningServer::start(config, settings, set_log_level).await?;
         if let Some(file) = &options.ports_file {
             write_ports(file, server.addresses())
                 .with_context(|| format!("cannot write {}", file.display()))?;

@@ -9,14 +9,14 @@ use crate::{NetworkSettings, PasswordPlace};
 
 /// One server of an account (S2-7): name, port and how TLS begins. It was connected to and verified once.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
+pub struct AccountServer {
     label: Label,
     host: Host,
     port: u16,
     source: Source,
 }
 
-impl Server {
+impl AccountServer {
     /// A server that has been connected to and verified at the account's level.
     pub(crate) fn verified(approved: &Approved) -> Self {
         let candidate = approved.candidate();
@@ -59,7 +59,7 @@ impl Server {
     }
 }
 
-impl std::fmt::Display for Server {
+impl std::fmt::Display for AccountServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let tls = match self.label.start {
             TlsStart::Implicit => "implicit TLS",
@@ -83,8 +83,8 @@ pub struct Account {
     /// The login name both servers took.
     pub(crate) login: String,
     pub(crate) level: AccountLevel,
-    pub(crate) access: Server,
-    pub(crate) submission: Server,
+    pub(crate) access: AccountServer,
+    pub(crate) submission: AccountServer,
     pub(crate) password: PasswordPlace,
     pub(crate) network: NetworkSettings,
 }
@@ -121,13 +121,13 @@ impl Account {
 
     /// The server mail is read from: IMAP or POP3.
     #[must_use]
-    pub fn access(&self) -> &Server {
+    pub fn access(&self) -> &AccountServer {
         &self.access
     }
 
     /// The server mail is submitted to.
     #[must_use]
-    pub fn submission(&self) -> &Server {
+    pub fn submission(&self) -> &AccountServer {
         &self.submission
     }
 
@@ -334,7 +334,7 @@ struct StoredServer {
 }
 
 impl StoredServer {
-    fn of(server: &Server) -> Self {
+    fn of(server: &AccountServer) -> Self {
         Self {
             service: server.label.service.as_str().to_owned(),
             host: server.host.to_string(),
@@ -344,7 +344,7 @@ impl StoredServer {
         }
     }
 
-    fn server(&self) -> Result<Server, AccountError> {
+    fn server(&self) -> Result<AccountServer, AccountError> {
         let section = if self.service == Service::Submission.as_str() {
             "submission"
         } else {
@@ -368,7 +368,7 @@ impl StoredServer {
         if self.port == 0 {
             return Err(value("port", "0"));
         }
-        Ok(Server {
+        Ok(AccountServer {
             label,
             host,
             port: self.port,

@@ -1,6 +1,6 @@
 //! What can go wrong once there is an account.
 
-use pillarbox_policy::Code;
+use pillarbox_policy::RefusalCode;
 
 use crate::session::{Broken, LoginError};
 use crate::{
@@ -74,7 +74,7 @@ pub enum ClientError {
 impl ClientError {
     /// The stable machine code, where security is what it is about.
     #[must_use]
-    pub fn code(&self) -> Option<Code> {
+    pub fn code(&self) -> Option<RefusalCode> {
         match self {
             Self::Connect { why, .. } => why.code(),
             Self::Login { why, .. } => why.code(),

@@ -36,7 +36,7 @@ mod sign_in;
 mod submission;
 mod text;
 
-pub use account::{Account, AccountError, LevelNotice, Server};
+pub use account::{Account, AccountError, AccountServer, LevelNotice};
 pub use accounts::{Accounts, AccountsError};
 pub use compose::{Attachment, ComposeError, Draft, Letter};
 pub use error::ClientError;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use pillarbox_discover::{Approved, DiscoverError, References, Resolver};
 use pillarbox_names::{Host, TlsStart};
-use pillarbox_policy::{Code, Credentials, Level, Refusal};
+use pillarbox_policy::{Credentials, Level, Refusal, RefusalCode};
 use pillarbox_proto::smtp::submission;
 use pillarbox_proto::{Clear, Machine, OnChannel, Sealed, Start, Upgrade, imap, pop3};
 use pillarbox_transport::{
@@ -92,11 +92,11 @@ pub enum ConnectError {
 impl ConnectError {
     /// The stable machine code, where there is one.
     #[must_use]
-    pub fn code(&self) -> Option<Code> {
+    pub fn code(&self) -> Option<RefusalCode> {
         match self {
             Self::Lookup(why) => why.code(),
             Self::Dial(DialError::Handshake(why)) => why.failure.code(),
-            Self::Upgrade(why) if why.is_injection() => Some(Code::ResponseInjection),
+            Self::Upgrade(why) if why.is_injection() => Some(RefusalCode::ResponseInjection),
             Self::Upgrade(why) => why.code(),
             Self::BelowLevel(why) => Some(why.code()),
             Self::Broken(why) => why.code(),
@@ -116,7 +116,7 @@ pub enum Broken {
     #[error("{text}")]
     Violation {
         /// The stable machine code.
-        code: Code,
+        code: RefusalCode,
         /// What it did, in our words.
         text: String,
     },
@@ -136,14 +136,14 @@ impl Broken {
     /// We could not go on.
     pub(crate) fn ours(why: impl fmt::Display) -> Self {
         Self::Violation {
-            code: Code::ProtocolViolation,
+            code: RefusalCode::ProtocolViolation,
             text: why.to_string(),
         }
     }
 
     /// The stable machine code, where there is one.
     #[must_use]
-    pub fn code(&self) -> Option<Code> {
+    pub fn code(&self) -> Option<RefusalCode> {
         match self {
             Self::Connection(why) => why.code(),
             Self::Violation { code, .. } => Some(*code),
@@ -166,23 +166,23 @@ pub(crate) async fn next<M: OnChannel + Machine<Error: Coded>>(
 /// A violation with a stable code.
 pub trait Coded: fmt::Display {
     /// The code.
-    fn code(&self) -> Code;
+    fn code(&self) -> RefusalCode;
 }
 
 impl Coded for submission::client::Failure {
-    fn code(&self) -> Code {
+    fn code(&self) -> RefusalCode {
         self.code()
     }
 }
 
 impl Coded for imap::client::Violation {
-    fn code(&self) -> Code {
+    fn code(&self) -> RefusalCode {
         self.code()
     }
 }
 
 impl Coded for pop3::client::Violation {
-    fn code(&self) -> Code {
+    fn code(&self) -> RefusalCode {
         self.code()
     }
 }
@@ -338,7 +338,7 @@ impl LoginError {
 
     /// The stable machine code, where there is one.
     #[must_use]
-    pub fn code(&self) -> Option<Code> {
+    pub fn code(&self) -> Option<RefusalCode> {
         match self {
             Self::BelowLevel(why) => Some(why.code()),
             Self::Broken(why) => why.code(),

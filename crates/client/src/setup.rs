@@ -13,10 +13,10 @@ use pillarbox_discover::{
     Verdict, conventional, search,
 };
 use pillarbox_names::{AccountAddress, Domain, Family, Host, Service};
-use pillarbox_policy::{AccountLevel, Code, Credentials, Level, Secret};
+use pillarbox_policy::{AccountLevel, Credentials, Level, RefusalCode, Secret};
 use pillarbox_transport::Roots;
 
-use crate::account::Server;
+use crate::account::AccountServer;
 use crate::session::{LoginError, Protocol, Session};
 use crate::{
     Account, Accounts, AccountsError, ConnectError, Imap, Indicator, NetworkSettings,
@@ -157,7 +157,7 @@ pub enum SetupError {
 impl SetupError {
     /// The stable machine code, where security is what it is about: of several servers, the first's.
     #[must_use]
-    pub fn code(&self) -> Option<Code> {
+    pub fn code(&self) -> Option<RefusalCode> {
         match self {
             Self::Discover(why) => why.code(),
             Self::NotConfirmed(why) => Some(why.code()),
@@ -190,7 +190,7 @@ fn explained(tried: &[(Candidate, ConnectError)]) -> String {
         .chain(
             tried
                 .iter()
-                .any(|(_, why)| why.code() == Some(Code::CertChain))
+                .any(|(_, why)| why.code() == Some(RefusalCode::CertChain))
                 .then(|| {
                     "\nIf your provider has a certificate authority of its own, ask for its file and add --ca-file FILE"
                         .to_owned()
@@ -239,8 +239,8 @@ pub async fn set_up(
         name: entered.name.clone(),
         login,
         level: entered.level.clone(),
-        access: Server::verified(&access.0),
-        submission: Server::verified(&submission.0),
+        access: AccountServer::verified(&access.0),
+        submission: AccountServer::verified(&submission.0),
         password: place,
         network: entered.network.clone(),
     };

@@ -2,14 +2,14 @@
 
 use pillarbox_policy::Credentials;
 
-use crate::account::Server;
+use crate::account::AccountServer;
 use crate::session::{LoggedIn, Protocol, Session};
 use crate::{Account, ClientError, Passwords};
 
 /// Connects to one of an account's servers at its level, only then gets the password out of its place, and logs in.
 pub(crate) async fn sign_in<P: Protocol>(
     account: &Account,
-    server: &Server,
+    server: &AccountServer,
     passwords: &Passwords,
 ) -> Result<LoggedIn<P>, ClientError> {
     let level = account.level().current();

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use pillarbox_names::{Domain, Host, Label, Service, TlsStart};
-use pillarbox_policy::Code;
+use pillarbox_policy::RefusalCode;
 
 use crate::Status;
 
@@ -217,8 +217,8 @@ pub struct NotConfirmed {
 impl NotConfirmed {
     /// The stable machine code.
     #[must_use]
-    pub fn code(&self) -> Code {
-        Code::DiscoveryUntrusted
+    pub fn code(&self) -> RefusalCode {
+        RefusalCode::DiscoveryUntrusted
     }
 }
 
@@ -337,7 +337,7 @@ mod tests {
             .approve(&[Confirmation::given_for(host("a.host.test"))])
             .unwrap_err();
         assert_eq!(refusal.host, host("b.host.test"));
-        assert_eq!(refusal.code(), Code::DiscoveryUntrusted);
+        assert_eq!(refusal.code(), RefusalCode::DiscoveryUntrusted);
         assert!(
             candidate
                 .approve(&[Confirmation::given_for(host("b.host.test"))])

@@ -1,6 +1,6 @@
 //! What can go wrong between an address and its candidates.
 
-use pillarbox_policy::Code;
+use pillarbox_policy::RefusalCode;
 
 /// Discovery failed. Nothing was connected to but name servers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,7 +37,7 @@ pub enum DiscoverError {
 impl DiscoverError {
     /// The stable machine code, where security is what it is about.
     #[must_use]
-    pub fn code(&self) -> Option<Code> {
-        matches!(self, Self::Bogus { .. }).then_some(Code::DiscoveryUntrusted)
+    pub fn code(&self) -> Option<RefusalCode> {
+        matches!(self, Self::Bogus { .. }).then_some(RefusalCode::DiscoveryUntrusted)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Code, Refusal};
+use crate::{Refusal, RefusalCode};
 
 /// Why a handshake failed, in the words a person and an operator need.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,13 +37,15 @@ pub enum HandshakeFailure {
 impl HandshakeFailure {
     /// The stable machine code, where there is one: an end without a reason has none.
     #[must_use]
-    pub fn code(&self) -> Option<Code> {
+    pub fn code(&self) -> Option<RefusalCode> {
         match self {
-            Self::CertificateName | Self::UnknownName => Some(Code::CertName),
-            Self::CertificateChain | Self::CertificateUnsuitable(_) => Some(Code::CertChain),
-            Self::CertificateExpired | Self::CertificateNotYetValid => Some(Code::CertExpired),
-            Self::TooOld(_) => Some(Code::LevelTlsVersion),
-            Self::NotTls | Self::Alpn => Some(Code::ProtocolViolation),
+            Self::CertificateName | Self::UnknownName => Some(RefusalCode::CertName),
+            Self::CertificateChain | Self::CertificateUnsuitable(_) => Some(RefusalCode::CertChain),
+            Self::CertificateExpired | Self::CertificateNotYetValid => {
+                Some(RefusalCode::CertExpired)
+            }
+            Self::TooOld(_) => Some(RefusalCode::LevelTlsVersion),
+            Self::NotTls | Self::Alpn => Some(RefusalCode::ProtocolViolation),
             Self::TimedOut | Self::Closed | Self::Other(_) => None,
         }
     }

@@ -7,7 +7,7 @@ use std::fmt;
 
 use pillarbox_names::TlsStart;
 
-use crate::{Channel, Code, Timestamp, TlsVersion};
+use crate::{Channel, RefusalCode, Timestamp, TlsVersion};
 
 /// The weakest way in that an account may still use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,11 +84,11 @@ pub enum LadderRefusal {
 impl LadderRefusal {
     /// The stable machine code.
     #[must_use]
-    pub fn code(self) -> Code {
+    pub fn code(self) -> RefusalCode {
         match self {
-            Self::NeedsTls => Code::PrivacyRequired,
-            Self::NeedsImplicitTls => Code::LadderRung,
-            Self::NeedsVersion(_) => Code::LevelTlsVersion,
+            Self::NeedsTls => RefusalCode::PrivacyRequired,
+            Self::NeedsImplicitTls => RefusalCode::LadderRung,
+            Self::NeedsVersion(_) => RefusalCode::LevelTlsVersion,
         }
     }
 }

@@ -40,5 +40,5 @@ pub use grants::{CleartextGrant, Grants, LegacyWindow};
 pub use ladder::{Admission, Grant, Ladder, LadderRefusal, Ratchet, Rung};
 pub use level::{AccountLevel, Consent, ConsentRecord, Level, Lowering, StoredLevel};
 pub use login::{LoginAbort, LoginOutcome, LoginRefusal, Tampering, UnknownOutcome};
-pub use refusal::{Code, Refusal};
+pub use refusal::{Refusal, RefusalCode};
 pub use time::Timestamp;

@@ -92,9 +92,9 @@ impl LoginOutcome {
         Self::TamperingSuspected(Tampering::Nonce),
     ];
 
-    /// The stable word for it in records and logs; never renamed. A refusal of the ladder has its [`Code`].
+    /// The stable word for it in records and logs; never renamed. A refusal of the ladder has its [`RefusalCode`].
     ///
-    /// [`Code`]: crate::Code
+    /// [`RefusalCode`]: crate::RefusalCode
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

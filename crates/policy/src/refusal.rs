@@ -8,7 +8,7 @@ use crate::{Level, PeerProof, TlsFacts, TlsVersion};
 /// The stable machine code of a refusal (`docs/attacks.md`, H5). Codes are never renamed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Code {
+pub enum RefusalCode {
     /// STARTTLS was missing or refused.
     StarttlsStripped,
     /// Bytes followed a server's answer to STARTTLS in the clear (C1).
@@ -41,7 +41,7 @@ pub enum Code {
     ProtocolViolation,
 }
 
-impl Code {
+impl RefusalCode {
     /// The code as logs and `--json` output carry it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -65,7 +65,7 @@ impl Code {
     }
 }
 
-impl fmt::Display for Code {
+impl fmt::Display for RefusalCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -122,11 +122,11 @@ impl Level {
 impl Refusal {
     /// The stable machine code.
     #[must_use]
-    pub fn code(&self) -> Code {
+    pub fn code(&self) -> RefusalCode {
         match self {
-            Self::Version { .. } => Code::LevelTlsVersion,
-            Self::Unauthenticated { .. } => Code::LevelPeer,
-            Self::PinOnly { .. } => Code::PinOnly,
+            Self::Version { .. } => RefusalCode::LevelTlsVersion,
+            Self::Unauthenticated { .. } => RefusalCode::LevelPeer,
+            Self::PinOnly { .. } => RefusalCode::PinOnly,
         }
     }
 }

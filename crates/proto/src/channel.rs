@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pillarbox_names::TlsStart;
 use pillarbox_policy::{
-    AuthPermit, Channel, ClearFacts, Code, LegacyWindow, MayAuthenticate, TlsEnd, TlsFacts,
+    AuthPermit, Channel, ClearFacts, LegacyWindow, MayAuthenticate, RefusalCode, TlsEnd, TlsFacts,
     may_authenticate,
 };
 
@@ -156,10 +156,10 @@ impl End {
 impl Injected {
     /// The stable machine code.
     #[must_use]
-    pub fn code(&self) -> Code {
+    pub fn code(&self) -> RefusalCode {
         match self.found_by {
-            End::Client => Code::ResponseInjection,
-            End::Server => Code::CommandInjection,
+            End::Client => RefusalCode::ResponseInjection,
+            End::Server => RefusalCode::CommandInjection,
         }
     }
 }

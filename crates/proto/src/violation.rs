@@ -1,6 +1,6 @@
 //! [`Violation`]: how a client can break a protocol beyond repair, the same for IMAP, POP3 and submission.
 
-use pillarbox_policy::Code;
+use pillarbox_policy::RefusalCode;
 
 use crate::Injected;
 use crate::line::LineError;
@@ -41,10 +41,10 @@ pub enum Violation {
 impl Violation {
     /// The stable machine code.
     #[must_use]
-    pub fn code(&self) -> Code {
+    pub fn code(&self) -> RefusalCode {
         match self {
             Self::Injected(injected) => injected.code(),
-            _ => Code::ProtocolViolation,
+            _ => RefusalCode::ProtocolViolation,
         }
     }
 }

@@ -37,7 +37,7 @@ pub use self::core::{clock, config, delivery, shutdown, storage};
 pub use auth::accounts;
 pub use auth::{AccountHandle, Authenticator, Origin, SessionLogins};
 pub use config::Settings;
-pub use lifecycle::{Server, StartError};
+pub use lifecycle::{RunningServer, StartError};
 pub use run::listeners::{ListenError, serve};
 pub use run::{admin, certificates, lifecycle};
 pub use session::context::{Context, ListenerInfo};

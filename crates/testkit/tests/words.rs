@@ -50,6 +50,107 @@ fn types_are_named_in_the_words_of_the_field() {
     );
 }
 
+/// Words that could mean several things, the one they mean here, and the files that may declare a type so named.
+/// Whatever else is meant gets a name of its own.
+const ONE_MEANING: &[(&str, &str, &[&str])] = &[
+    (
+        "Code",
+        "nothing by itself: RefusalCode, ResponseCode, EnhancedCode",
+        &[],
+    ),
+    (
+        "Event",
+        "what a machine reports to its driver",
+        &[
+            "crates/proto/src/imap/client/event.rs",
+            "crates/proto/src/imap/server/commands/mod.rs",
+            "crates/proto/src/pop3/client.rs",
+            "crates/proto/src/pop3/server.rs",
+            "crates/proto/src/server/event.rs",
+            "crates/proto/src/smtp/submission/client/event.rs",
+            "crates/proto/src/smtp/submission/server/event.rs",
+        ],
+    ),
+    (
+        "Limits",
+        "bounds of a machine on what the other side sends",
+        &[
+            "crates/proto/src/imap/server/limits.rs",
+            "crates/proto/src/pop3/server.rs",
+            "crates/proto/src/smtp/submission/server/config.rs",
+        ],
+    ),
+    (
+        "Login",
+        "IMAP's command LOGIN",
+        &["crates/proto/src/imap/client/commands/authenticate.rs"],
+    ),
+    (
+        "Phase",
+        "how far a session of a protocol has come",
+        &[
+            "crates/proto/src/imap/client/machine.rs",
+            "crates/proto/src/imap/server/state.rs",
+            "crates/proto/src/pop3/client.rs",
+        ],
+    ),
+    (
+        "Server",
+        "the machine of the server's side of a protocol",
+        &[
+            "crates/proto/src/imap/server/mod.rs",
+            "crates/proto/src/pop3/server.rs",
+            "crates/proto/src/server/mod.rs",
+            "crates/proto/src/smtp/submission/server/mod.rs",
+        ],
+    ),
+    (
+        "Violation",
+        "how the other side broke the protocol",
+        &[
+            "crates/proto/src/imap/client/violation.rs",
+            "crates/proto/src/pop3/client.rs",
+            "crates/proto/src/violation.rs",
+        ],
+    ),
+];
+
+#[test]
+fn a_word_that_could_mean_several_things_means_one() {
+    let mut files = Vec::new();
+    for folder in ["bins", "crates"] {
+        walk(&root().join(folder), &mut files);
+    }
+    files.retain(|(path, _)| path.contains("/src/") && !path.starts_with("crates/testkit"));
+    let mut faults = Vec::new();
+    for (word, meaning, allowed) in ONE_MEANING {
+        let declares = |text: &str| {
+            text.lines().any(|line| {
+                // An associated type is the word of its trait.
+                let is_associated = line.starts_with(' ') && line.trim_start().starts_with("type ");
+                !is_associated && type_name(line) == Some(*word)
+            })
+        };
+        let found: BTreeSet<&str> = files
+            .iter()
+            .filter(|(_, text)| declares(text))
+            .map(|(path, _)| path.as_str())
+            .collect();
+        let allowed: BTreeSet<&str> = allowed.iter().copied().collect();
+        for path in found.difference(&allowed) {
+            faults.push(format!(
+                "{path}: {word} is {meaning}; call this one something else"
+            ));
+        }
+        for path in allowed.difference(&found) {
+            faults.push(format!(
+                "{path} has no {word} any more: take it out of ONE_MEANING"
+            ));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 fn walk(folder: &Path, files: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

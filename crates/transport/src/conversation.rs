@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pillarbox_names::TlsStart;
-use pillarbox_policy::{Channel, Code, HandshakeFailure, LegacyWindow};
+use pillarbox_policy::{Channel, HandshakeFailure, LegacyWindow, RefusalCode};
 use pillarbox_proto::{
     AsksForPermit, ChannelState, Injected, Legacy, OnChannel, Sealed, Start, Upgrade,
 };
@@ -55,7 +55,7 @@ pub enum UpgradeError {
 impl UpgradeError {
     /// The stable machine code, where there is one.
     #[must_use]
-    pub fn code(&self) -> Option<Code> {
+    pub fn code(&self) -> Option<RefusalCode> {
         match self {
             Self::Injected(why) => Some(why.code()),
             Self::Handshake(why) => why.failure.code(),

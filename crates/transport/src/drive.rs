@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use pillarbox_policy::Code;
+use pillarbox_policy::RefusalCode;
 use pillarbox_proto::{Machine, Step};
 use tokio::io::{AsyncBufRead, AsyncRead, ReadBuf};
 use tokio::time::{Instant, timeout_at};
@@ -71,9 +71,9 @@ pub enum ConnectionError {
 impl ConnectionError {
     /// The stable machine code, where there is one.
     #[must_use]
-    pub fn code(&self) -> Option<Code> {
+    pub fn code(&self) -> Option<RefusalCode> {
         match self {
-            Self::Truncated => Some(Code::Truncated),
+            Self::Truncated => Some(RefusalCode::Truncated),
             Self::PeerClosed
             | Self::IdleTimedOut(_)
             | Self::WriteTimedOut(_)

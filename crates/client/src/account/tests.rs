@@ -3,7 +3,7 @@
 use super::*;
 
 pub(crate) fn account() -> Account {
-    let server = |service, host: &str, source| Server {
+    let server = |service, host: &str, source| AccountServer {
         label: Label::new(service, TlsStart::Implicit),
         host: Host::parse(host).unwrap(),
         port: Label::new(service, TlsStart::Implicit).default_port(),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pillarbox_client::{Broken, ClientError, ConnectError, LoginError, SetupError};
 use pillarbox_names::{Service, TlsStart};
-use pillarbox_policy::Code;
+use pillarbox_policy::RefusalCode;
 use pillarbox_testkit::world::{Computer, LETTER, ScriptedPerson, told_nothing};
 use pillarbox_testkit::{Act, EvilServer, LOGGED_IN, Signing, Site, TestCa, TestCertificate};
 use pillarbox_transport::UpgradeError;
@@ -43,7 +43,7 @@ impl Split {
 /// What an attack comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
-    Refused(Code),
+    Refused(RefusalCode),
     /// Whoever forges the go-ahead itself without having it followed by anything is a server without TLS: the
     /// handshake gets nowhere.
     NoHandshake,
@@ -125,7 +125,7 @@ struct Row {
     row: &'static str,
     when: &'static str,
     parts: [String; 2],
-    code: Code,
+    code: RefusalCode,
 }
 
 fn rows(service: Service) -> Vec<Row> {
@@ -138,10 +138,10 @@ fn rows(service: Service) -> Vec<Row> {
             .into_iter()
             .find(|one| one.to_string() == of.trim());
         let codes = [
-            Code::ResponseInjection,
-            Code::StarttlsStripped,
-            Code::PreauthCleartext,
-            Code::ProtocolViolation,
+            RefusalCode::ResponseInjection,
+            RefusalCode::StarttlsStripped,
+            RefusalCode::PreauthCleartext,
+            RefusalCode::ProtocolViolation,
         ];
         let first = first.strip_prefix(' ').unwrap();
         Row {
@@ -208,7 +208,7 @@ fn attacks(service: Service, split: Split) -> Vec<Attack> {
         row: "C13 early",
         script: [early, vec![Act::HangUp]].concat(),
         outcome: match split {
-            Split::Whole => Outcome::Refused(Code::ResponseInjection),
+            Split::Whole => Outcome::Refused(RefusalCode::ResponseInjection),
             _ => Outcome::NoHandshake,
         },
     });
@@ -235,13 +235,13 @@ async fn used(
     (evil, error)
 }
 
-fn as_expected(what: &str, outcome: Outcome, code: Option<Code>, why: &ConnectError) {
+fn as_expected(what: &str, outcome: Outcome, code: Option<RefusalCode>, why: &ConnectError) {
     match outcome {
         Outcome::Refused(expected) => assert_eq!(code, Some(expected), "{what}: {why}"),
         Outcome::NoHandshake => assert!(
             matches!(why, ConnectError::Upgrade(UpgradeError::Handshake(_)))
-                || code == Some(Code::ResponseInjection)
-                || code == Some(Code::StarttlsStripped),
+                || code == Some(RefusalCode::ResponseInjection)
+                || code == Some(RefusalCode::StarttlsStripped),
             "{what}: {why}"
         ),
     }
@@ -337,7 +337,7 @@ async fn an_endless_greeting_is_given_up() {
         let (evil, error) = used(&site, service, TlsStart::StartTls, endless).await;
         assert_eq!(
             error.code(),
-            Some(Code::ProtocolViolation),
+            Some(RefusalCode::ProtocolViolation),
             "{service}: {error}"
         );
         told_nothing(&evil, "endless");
@@ -371,7 +371,7 @@ async fn odd_greetings_inside_tls_get_no_password() {
                 );
                 assert_eq!(
                     error.code(),
-                    Some(Code::ProtocolViolation),
+                    Some(RefusalCode::ProtocolViolation),
                     "{what}: {error}"
                 );
                 assert!(!error.to_string().contains('\x1b'), "{what}: {error:?}");
@@ -401,7 +401,7 @@ async fn answers_before_the_question_inside_tls_get_no_password() {
         let (evil, error) = used(&site, service, TlsStart::Implicit, script).await;
         assert_eq!(
             error.code(),
-            Some(Code::ProtocolViolation),
+            Some(RefusalCode::ProtocolViolation),
             "{service}: {error}"
         );
         told_nothing(&evil, service.as_str());
@@ -414,7 +414,10 @@ async fn answers_before_the_question_inside_tls_get_no_password() {
 async fn what_is_cut_off_is_not_whole_and_not_sent() {
     let site = site().await;
     for (service, reached) in SERVICES.into_iter().zip(["FETCH", "RETR 1", LETTER]) {
-        for (end, code) in [(Act::CutOff, Some(Code::Truncated)), (Act::HangUp, None)] {
+        for (end, code) in [
+            (Act::CutOff, Some(RefusalCode::Truncated)),
+            (Act::HangUp, None),
+        ] {
             for in_time in [Duration::ZERO, Duration::from_millis(40)] {
                 let script = conversation(service, &site.good(), Act::Pause(in_time), end.clone());
                 let (server, error) = used(&site, service, TlsStart::Implicit, script).await;
@@ -453,7 +456,11 @@ async fn a_session_cut_off_at_any_step_says_so() {
                 error => matches!(error, ClientError::Broken(_)),
             };
             assert!(broken, "{what}: {error:?}");
-            assert_eq!(error.code(), Some(Code::Truncated), "{what}: {error}");
+            assert_eq!(
+                error.code(),
+                Some(RefusalCode::Truncated),
+                "{what}: {error}"
+            );
             assert_eq!(server.received().connections, 1, "{what}");
         }
     }
@@ -514,13 +521,13 @@ async fn broken_implicit_tls_does_not_lead_to_starttls() {
             (
                 "garbage",
                 Act::answers(["* OK hi"]),
-                Some(Code::ProtocolViolation),
+                Some(RefusalCode::ProtocolViolation),
             ),
             ("cut off", cut_off.clone(), None),
             (
                 "forged",
                 vec![Act::StartTls(Arc::clone(&forged))],
-                Some(Code::CertChain),
+                Some(RefusalCode::CertChain),
             ),
         ] {
             let what = format!("{service} {fault}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pillarbox_client::{ClientError, ConnectError, Reader};
 use pillarbox_names::{Service, TlsStart};
-use pillarbox_policy::Code;
+use pillarbox_policy::RefusalCode;
 use pillarbox_testkit::programs::ALICE;
 use pillarbox_testkit::world::{BOB, Computer};
 use pillarbox_testkit::{Signing, Site, needs};
@@ -88,7 +88,7 @@ async fn each_account_has_its_own_level() {
         ),
         "{refused}"
     );
-    assert_eq!(refused.code(), Some(Code::LevelTlsVersion));
+    assert_eq!(refused.code(), Some(RefusalCode::LevelTlsVersion));
     // The same server will do for bob, whose client waits inside TLS for a greeting that never comes.
     assert!(open(BOB).await.is_err(), "nobody has greeted");
     assert_eq!(server.heard(), "", "nobody has told it anything");

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use pillarbox_client::SetupError;
-use pillarbox_policy::Code;
+use pillarbox_policy::RefusalCode;
 use pillarbox_testkit::programs::PASSWORD;
 use pillarbox_testkit::world::{Computer, ScriptedPerson};
 use pillarbox_testkit::{Act, EvilServer, LOGGED_IN, Signing, Site, Zone, needs};
@@ -64,7 +64,11 @@ async fn customary_names_work_once_confirmed_and_strangers_on_465_hear_nothing()
         let failed = computer.fail_to_set_up(&mut person);
         let failed = tokio::time::timeout(Duration::from_secs(30), failed).await;
         let error = failed.unwrap();
-        assert_eq!(error.code(), Some(Code::ProtocolViolation), "{error}");
+        assert_eq!(
+            error.code(),
+            Some(RefusalCode::ProtocolViolation),
+            "{error}"
+        );
         assert_eq!(submission.received().connections, connections);
         assert_eq!(person.shown_at_password.is_none(), connections == 1);
     }

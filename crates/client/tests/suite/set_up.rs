@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pillarbox_client::{ConnectError, SetupError};
 use pillarbox_discover::DiscoverError;
 use pillarbox_names::{Label, Service, TlsStart};
-use pillarbox_policy::Code;
+use pillarbox_policy::RefusalCode;
 use pillarbox_testkit::world::{Computer, ScriptedPerson, told_nothing};
 use pillarbox_testkit::{Act, EvilServer, Leaf, Signing, Site, TestCa, Zone};
 
@@ -14,8 +14,8 @@ const SERVICES: [Service; 3] = [Service::Imap, Service::Pop3, Service::Submissio
 
 /// Words in the clear up to a refused or faked STARTTLS: the protocol, what it is about, what the server says, each
 /// but the first once it has heard a line, and the code the client must come to.
-const STRIPPED: [(Service, &str, &[&str], Code); 12] = {
-    use Code::{PreauthCleartext, ProtocolViolation, ResponseInjection, StarttlsStripped};
+const STRIPPED: [(Service, &str, &[&str], RefusalCode); 12] = {
+    use RefusalCode::{PreauthCleartext, ProtocolViolation, ResponseInjection, StarttlsStripped};
     use Service::{Imap, Pop3, Submission};
     const LISTED: &str = "250-mail\r\n250 STARTTLS";
     const INJECTED: &str = "{tag} OK begin\r\n* CAPABILITY IMAP4rev1";
@@ -112,7 +112,7 @@ async fn against(
     start: TlsStart,
     site: &mut Site,
     script: Vec<Act>,
-    (what, code): (&str, Code),
+    (what, code): (&str, RefusalCode),
 ) -> SetupError {
     let (evil, honest) = (EvilServer::start(script).await, site.honest().await);
     let other = match service {
@@ -170,22 +170,22 @@ async fn a_certificate_that_cannot_be_validated_stops_set_up() {
         (
             "self-signed",
             Leaf::new(&names).self_signed(),
-            Code::CertChain,
+            RefusalCode::CertChain,
         ),
         (
             "unknown authority",
             TestCa::new().server(&names),
-            Code::CertChain,
+            RefusalCode::CertChain,
         ),
         (
             "wrong name",
             site.ca().server(&["mail.example.net"]),
-            Code::CertName,
+            RefusalCode::CertName,
         ),
         (
             "expired",
             site.ca().issue(&Leaf::new(&names).expired()),
-            Code::CertExpired,
+            RefusalCode::CertExpired,
         ),
     ];
     for (fault, certificate, code) in certificates {
@@ -215,7 +215,7 @@ async fn an_unsigned_target_elsewhere_is_asked_about_before_any_connection() {
     let mut person = ScriptedPerson::who_trusts(&[]);
     let error = computer.fail_to_set_up(&mut person).await;
     assert!(matches!(error, SetupError::NotConfirmed(_)), "{error}");
-    assert_eq!(error.code(), Some(Code::DiscoveryUntrusted));
+    assert_eq!(error.code(), Some(RefusalCode::DiscoveryUntrusted));
     assert_eq!(person.asked_hosts, ["mail.elsewhere.test"]);
     assert_eq!(connections(), [0, 0]);
 
@@ -387,7 +387,7 @@ async fn bogus_dns_ends_set_up() {
         matches!(error, SetupError::Discover(DiscoverError::Bogus { .. })),
         "{error}"
     );
-    assert_eq!(error.code(), Some(Code::DiscoveryUntrusted));
+    assert_eq!(error.code(), Some(RefusalCode::DiscoveryUntrusted));
     assert_eq!(person.asked_hosts, Vec::<String>::new());
     assert_eq!(honest.received().connections, 0);
 }

@@ -3,7 +3,7 @@
 
 use pillarbox_client::ClientError;
 use pillarbox_names::{Service, TlsStart};
-use pillarbox_policy::Code;
+use pillarbox_policy::RefusalCode;
 use pillarbox_testkit::world::{Computer, told_nothing};
 use pillarbox_testkit::{Act, EvilServer, Leaf, Signing, Site};
 
@@ -23,27 +23,37 @@ async fn a_server_turned_evil_gets_nothing() {
     let preauth = vec![Act::say("* PREAUTH hi\r\n")];
     let (tls, starttls) = (TlsStart::Implicit, TlsStart::StartTls);
     for (service, start, script, code) in [
-        (Service::Imap, tls, expired(), Code::CertExpired),
-        (Service::Pop3, tls, wrong, Code::CertName),
-        (Service::Submission, tls, expired(), Code::CertExpired),
+        (Service::Imap, tls, expired(), RefusalCode::CertExpired),
+        (Service::Pop3, tls, wrong, RefusalCode::CertName),
+        (
+            Service::Submission,
+            tls,
+            expired(),
+            RefusalCode::CertExpired,
+        ),
         (
             Service::Imap,
             starttls,
             Act::answers(["* OK hi", "{tag} NO no"]),
-            Code::StarttlsStripped,
+            RefusalCode::StarttlsStripped,
         ),
-        (Service::Imap, starttls, preauth, Code::PreauthCleartext),
+        (
+            Service::Imap,
+            starttls,
+            preauth,
+            RefusalCode::PreauthCleartext,
+        ),
         (
             Service::Pop3,
             starttls,
             Act::answers(["+OK hi", "-ERR no"]),
-            Code::StarttlsStripped,
+            RefusalCode::StarttlsStripped,
         ),
         (
             Service::Submission,
             starttls,
             Act::answers(["220 hi", "250 mail"]),
-            Code::StarttlsStripped,
+            RefusalCode::StarttlsStripped,
         ),
     ] {
         let what = format!("{service} {start:?}");
@@ -72,7 +82,7 @@ async fn preauth_inside_tls_is_refused() {
     let used = computer.use_service(Service::Imap, TlsStart::Implicit, evil.port());
     let error = used.await.unwrap_err();
     assert!(matches!(error, ClientError::Login { .. }), "{error}");
-    assert_eq!(error.code(), Some(Code::ProtocolViolation));
+    assert_eq!(error.code(), Some(RefusalCode::ProtocolViolation));
     assert_eq!(evil.received().connections, 1, "no second try");
     told_nothing(&evil, "PREAUTH");
 }

@@ -5,7 +5,7 @@ use pillarbox_discover::{
     Candidate, DiscoverError, Found, Resolver, ResolverSettings, Status, Trust, search,
 };
 use pillarbox_names::{Domain, Family, Host, Label, Service, TlsStart};
-use pillarbox_policy::Code;
+use pillarbox_policy::RefusalCode;
 use pillarbox_testkit::{InProcessNameServer, NameServer, Signing, Zone};
 
 const FULL: &str = "_imaps._tcp SRV 0 1 993 imap\n\
@@ -130,7 +130,7 @@ async fn honest_zones(resolver: &Resolver) {
         let refusal = ranked("forged.example", family, &found)[0]
             .approve(&[])
             .unwrap_err();
-        assert_eq!(refusal.code(), Code::DiscoveryUntrusted);
+        assert_eq!(refusal.code(), RefusalCode::DiscoveryUntrusted);
     }
 
     // not offered is not the same as nothing said
@@ -195,7 +195,7 @@ async fn bogus_is_an_error_and_never_absence() {
             matches!(error, DiscoverError::Bogus { .. }),
             "{name}: {error:?}"
         );
-        assert_eq!(error.code(), Some(Code::DiscoveryUntrusted));
+        assert_eq!(error.code(), Some(RefusalCode::DiscoveryUntrusted));
         let host = host(&format!("imap.{name}"));
         let error = resolver.addresses(&host).await.unwrap_err();
         assert!(

@@ -1,25 +1,25 @@
 //! The stable machine codes: what scripts and log filters live by.
 
-use pillarbox_policy::{Code, HandshakeFailure, Level, Refusal, TlsVersion};
+use pillarbox_policy::{HandshakeFailure, Level, Refusal, RefusalCode, TlsVersion};
 
 #[test]
 fn codes_are_never_renamed() {
     for (code, name) in [
-        (Code::StarttlsStripped, "STARTTLS_STRIPPED"),
-        (Code::ResponseInjection, "RESPONSE_INJECTION"),
-        (Code::CommandInjection, "COMMAND_INJECTION"),
-        (Code::PreauthCleartext, "PREAUTH_CLEARTEXT"),
-        (Code::CertName, "CERT_NAME"),
-        (Code::CertChain, "CERT_CHAIN"),
-        (Code::CertExpired, "CERT_EXPIRED"),
-        (Code::LevelTlsVersion, "LEVEL_TLS_VERSION"),
-        (Code::LevelPeer, "LEVEL_PEER"),
-        (Code::DiscoveryUntrusted, "DISCOVERY_UNTRUSTED"),
-        (Code::PinOnly, "PIN_ONLY"),
-        (Code::Truncated, "TRUNCATED"),
-        (Code::PrivacyRequired, "PRIVACY_REQUIRED"),
-        (Code::LadderRung, "LADDER_RUNG"),
-        (Code::ProtocolViolation, "PROTOCOL_VIOLATION"),
+        (RefusalCode::StarttlsStripped, "STARTTLS_STRIPPED"),
+        (RefusalCode::ResponseInjection, "RESPONSE_INJECTION"),
+        (RefusalCode::CommandInjection, "COMMAND_INJECTION"),
+        (RefusalCode::PreauthCleartext, "PREAUTH_CLEARTEXT"),
+        (RefusalCode::CertName, "CERT_NAME"),
+        (RefusalCode::CertChain, "CERT_CHAIN"),
+        (RefusalCode::CertExpired, "CERT_EXPIRED"),
+        (RefusalCode::LevelTlsVersion, "LEVEL_TLS_VERSION"),
+        (RefusalCode::LevelPeer, "LEVEL_PEER"),
+        (RefusalCode::DiscoveryUntrusted, "DISCOVERY_UNTRUSTED"),
+        (RefusalCode::PinOnly, "PIN_ONLY"),
+        (RefusalCode::Truncated, "TRUNCATED"),
+        (RefusalCode::PrivacyRequired, "PRIVACY_REQUIRED"),
+        (RefusalCode::LadderRung, "LADDER_RUNG"),
+        (RefusalCode::ProtocolViolation, "PROTOCOL_VIOLATION"),
     ] {
         assert_eq!(code.as_str(), name);
         assert_eq!(code.to_string(), name);
@@ -29,27 +29,36 @@ fn codes_are_never_renamed() {
 #[test]
 fn a_failed_handshake_has_its_code() {
     for (failure, code) in [
-        (HandshakeFailure::CertificateName, Some(Code::CertName)),
-        (HandshakeFailure::UnknownName, Some(Code::CertName)),
-        (HandshakeFailure::CertificateChain, Some(Code::CertChain)),
+        (
+            HandshakeFailure::CertificateName,
+            Some(RefusalCode::CertName),
+        ),
+        (HandshakeFailure::UnknownName, Some(RefusalCode::CertName)),
+        (
+            HandshakeFailure::CertificateChain,
+            Some(RefusalCode::CertChain),
+        ),
         (
             HandshakeFailure::CertificateUnsuitable("broken".to_owned()),
-            Some(Code::CertChain),
+            Some(RefusalCode::CertChain),
         ),
         (
             HandshakeFailure::CertificateExpired,
-            Some(Code::CertExpired),
+            Some(RefusalCode::CertExpired),
         ),
         (
             HandshakeFailure::CertificateNotYetValid,
-            Some(Code::CertExpired),
+            Some(RefusalCode::CertExpired),
         ),
         (
             HandshakeFailure::TooOld(0x0301),
-            Some(Code::LevelTlsVersion),
+            Some(RefusalCode::LevelTlsVersion),
         ),
-        (HandshakeFailure::NotTls, Some(Code::ProtocolViolation)),
-        (HandshakeFailure::Alpn, Some(Code::ProtocolViolation)),
+        (
+            HandshakeFailure::NotTls,
+            Some(RefusalCode::ProtocolViolation),
+        ),
+        (HandshakeFailure::Alpn, Some(RefusalCode::ProtocolViolation)),
         (HandshakeFailure::TimedOut, None),
         (HandshakeFailure::Closed, None),
         (HandshakeFailure::Other("alert".to_owned()), None),
@@ -67,10 +76,10 @@ fn a_session_below_the_level_has_its_code() {
                 needed: TlsVersion::Tls13,
                 offered: TlsVersion::Tls12,
             },
-            Code::LevelTlsVersion,
+            RefusalCode::LevelTlsVersion,
         ),
-        (Refusal::Unauthenticated { level }, Code::LevelPeer),
-        (Refusal::PinOnly { level }, Code::PinOnly),
+        (Refusal::Unauthenticated { level }, RefusalCode::LevelPeer),
+        (Refusal::PinOnly { level }, RefusalCode::PinOnly),
     ] {
         assert_eq!(refusal.code(), code);
     }

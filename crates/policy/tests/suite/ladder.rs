@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use pillarbox_names::TlsStart;
 use pillarbox_policy::{
-    Channel, ClearFacts, CleartextGrant, Code, Grant, Grants, Ladder, LadderRefusal,
-    MayAuthenticate, Ratchet, Rung, Timestamp, TlsEnd, TlsFacts, TlsVersion, may_authenticate,
+    Channel, ClearFacts, CleartextGrant, Grant, Grants, Ladder, LadderRefusal, MayAuthenticate,
+    Ratchet, RefusalCode, Rung, Timestamp, TlsEnd, TlsFacts, TlsVersion, may_authenticate,
 };
 use pillarbox_testkit::{clear_facts, facts_with};
 use proptest::prelude::*;
@@ -89,7 +89,7 @@ fn a_new_account_needs_tls_from_the_first_day() {
     let refusal = ladder.admits(clear().channel(), NOW).unwrap_err();
     assert_eq!(
         (refusal, refusal.code()),
-        (LadderRefusal::NeedsTls, Code::PrivacyRequired)
+        (LadderRefusal::NeedsTls, RefusalCode::PrivacyRequired)
     );
     assert!(
         ladder

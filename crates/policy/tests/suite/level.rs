@@ -1,8 +1,8 @@
 //! Levels against facts, as a table; and what holds for every pair.
 
 use pillarbox_policy::{
-    AccountLevel, Code, ConsentRecord, Credentials, Level, PeerProof, Refusal, Secret, StoredLevel,
-    Timestamp, TlsFacts, TlsVersion,
+    AccountLevel, ConsentRecord, Credentials, Level, PeerProof, Refusal, RefusalCode, Secret,
+    StoredLevel, Timestamp, TlsFacts, TlsVersion,
 };
 use pillarbox_testkit::facts_with;
 use proptest::prelude::*;
@@ -45,9 +45,9 @@ fn facts(version: TlsVersion, peer: PeerProof) -> TlsFacts {
 fn every_level_against_every_kind_of_facts() {
     use Level::{Default, Tls13, Unprotected};
     use TlsVersion::{Tls12, Tls13 as V13};
-    let version = || Some(Code::LevelTlsVersion);
-    let pin = || Some(Code::PinOnly);
-    let peer = || Some(Code::LevelPeer);
+    let version = || Some(RefusalCode::LevelTlsVersion);
+    let pin = || Some(RefusalCode::PinOnly);
+    let peer = || Some(RefusalCode::LevelPeer);
     #[rustfmt::skip]
     let table = [
         // level      version  peer                   refusal
@@ -102,7 +102,7 @@ fn the_default_demands_a_validated_certificate_and_tls_1_2() {
             .permits(&facts(TlsVersion::Tls12, PeerProof::Anonymous))
             .unwrap_err()
             .code(),
-        Code::LevelPeer
+        RefusalCode::LevelPeer
     );
 }
 

@@ -43,7 +43,7 @@
 mod login;
 mod mailbox;
 
-use pillarbox_policy::{Code, SecretBytes};
+use pillarbox_policy::{RefusalCode, SecretBytes};
 use zeroize::Zeroizing;
 
 use super::capabilities::{self, Capabilities};
@@ -160,12 +160,12 @@ pub enum Violation {
 impl Violation {
     /// The stable machine code.
     #[must_use]
-    pub fn code(&self) -> Code {
+    pub fn code(&self) -> RefusalCode {
         match self {
-            Self::StlsRefused => Code::StarttlsStripped,
+            Self::StlsRefused => RefusalCode::StarttlsStripped,
             Self::Injected(injected) => injected.code(),
-            Self::EarlyAnswer => Code::ResponseInjection,
-            _ => Code::ProtocolViolation,
+            Self::EarlyAnswer => RefusalCode::ResponseInjection,
+            _ => RefusalCode::ProtocolViolation,
         }
     }
 }

@@ -12,7 +12,7 @@ pub(super) const PASSWORD: &[u8] = b"Password:";
 
 /// Where the dialogue stands.
 #[derive(Debug)]
-pub(super) enum Login {
+pub(super) enum LoginExchange {
     /// The login comes next.
     Username,
     /// The password of this login comes next.
@@ -23,12 +23,12 @@ pub(super) enum Login {
 #[derive(Debug)]
 pub(super) enum Next {
     /// Ask for the password.
-    Ask(Login),
+    Ask(LoginExchange),
     /// Both are here.
     Check { login: String, password: Secret },
 }
 
-impl Login {
+impl LoginExchange {
     /// The login, once it was said.
     pub(super) fn login(&self) -> Option<&str> {
         match self {

@@ -19,7 +19,7 @@ pub use super::failure::ServerFailure as Failure;
 pub use super::scram::server::{ScramOutcome, ScramProof};
 
 use super::coding::MAX_MESSAGE;
-use super::login::{self, Login, Next};
+use super::login::{self, LoginExchange, Next};
 use super::mechanism::{Mechanism, mechanisms_offered};
 use super::nonce::Nonce;
 use super::plain;
@@ -68,7 +68,7 @@ impl Offer {
             return None;
         }
         let state = match mechanism {
-            Mechanism::Login => State::Login(Login::Username),
+            Mechanism::Login => State::Login(LoginExchange::Username),
             Mechanism::Plain => State::Plain,
             Mechanism::ScramSha256 => {
                 let variant = if self.mechanisms.contains(&Mechanism::ScramSha256Plus) {
@@ -145,7 +145,7 @@ pub struct Exchange {
 #[derive(Debug)]
 enum State {
     Plain,
-    Login(Login),
+    Login(LoginExchange),
     ScramFirst(Start),
     ScramKeys(AwaitKeys),
     ScramFinal(AwaitFinal),

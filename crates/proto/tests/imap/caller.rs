@@ -5,8 +5,8 @@ use std::num::NonZeroU32;
 use pillarbox_policy::LoginRefusal;
 use pillarbox_proto::imap::grammar::{DateTime, SequenceSet};
 use pillarbox_proto::imap::server::{
-    Access, Attribute, Code, Completion, Copy, Dialogue, Event, FetchItem, FieldFilter,
-    FlagOperation, Listed, Move, Naming, SearchKey, SearchOutcome, SelectedMailbox, Server,
+    Access, Attribute, Completion, Copy, Dialogue, Event, FetchItem, FieldFilter, FlagOperation,
+    Listed, Move, Naming, ResponseCode, SearchKey, SearchOutcome, SelectedMailbox, Server,
     StatusValues, Violation,
 };
 use pillarbox_proto::message::{Index, IndexLimits, Indexer};
@@ -93,8 +93,12 @@ impl Caller {
                 let named = self.view.resolve(&replace.old);
                 self.replaces = named.ok().and_then(|named| Some(named.first()?.1));
                 match (replace.new.mailbox.as_str(), self.replaces) {
-                    (_, None) => dialogue.message_refuse(Code::Nonexistent, "no such message"),
-                    ("missing", _) => dialogue.message_refuse(Code::TryCreate, "no such mailbox"),
+                    (_, None) => {
+                        dialogue.message_refuse(ResponseCode::Nonexistent, "no such message")
+                    }
+                    ("missing", _) => {
+                        dialogue.message_refuse(ResponseCode::TryCreate, "no such mailbox")
+                    }
                     _ => dialogue.message_accept(),
                 }
                 return;
@@ -103,7 +107,7 @@ impl Caller {
                 self.events.push("Append");
                 self.appended.clear();
                 if head.mailbox == "missing" {
-                    dialogue.message_refuse(Code::TryCreate, "There is no such mailbox");
+                    dialogue.message_refuse(ResponseCode::TryCreate, "There is no such mailbox");
                 } else {
                     dialogue.message_accept();
                 }
@@ -253,10 +257,10 @@ impl Caller {
         });
     }
 
-    fn copied(&self, copy: &Copy) -> Option<(Vec<u32>, Code)> {
+    fn copied(&self, copy: &Copy) -> Option<(Vec<u32>, ResponseCode)> {
         let named = self.view.resolve(&copy.messages).unwrap_or_default();
         let uids: Vec<u32> = named.iter().map(|(_, uid)| *uid).collect();
-        let code = Code::CopyUid {
+        let code = ResponseCode::CopyUid {
             validity: NonZeroU32::MIN,
             from: SequenceSet::of(uids.iter().copied()),
             to: SequenceSet::of(1..=named.len() as u32),
@@ -265,7 +269,7 @@ impl Caller {
     }
 
     fn message_end(&mut self) -> Completion {
-        Completion::Ok(Some(Code::AppendUid {
+        Completion::Ok(Some(ResponseCode::AppendUid {
             validity: NonZeroU32::MIN,
             uids: SequenceSet::of([self.appended.len() as u32]),
         }))
@@ -284,14 +288,17 @@ const VALUES: StatusValues = StatusValues {
 
 fn must_exist(name: &str) -> Completion {
     match name {
-        "missing" => Completion::no(Code::Nonexistent, "There is no such mailbox"),
+        "missing" => Completion::no(ResponseCode::Nonexistent, "There is no such mailbox"),
         _ => Completion::DONE,
     }
 }
 
 fn exists_already(name: &str) -> Completion {
     match name {
-        "INBOX" => Completion::no(Code::AlreadyExists, "There is such a mailbox already"),
+        "INBOX" => Completion::no(
+            ResponseCode::AlreadyExists,
+            "There is such a mailbox already",
+        ),
         _ => Completion::DONE,
     }
 }

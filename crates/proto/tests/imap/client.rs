@@ -1,7 +1,7 @@
 //! The IMAP client against scripted servers, honest and evil: what it tells its caller, and what it puts on
 //! the wire. Every script is heard whole, in threes and byte by byte.
 
-use pillarbox_policy::{AccountLevel, Code, Credentials, PeerProof, Refusal, TlsFacts};
+use pillarbox_policy::{AccountLevel, Credentials, PeerProof, Refusal, RefusalCode, TlsFacts};
 use pillarbox_proto::ServerText;
 use pillarbox_proto::imap::client::{
     Access, AppendError, AuthenticateError, ClearEvent, Client, ClientCertificate, Condition, Done,
@@ -192,7 +192,7 @@ fn uids(text: &str) -> SequenceSet {
 }
 
 /// Ends in this violation, having put out nothing but the two commands of the clear phase.
-fn assert_violated(mut talk: Talk<Client<Clear>>, violation: &Violation, code: Code) {
+fn assert_violated(mut talk: Talk<Client<Clear>>, violation: &Violation, code: RefusalCode) {
     assert_eq!(talk.end, Some(Err(violation.clone())));
     assert_eq!(violation.code(), code);
     assert_eq!(talk.said, "");
@@ -262,7 +262,7 @@ fn c1_response_injection_imap() {
         assert_violated(
             talk,
             &Violation::Injected(injected),
-            Code::ResponseInjection,
+            RefusalCode::ResponseInjection,
         );
     }
 }
@@ -282,7 +282,7 @@ fn c1_response_injection_imap_split_in_time() {
         let injected = talk.machine.nothing_left().unwrap_err();
         assert_eq!(
             (injected.bytes, injected.code()),
-            (1, Code::ResponseInjection)
+            (1, RefusalCode::ResponseInjection)
         );
     }
 }
@@ -293,7 +293,11 @@ fn c2_alert_before_and_behind_starttls() {
         // In front: no place for it.
         let mut talk = starting(piece);
         talk.hear("* OK [ALERT] call this number\r\n");
-        assert_violated(talk, &Violation::Unsolicited, Code::ResponseInjection);
+        assert_violated(
+            talk,
+            &Violation::Unsolicited,
+            RefusalCode::ResponseInjection,
+        );
     }
     // Behind: injection.
     let mut talk = starting(usize::MAX);
@@ -310,7 +314,7 @@ fn c3_bye_behind_starttls() {
     let Some(Err(violation)) = talk.end else {
         panic!()
     };
-    assert_eq!(violation.code(), Code::ResponseInjection);
+    assert_eq!(violation.code(), RefusalCode::ResponseInjection);
     assert!(matches!(
         violation,
         Violation::Injected(Injected { bytes: 15, .. })
@@ -337,7 +341,7 @@ fn c4_starttls_stripping_imap() {
             assert_violated(
                 talk,
                 &Violation::StarttlsStripped(sign),
-                Code::StarttlsStripped,
+                RefusalCode::StarttlsStripped,
             );
         }
     }
@@ -355,7 +359,7 @@ fn c5_a_server_that_pretends_to_be_old() {
             assert_violated(
                 talk,
                 &Violation::StarttlsStripped(StripSign::CapabilityRefused),
-                Code::StarttlsStripped,
+                RefusalCode::StarttlsStripped,
             );
         }
         // A list without STARTTLS changes nothing: it is sent all the same.
@@ -380,7 +384,11 @@ fn c6_preauth_in_the_clear_imap() {
         ] {
             let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), piece);
             talk.hear(greeting);
-            assert_violated(talk, &Violation::PreauthInClear, Code::PreauthCleartext);
+            assert_violated(
+                talk,
+                &Violation::PreauthInClear,
+                RefusalCode::PreauthCleartext,
+            );
         }
     }
 }
@@ -432,18 +440,30 @@ fn c9_mailbox_data_in_the_clear_imap() {
             talk.hear("* OK x\r\n");
             talk.take_events();
             talk.hear(format!("{line}\r\n"));
-            assert_violated(talk, &Violation::Unsolicited, Code::ResponseInjection);
+            assert_violated(
+                talk,
+                &Violation::Unsolicited,
+                RefusalCode::ResponseInjection,
+            );
 
             let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), piece);
             talk.hear("* OK x\r\n");
             talk.give(Client::ask_capabilities);
             talk.take_events();
             talk.hear(format!("{line}\r\n"));
-            assert_violated(talk, &Violation::Unsolicited, Code::ResponseInjection);
+            assert_violated(
+                talk,
+                &Violation::Unsolicited,
+                RefusalCode::ResponseInjection,
+            );
 
             let mut talk = starting(piece);
             talk.hear(format!("{line}\r\n"));
-            assert_violated(talk, &Violation::Unsolicited, Code::ResponseInjection);
+            assert_violated(
+                talk,
+                &Violation::Unsolicited,
+                RefusalCode::ResponseInjection,
+            );
         }
     }
 }
@@ -455,7 +475,11 @@ fn c9_a_flood_of_capabilities_in_the_clear_ends() {
         talk.hear("* CAPABILITY x\r\n".repeat(4));
         assert_eq!(talk.end, None);
         talk.hear("* CAPABILITY x\r\n");
-        assert_violated(talk, &Violation::Unsolicited, Code::ResponseInjection);
+        assert_violated(
+            talk,
+            &Violation::Unsolicited,
+            RefusalCode::ResponseInjection,
+        );
     }
 }
 
@@ -509,7 +533,11 @@ fn c12_odd_greetings_imap() {
             let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), piece);
             // What follows does not save it.
             talk.hear(format!("{greeting}\r\n"));
-            assert_violated(talk, &Violation::BadGreeting, Code::ProtocolViolation);
+            assert_violated(
+                talk,
+                &Violation::BadGreeting,
+                RefusalCode::ProtocolViolation,
+            );
             if !greeting.starts_with("* ID") {
                 let mut talk = Talk::new(
                     Client::<Sealed>::start(&Sealed::new(facts()), ClientCertificate::Sent),
@@ -531,7 +559,7 @@ fn c12_odd_greetings_imap() {
             assert_violated(
                 talk,
                 &Violation::Framing(FrameError::Line(error)),
-                Code::ProtocolViolation,
+                RefusalCode::ProtocolViolation,
             );
         }
     }
@@ -547,7 +575,11 @@ fn c13_answers_before_the_question_imap() {
         assert_eq!(talk.machine.poll(), Step::Event(ClearEvent::Greeted));
         talk.machine.start_tls().unwrap();
         talk.run();
-        assert_violated(talk, &Violation::EarlyAnswer, Code::ResponseInjection);
+        assert_violated(
+            talk,
+            &Violation::EarlyAnswer,
+            RefusalCode::ResponseInjection,
+        );
     }
     // Half a line is enough.
     let mut talk = Talk::new(Client::<Clear>::start(&clear(), seed()), usize::MAX);
@@ -555,13 +587,21 @@ fn c13_answers_before_the_question_imap() {
     talk.take_events();
     talk.machine.start_tls().unwrap();
     talk.run();
-    assert_violated(talk, &Violation::EarlyAnswer, Code::ResponseInjection);
+    assert_violated(
+        talk,
+        &Violation::EarlyAnswer,
+        RefusalCode::ResponseInjection,
+    );
     // Later, with another tag, the one of CAPABILITY among them.
     for tag in [FIRST_TAG, "A0001", "2"] {
         for piece in PIECES {
             let mut talk = starting(piece);
             talk.hear(format!("{tag} OK begin\r\n"));
-            assert_violated(talk, &Violation::EarlyAnswer, Code::ResponseInjection);
+            assert_violated(
+                talk,
+                &Violation::EarlyAnswer,
+                RefusalCode::ResponseInjection,
+            );
         }
     }
 }

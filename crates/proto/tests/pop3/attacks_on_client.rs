@@ -1,7 +1,7 @@
 //! docs/attacks.md, clients: one test a row that applies to POP3. In every failing case nothing secret was sent:
 //! a `Client<Clear>` has no secret to send, and `sent` shows what it did send.
 
-use pillarbox_policy::Code;
+use pillarbox_policy::RefusalCode;
 use pillarbox_proto::channel::End;
 use pillarbox_proto::line::LineError;
 use pillarbox_proto::pop3::client::{Client, Event, NotNow, Violation};
@@ -51,7 +51,10 @@ fn c1_response_injection_pop3() {
         let mut client = stls_sent();
         client.input(&injected[..end]);
         assert_eq!(client.poll(), Step::Err(Violation::Injected(found)));
-        assert_eq!(Violation::Injected(found).code(), Code::ResponseInjection);
+        assert_eq!(
+            Violation::Injected(found).code(),
+            RefusalCode::ResponseInjection
+        );
         // Split in time: after the reply was taken, before the handshake.
         let mut client = stls_sent();
         client.input(&injected[..reply]);
@@ -82,7 +85,7 @@ fn c4_stls_stripped_pop3() {
             Step::Err(Violation::StlsRefused),
             "{answer:?}"
         );
-        assert_eq!(Violation::StlsRefused.code(), Code::StarttlsStripped);
+        assert_eq!(Violation::StlsRefused.code(), RefusalCode::StarttlsStripped);
     }
     // Not listed: it is sent all the same, and nothing else is.
     let (sent, end) = talk(&[

@@ -1,6 +1,6 @@
 //! docs/attacks.md, servers: one test a row that applies to POP3.
 
-use pillarbox_policy::{Code, PeerProof};
+use pillarbox_policy::{PeerProof, RefusalCode};
 use pillarbox_proto::channel::End;
 use pillarbox_proto::line::LineError;
 use pillarbox_proto::pop3::server::{Config, LoginsInClear, Server, StartTls, Violation};
@@ -26,7 +26,7 @@ fn s1_command_injection_pop3() {
         bytes: injected.len() - 6,
     };
     assert_eq!(stop, Stop::Violated(Violation::Injected(found)));
-    assert_eq!(found.code(), Code::CommandInjection);
+    assert_eq!(found.code(), RefusalCode::CommandInjection);
 
     // Every length of suffix, down to one byte, in one segment.
     for end in 7..injected.len() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pillarbox_names::TlsStart;
 use pillarbox_policy::{
-    AccountLevel, Code, Credentials, LoginOutcome, LoginRefusal, Secret, TlsFacts,
+    AccountLevel, Credentials, LoginOutcome, LoginRefusal, RefusalCode, Secret, TlsFacts,
 };
 use pillarbox_proto::sasl::{
     LoginAnswer, LoginEvent, LoginMethod, LoginQuestion, Mechanism, Nonce, ScramKeys,
@@ -297,7 +297,7 @@ fn a_session_below_the_level_gets_no_password() {
     let Err(AuthenticateError::Refused(refusal)) = refused else {
         panic!("{refused:?}");
     };
-    assert_eq!(refusal.code(), Code::PinOnly);
+    assert_eq!(refusal.code(), RefusalCode::PinOnly);
     assert!(converse(&mut client, &mut server, &mut caller).is_empty());
     assert_eq!(caller.logins, []);
 }
@@ -341,7 +341,7 @@ fn what_stands_behind_starttls_ends_the_connection() {
             panic!("{end:?}");
         };
         assert_eq!(injected.bytes, length);
-        assert_eq!(violation.code(), Code::CommandInjection);
+        assert_eq!(violation.code(), RefusalCode::CommandInjection);
         assert_eq!(caller.starttls, 0);
     }
 }
@@ -358,7 +358,7 @@ fn what_comes_in_the_clear_after_the_go_ahead_ends_the_connection() {
     let injected = server.nothing_left().unwrap_err();
     assert_eq!(
         (injected.bytes, injected.code()),
-        (6, Code::CommandInjection)
+        (6, RefusalCode::CommandInjection)
     );
 }
 
@@ -377,7 +377,7 @@ fn what_stands_behind_the_answer_to_starttls_ends_the_connection() {
             panic!();
         };
         assert_eq!(injected.bytes, length);
-        assert_eq!(injected.code(), Code::ResponseInjection);
+        assert_eq!(injected.code(), RefusalCode::ResponseInjection);
     }
 }
 

@@ -4,31 +4,31 @@ use tokio::sync::watch;
 
 /// Where the server stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum RunState {
     Serving,
     ShuttingDown,
 }
 
 /// Tells a session when the server is shutting down. Clones see the same signal.
 #[derive(Debug, Clone)]
-pub struct Shutdown(watch::Receiver<Phase>);
+pub struct Shutdown(watch::Receiver<RunState>);
 
 /// Gives the signal.
 #[derive(Debug)]
-pub struct ShutdownTrigger(watch::Sender<Phase>);
+pub struct ShutdownTrigger(watch::Sender<RunState>);
 
 impl Shutdown {
     /// A signal and what gives it.
     #[must_use]
     pub fn new() -> (ShutdownTrigger, Self) {
-        let (sender, receiver) = watch::channel(Phase::Serving);
+        let (sender, receiver) = watch::channel(RunState::Serving);
         (ShutdownTrigger(sender), Self(receiver))
     }
 
     /// Whether the signal was given.
     #[must_use]
     pub fn is_requested(&self) -> bool {
-        *self.0.borrow() == Phase::ShuttingDown
+        *self.0.borrow() == RunState::ShuttingDown
     }
 
     /// Waits until the signal is given; at once if it was. Cancel-safe. A trigger that was dropped counts as
@@ -36,7 +36,7 @@ impl Shutdown {
     pub async fn requested(&self) {
         let mut receiver = self.0.clone();
         let _dropped = receiver
-            .wait_for(|phase| *phase == Phase::ShuttingDown)
+            .wait_for(|state| *state == RunState::ShuttingDown)
             .await;
     }
 }
@@ -44,7 +44,7 @@ impl Shutdown {
 impl ShutdownTrigger {
     /// Gives the signal, once and for all.
     pub fn request(&self) {
-        self.0.send_replace(Phase::ShuttingDown);
+        self.0.send_replace(RunState::ShuttingDown);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Messages on their way in: they stream into the store while their structure is found in the same pass.
 
 use pillarbox_policy::Timestamp;
-use pillarbox_proto::imap::server::{Append, Code, Event};
+use pillarbox_proto::imap::server::{Append, Event, ResponseCode};
 use pillarbox_proto::message::{IndexLimits, Indexer};
 use pillarbox_store::{Flags, NewMessage, Spool, StoreError};
 
@@ -38,13 +38,13 @@ impl Session {
             }),
             Err(StoreError::NotFound { .. }) => {
                 self.dialogue()
-                    .message_refuse(Code::TryCreate, "There is no such mailbox");
+                    .message_refuse(ResponseCode::TryCreate, "There is no such mailbox");
                 None
             }
             Err(error) => {
                 tracing::error!(%error, "a message cannot be taken");
                 self.dialogue()
-                    .message_refuse(Code::Unavailable, NOT_STORED);
+                    .message_refuse(ResponseCode::Unavailable, NOT_STORED);
                 None
             }
         }
@@ -68,7 +68,8 @@ impl Session {
         if let Err(error) = incoming.message.body.write(piece).await {
             tracing::error!(%error, "a message could not be written");
             self.incoming = None;
-            self.dialogue().message_break(Code::Unavailable, NOT_STORED);
+            self.dialogue()
+                .message_break(ResponseCode::Unavailable, NOT_STORED);
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pillarbox_proto::imap::server::{
-    Access, Code, Completion, Dialogue, Event, Messages, Responses,
+    Access, Completion, Dialogue, Event, Messages, ResponseCode, Responses,
 };
 use pillarbox_proto::message::Indexer;
 use pillarbox_proto::server::Goodbye;
@@ -242,30 +242,36 @@ impl Session {
 
 /// A fault of ours that leaves the session usable.
 pub(super) const INTERNAL: Completion =
-    Completion::No(Some(Code::ServerBug), "The server made a mistake");
+    Completion::No(Some(ResponseCode::ServerBug), "The server made a mistake");
 
 /// A sequence number that the selected mailbox does not have.
 const NO_SUCH_MESSAGE: Completion = Completion::Bad("there is no message with that number");
 
 /// The mailbox that something is to be put into does not exist (RFC 3501 §6.3.11).
 pub(super) const TRY_CREATE: Completion =
-    Completion::No(Some(Code::TryCreate), "There is no such mailbox");
+    Completion::No(Some(ResponseCode::TryCreate), "There is no such mailbox");
 
 /// How a command is completed whose store operation failed. What is the operator's to mend is logged.
 fn failed(error: &StoreError) -> Completion {
     match error {
         StoreError::NotFound { .. } => {
-            Completion::no(Code::Nonexistent, "There is no such mailbox")
+            Completion::no(ResponseCode::Nonexistent, "There is no such mailbox")
         }
-        StoreError::Exists { .. } => {
-            Completion::no(Code::AlreadyExists, "There is such a mailbox already")
+        StoreError::Exists { .. } => Completion::no(
+            ResponseCode::AlreadyExists,
+            "There is such a mailbox already",
+        ),
+        StoreError::BadName { why, .. } => Completion::no(ResponseCode::Cannot, why),
+        StoreError::TooLarge { .. } => Completion::no(ResponseCode::Limit, "That is over a limit"),
+        StoreError::Closed => {
+            Completion::no(ResponseCode::Unavailable, "The server is shutting down")
         }
-        StoreError::BadName { why, .. } => Completion::no(Code::Cannot, why),
-        StoreError::TooLarge { .. } => Completion::no(Code::Limit, "That is over a limit"),
-        StoreError::Closed => Completion::no(Code::Unavailable, "The server is shutting down"),
         error => {
             tracing::error!(%error, "a store operation failed");
-            Completion::no(Code::Unavailable, "The mail store failed; try again later")
+            Completion::no(
+                ResponseCode::Unavailable,
+                "The mail store failed; try again later",
+            )
         }
     }
 }

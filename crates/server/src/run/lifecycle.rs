@@ -49,7 +49,7 @@ pub enum StartError {
 }
 
 /// A server that is running.
-pub struct Server {
+pub struct RunningServer {
     file: PathBuf,
     cx: Arc<Context>,
     certificates: Arc<CertificateStore>,
@@ -59,7 +59,7 @@ pub struct Server {
     set_log_level: Box<dyn Fn(LogLevel) + Send + Sync>,
 }
 
-impl Server {
+impl RunningServer {
     /// Starts a server with `settings`, which were read from `file`. `set_log_level` is called when a reload
     /// changes it.
     ///
@@ -193,9 +193,9 @@ impl Server {
     }
 }
 
-impl std::fmt::Debug for Server {
+impl std::fmt::Debug for RunningServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Server")
+        f.debug_struct("RunningServer")
             .field("addresses", &self.addresses)
             .finish_non_exhaustive()
     }

@@ -11,7 +11,7 @@ pub(crate) mod upgrade;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use pillarbox_policy::{Channel, Code, LoginAbort};
+use pillarbox_policy::{Channel, LoginAbort, RefusalCode};
 use pillarbox_proto::machine::ClearEvent;
 use pillarbox_proto::sasl::{LoginAnswer, LoginEvent, LoginsInClear};
 use pillarbox_proto::server::{Event, Goodbye};
@@ -244,7 +244,7 @@ impl Session {
         match &ended {
             Ended::Lost(ConnectionError::PeerClosed) => tracing::debug!("the client left"),
             Ended::Lost(error) => {
-                let code = error.code().map(Code::as_str);
+                let code = error.code().map(RefusalCode::as_str);
                 tracing::info!(code, %error, "connection lost");
             }
             Ended::Over | Ended::Violated => {}

@@ -1,7 +1,7 @@
 //! What follows a STARTTLS that was answered: the handshake. The same for all protocols.
 
 use pillarbox_names::TlsStart;
-use pillarbox_policy::{Code, HandshakeFailure};
+use pillarbox_policy::{HandshakeFailure, RefusalCode};
 use pillarbox_proto::{Sealed, Upgrade};
 use pillarbox_transport::{Connection, Conversation, HandshakeError, UpgradeError};
 
@@ -20,7 +20,7 @@ pub(crate) async fn start_tls<M: Upgrade>(
             None
         }
         Err(error) => {
-            let code = error.code().map(Code::as_str);
+            let code = error.code().map(RefusalCode::as_str);
             tracing::warn!(code, %error, "connection closed");
             None
         }
@@ -36,7 +36,7 @@ pub(crate) fn log_failed_handshake(
 ) {
     let code = match (tls_start, &error.failure) {
         // Cleartext where STARTTLS was the last of it: S1, in a segment of its own.
-        (TlsStart::StartTls, HandshakeFailure::NotTls) => Some(Code::CommandInjection),
+        (TlsStart::StartTls, HandshakeFailure::NotTls) => Some(RefusalCode::CommandInjection),
         (_, failure) => failure.code(),
     };
     let offered = match error.failure {
@@ -48,7 +48,7 @@ pub(crate) fn log_failed_handshake(
         remote = %error.peer,
         sni = error.sni,
         offered,
-        code = code.map(Code::as_str),
+        code = code.map(RefusalCode::as_str),
         reason = %error.failure,
         "TLS handshake failed"
     );

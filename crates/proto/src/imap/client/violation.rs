@@ -1,6 +1,6 @@
 //! [`Violation`]: how a server, or whoever pretends to be it, can end the conversation.
 
-use pillarbox_policy::Code;
+use pillarbox_policy::RefusalCode;
 
 use crate::ServerText;
 use crate::channel::Injected;
@@ -87,12 +87,12 @@ pub enum Violation {
 impl Violation {
     /// The stable machine code.
     #[must_use]
-    pub fn code(&self) -> Code {
+    pub fn code(&self) -> RefusalCode {
         match self {
-            Self::PreauthInClear => Code::PreauthCleartext,
-            Self::StarttlsStripped(_) => Code::StarttlsStripped,
+            Self::PreauthInClear => RefusalCode::PreauthCleartext,
+            Self::StarttlsStripped(_) => RefusalCode::StarttlsStripped,
             Self::Injected(injected) => injected.code(),
-            Self::Unsolicited | Self::EarlyAnswer => Code::ResponseInjection,
+            Self::Unsolicited | Self::EarlyAnswer => RefusalCode::ResponseInjection,
             Self::PreauthUnproved
             | Self::Bye { .. }
             | Self::BadGreeting
@@ -102,7 +102,7 @@ impl Violation {
             | Self::NotImap
             | Self::CapabilityRefused
             | Self::Sasl(_)
-            | Self::WrongMessage => Code::ProtocolViolation,
+            | Self::WrongMessage => RefusalCode::ProtocolViolation,
         }
     }
 }

@@ -5,7 +5,7 @@ use pillarbox_policy::AuthPermit;
 use crate::imap::framing::LiteralHeader;
 use crate::imap::grammar::{Cursor, SequenceSet, SyntaxError};
 
-use super::reply::{Code, Completion, Refusal};
+use super::reply::{Completion, Refusal, ResponseCode};
 use super::state::{Access, Phase, StartTls, State};
 
 /// How a command names messages.
@@ -68,7 +68,7 @@ impl When {
             Self::Selected => selected,
             Self::ReadWrite if phase == Phase::Selected(Access::ReadOnly) => {
                 return Err(Refusal::Answer(Completion::no(
-                    Code::ReadOnly,
+                    ResponseCode::ReadOnly,
                     "The mailbox was opened for reading only",
                 )));
             }

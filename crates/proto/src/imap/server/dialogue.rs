@@ -14,7 +14,7 @@ use super::commands::login::PRIVACY_REQUIRED;
 use super::commands::{Begun, Event, SelectedMailbox, idle};
 use super::enabled::Enabled;
 use super::front::{Front, Input};
-use super::reply::{Code, Completion, Refusal};
+use super::reply::{Completion, Refusal, ResponseCode};
 use super::responses::Responses;
 use super::state::Access;
 use super::{Limits, Violation};
@@ -167,8 +167,8 @@ impl Dialogue {
             self.responses().opened(mailbox, access);
             self.front.state.phase = Phase::Selected(access);
             self.complete(Completion::Ok(Some(match access {
-                Access::ReadOnly => Code::ReadOnly,
-                Access::ReadWrite => Code::ReadWrite,
+                Access::ReadOnly => ResponseCode::ReadOnly,
+                Access::ReadWrite => ResponseCode::ReadWrite,
             })));
         }
     }
@@ -206,7 +206,7 @@ impl Dialogue {
     }
 
     /// Refuses the message before it is sent, or reads past it where it is on its way already.
-    pub fn message_refuse(&mut self, code: Code, text: &'static str) {
+    pub fn message_refuse(&mut self, code: ResponseCode, text: &'static str) {
         if let Some(header) = self.take_announced() {
             let refusal = Refusal::Answer(Completion::no(code, text));
             self.front.refuse_literal(header, refusal);
@@ -214,7 +214,7 @@ impl Dialogue {
     }
 
     /// Breaks a message off that has begun to stream: what is left is read past, then this is the answer.
-    pub fn message_break(&mut self, code: Code, text: &'static str) {
+    pub fn message_break(&mut self, code: ResponseCode, text: &'static str) {
         match self.take_turn() {
             Turn::Message => self
                 .front
@@ -296,7 +296,10 @@ impl Dialogue {
             Ok(Some(event)) => {
                 self.turn = Turn::MessageAnnounced(header);
                 if header.size > self.front.state.limits.message {
-                    self.message_refuse(Code::TooBig, "The message is larger than the limit");
+                    self.message_refuse(
+                        ResponseCode::TooBig,
+                        "The message is larger than the limit",
+                    );
                 } else {
                     self.event = Some(event);
                 }

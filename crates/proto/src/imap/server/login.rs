@@ -9,7 +9,7 @@ use crate::sasl::{
 use super::commands::login::{PRIVACY_REQUIRED, Started};
 use super::commands::{self, Event};
 use super::dialogue::{Dialogue, Turn};
-use super::reply::{Code, Completion};
+use super::reply::{Completion, ResponseCode};
 
 impl Dialogue {
     pub(in crate::imap::server) fn start_login(&mut self, started: &Started) {
@@ -91,25 +91,26 @@ impl Dialogue {
                     .tagged(&format!("OK [CAPABILITY {list}] Logged in"));
             }
             LoginReply::PrivacyRequired => PRIVACY_REQUIRED,
-            LoginReply::WrongCredentials => {
-                no(Code::AuthenticationFailed, "Wrong login or password")
-            }
+            LoginReply::WrongCredentials => no(
+                ResponseCode::AuthenticationFailed,
+                "Wrong login or password",
+            ),
             LoginReply::ChannelTooWeak(_) => no(
-                Code::PrivacyRequired,
+                ResponseCode::PrivacyRequired,
                 "This account needs better encryption than this connection has",
             ),
             LoginReply::PasswordChangeNeeded => no(
-                Code::Expired,
+                ResponseCode::Expired,
                 "The password must be changed before it can be used again",
             ),
-            LoginReply::Unavailable => no(Code::Unavailable, "Try again later"),
+            LoginReply::Unavailable => no(ResponseCode::Unavailable, "Try again later"),
             LoginReply::Cancelled => Completion::Bad("Authentication cancelled"),
             LoginReply::NotBase64 => Completion::Bad("expected base64"),
             LoginReply::TooLong => Completion::Bad("The line is too long"),
             LoginReply::Malformed => Completion::Bad("expected a message of the mechanism"),
-            LoginReply::UnknownMechanism => no(Code::Cannot, "No such mechanism here"),
+            LoginReply::UnknownMechanism => no(ResponseCode::Cannot, "No such mechanism here"),
             LoginReply::BindingUsed => no(
-                Code::Cannot,
+                ResponseCode::Cannot,
                 "This mechanism was used already; connect again for it",
             ),
         };

@@ -70,7 +70,7 @@ pub use commands::*;
 pub use dialogue::Dialogue;
 pub use enabled::{Enabled, Extension};
 pub use limits::Limits;
-pub use reply::{Code, Completion};
+pub use reply::{Completion, ResponseCode};
 pub use responses::Responses;
 pub use state::{Access, StartTls};
 

@@ -9,9 +9,9 @@ use crate::imap::grammar::{SequenceSet, SyntaxError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Completion {
     /// It succeeded. The machine adds the usual text.
-    Ok(Option<Code>),
+    Ok(Option<ResponseCode>),
     /// It failed, for this reason. The text never carries what the client sent.
-    No(Option<Code>, &'static str),
+    No(Option<ResponseCode>, &'static str),
     /// It named something that does not exist, such as a sequence number.
     Bad(&'static str),
 }
@@ -22,7 +22,7 @@ impl Completion {
 
     /// Failure with a code.
     #[must_use]
-    pub fn no(code: Code, text: &'static str) -> Self {
+    pub fn no(code: ResponseCode, text: &'static str) -> Self {
         Self::No(Some(code), text)
     }
 }
@@ -50,7 +50,7 @@ impl From<SyntaxError> for Refusal {
 
 /// A response code.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Code {
+pub enum ResponseCode {
     /// RFC 5530: the mailbox exists already.
     AlreadyExists,
     /// RFC 4315: the UIDs of appended messages.
@@ -103,7 +103,7 @@ pub enum Code {
     Unavailable,
 }
 
-impl fmt::Display for Code {
+impl fmt::Display for ResponseCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AlreadyExists => f.write_str("ALREADYEXISTS"),

@@ -12,7 +12,7 @@ use toml::Spanned;
 use super::entered::{Entered, EnteredCertificate};
 use super::problem::Problems;
 use super::settings::{
-    Limits, ListenerSettings, LogFormat, LogLevel, LogSettings, Settings, StoreSettings,
+    ListenerSettings, LogFormat, LogLevel, LogSettings, ResourceLimits, Settings, StoreSettings,
     listener_key,
 };
 
@@ -40,7 +40,7 @@ pub(super) fn check(
     let certificates = certificates(entered.certificates, folder, problems);
     let listeners = listeners(entered.listeners, problems);
     let balancers = balancers(entered.balancers, problems);
-    let limits = Limits {
+    let limits = ResourceLimits {
         message_size: message_size(entered.message_size, problems),
         connections: count(
             entered.connections,

@@ -28,7 +28,7 @@ use self::entered::Entered;
 use self::problem::Problems;
 pub use self::problem::{ConfigError, Place, Problem};
 pub use self::settings::{
-    Limits, ListenerSettings, LogFormat, LogLevel, LogSettings, Settings, StoreSettings,
+    ListenerSettings, LogFormat, LogLevel, LogSettings, ResourceLimits, Settings, StoreSettings,
 };
 
 /// Reads and checks a configuration file.

@@ -23,7 +23,7 @@ pub struct Settings {
     /// Balancers that are believed when they say who a client is, by their networks.
     pub balancers: Vec<Network>,
     /// Limits.
-    pub limits: Limits,
+    pub limits: ResourceLimits,
     /// The log.
     pub log: LogSettings,
     /// The store.
@@ -125,7 +125,7 @@ pub struct ListenerSettings {
 
 /// Limits on what clients may use up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct ResourceLimits {
     /// Octets of the largest message taken, by APPEND or submission (RFC 1870 SIZE).
     pub message_size: u64,
     /// Connections at once, on each address that is listened on.

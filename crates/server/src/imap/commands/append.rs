@@ -1,7 +1,7 @@
 //! APPEND.
 
 use pillarbox_proto::imap::grammar::SequenceSet;
-use pillarbox_proto::imap::server::{Append, Code, Completion, Event};
+use pillarbox_proto::imap::server::{Append, Completion, Event, ResponseCode};
 use pillarbox_store::{Appended, NewMessage, Spool, StoreError};
 
 use crate::imap::session::{Failure, Handled, INTERNAL, Session, TRY_CREATE};
@@ -37,8 +37,8 @@ pub(super) fn try_create(error: StoreError) -> Failure {
 }
 
 /// APPENDUID (RFC 4315 §3).
-pub(super) fn append_uid(appended: &Appended) -> Code {
-    Code::AppendUid {
+pub(super) fn append_uid(appended: &Appended) -> ResponseCode {
+    ResponseCode::AppendUid {
         validity: appended.uid_validity,
         uids: SequenceSet::of([appended.uid.0.get()]),
     }

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use pillarbox_proto::imap::grammar::SequenceSet;
-use pillarbox_proto::imap::server::{Code, Completion, Copy};
+use pillarbox_proto::imap::server::{Completion, Copy, ResponseCode};
 use pillarbox_store::{Appended, Moved, Uid};
 
 use super::append::try_create;
@@ -57,9 +57,9 @@ enum Originals {
 }
 
 /// COPYUID for what was copied; nothing, where nothing was.
-fn code(pairs: &[(Uid, Appended)]) -> Option<Code> {
+fn code(pairs: &[(Uid, Appended)]) -> Option<ResponseCode> {
     let validity = pairs.first()?.1.uid_validity;
-    Some(Code::CopyUid {
+    Some(ResponseCode::CopyUid {
         validity,
         from: SequenceSet::of(pairs.iter().map(|(uid, _)| uid.0.get())),
         to: SequenceSet::of(pairs.iter().map(|(_, appended)| appended.uid.0.get())),

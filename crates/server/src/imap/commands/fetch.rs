@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use pillarbox_proto::imap::grammar::DateTime;
 use pillarbox_proto::imap::server::{
-    Access, Code, Completion, Extension, Fetch, FetchItem, FieldFilter, Naming, Octets, Section,
+    Access, Completion, Extension, Fetch, FetchItem, FieldFilter, Naming, Octets, ResponseCode,
+    Section,
 };
 use pillarbox_proto::message::{Index, IndexLimits, Indexer};
 use pillarbox_store::{
@@ -45,7 +46,7 @@ impl Session {
         let by_number = fetch.messages.naming == Naming::Sequence && fetch.changed_since.is_none();
         match missing && by_number {
             true => Ok(Completion::no(
-                Code::ExpungeIssued,
+                ResponseCode::ExpungeIssued,
                 "Some of the messages are gone",
             )),
             false => Ok(Completion::DONE),

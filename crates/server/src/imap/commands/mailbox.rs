@@ -1,6 +1,6 @@
 //! CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE.
 
-use pillarbox_proto::imap::server::{Code, Completion, Create, Delete, Rename};
+use pillarbox_proto::imap::server::{Completion, Create, Delete, Rename, ResponseCode};
 
 use crate::imap::session::{Handled, Session};
 
@@ -14,7 +14,10 @@ impl Session {
     pub(in crate::imap) async fn delete(&mut self, delete: &Delete) -> Handled {
         // RFC 3501 §6.3.4.
         if delete.mailbox == "INBOX" {
-            return Ok(Completion::no(Code::Cannot, "INBOX cannot be deleted"));
+            return Ok(Completion::no(
+                ResponseCode::Cannot,
+                "INBOX cannot be deleted",
+            ));
         }
         let (store, account) = self.mail()?;
         store.delete_mailbox(account, &delete.mailbox).await?;

@@ -16,7 +16,7 @@ mod status;
 mod store;
 mod unauthenticate;
 
-use pillarbox_proto::imap::server::{Access, Code, Completion, Event, Naming};
+use pillarbox_proto::imap::server::{Access, Completion, Event, Naming, ResponseCode};
 
 use super::session::{Ended, Failure, INTERNAL, Session};
 use super::updates::Own;
@@ -88,7 +88,7 @@ impl Session {
         };
         // A failed command may not have been understood: sequence numbers stay for the next.
         let expunges = match completion {
-            Completion::Ok(_) | Completion::No(Some(Code::ExpungeIssued), _) => expunges,
+            Completion::Ok(_) | Completion::No(Some(ResponseCode::ExpungeIssued), _) => expunges,
             Completion::No(..) | Completion::Bad(_) => Withheld,
         };
         self.updates(expunges, &own).await?;

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use pillarbox_proto::imap::server::{Code, Completion, Event, Replace};
+use pillarbox_proto::imap::server::{Completion, Event, Replace, ResponseCode};
 use pillarbox_store::{NewMessage, Spool, Uid};
 
 use super::append::{append_uid, try_create};
@@ -16,7 +16,7 @@ impl Session {
     pub(in crate::imap) async fn replace_begin(&mut self, replace: Replace) {
         if self.replaced(&replace).is_none() {
             self.dialogue()
-                .message_refuse(Code::Nonexistent, NO_MESSAGE);
+                .message_refuse(ResponseCode::Nonexistent, NO_MESSAGE);
         } else if let Some(message) = self.new_message(&replace.new).await {
             self.accept(message, Event::Replace(replace));
         }
@@ -29,7 +29,7 @@ impl Session {
         replace: &Replace,
         message: NewMessage<Box<dyn Spool>>,
     ) -> Handled {
-        let gone = || Completion::no(Code::Nonexistent, NO_MESSAGE);
+        let gone = || Completion::no(ResponseCode::Nonexistent, NO_MESSAGE);
         let old = self.replaced(replace).ok_or_else(gone)?;
         let (store, account) = self.mail()?;
         let from = self.selected()?.id;

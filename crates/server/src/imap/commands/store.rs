@@ -3,7 +3,9 @@
 use std::num::NonZeroU32;
 
 use pillarbox_proto::imap::grammar::SequenceSet;
-use pillarbox_proto::imap::server::{Code, Completion, Extension, FlagOperation, Naming, Store};
+use pillarbox_proto::imap::server::{
+    Completion, Extension, FlagOperation, Naming, ResponseCode, Store,
+};
 use pillarbox_store::{FlagChange, Flags, FlagsChanged, ModSeq, Uid};
 
 use crate::imap::session::{Failure, Handled, Session};
@@ -47,7 +49,7 @@ impl Session {
                 .collect();
         }
         let left_alone = SequenceSet::of(left_alone);
-        Ok(Completion::Ok(Some(Code::Modified(left_alone))))
+        Ok(Completion::Ok(Some(ResponseCode::Modified(left_alone))))
     }
 
     /// Changes the flags. Answers the messages, and up to where the client had been told of the mailbox.

@@ -1,6 +1,8 @@
 //! COPY (RFC 3501 §6.4.7) and MOVE (RFC 6851).
 
-use super::{Code, Command, Cursor, Forms, Messages, Reading, Refusal, Responses, When, mailbox};
+use super::{
+    Command, Cursor, Forms, Messages, Reading, Refusal, ResponseCode, Responses, When, mailbox,
+};
 
 /// COPY.
 #[derive(Debug, PartialEq, Eq)]
@@ -45,7 +47,7 @@ impl Command for Move {
 
 impl Responses {
     /// Tells what moved messages became, which has to stand before their EXPUNGEs (RFC 6851 §4.3).
-    pub fn moved(&mut self, code: &Code) {
+    pub fn moved(&mut self, code: &ResponseCode) {
         self.untagged(&format!("OK [{code}] Moved"));
     }
 }

@@ -5,13 +5,14 @@
 use pillarbox_policy::{AuthPermit, SecretBytes};
 
 use super::{
-    Capabilities, Code, Command, Completion, Cursor, Phase, Reading, Refusal, SyntaxError, When,
+    Capabilities, Command, Completion, Cursor, Phase, Reading, Refusal, ResponseCode, SyntaxError,
+    When,
 };
 use crate::sasl::LoginsInClear;
 
 /// What a cleartext connection is told, whatever it sent (S4.1-4, S4.1-5, R9051-1).
 pub(in crate::imap::server) const PRIVACY_REQUIRED: Completion = Completion::No(
-    Some(Code::PrivacyRequired),
+    Some(ResponseCode::PrivacyRequired),
     "Encryption is required: use the TLS port, or STARTTLS first",
 );
 

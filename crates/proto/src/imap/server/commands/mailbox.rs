@@ -1,13 +1,15 @@
 //! Mailbox names; CREATE, DELETE, RENAME, SUBSCRIBE and UNSUBSCRIBE (RFC 3501 §6.3.3 to §6.3.7).
 
-use super::{Code, Command, Completion, Cursor, Output, Reading, Refusal, When, put_astring, utf7};
+use super::{
+    Command, Completion, Cursor, Output, Reading, Refusal, ResponseCode, When, put_astring, utf7,
+};
 
 /// The longest mailbox name, in octets of modified UTF-7.
 const LONGEST: usize = 1_000;
 
 /// The answer to a well-formed string that cannot be a mailbox's name.
 const NO_NAME: Refusal = Refusal::Answer(Completion::No(
-    Some(Code::Cannot),
+    Some(ResponseCode::Cannot),
     "That cannot be a mailbox name; it has to be modified UTF-7 of at most 1000 octets",
 ));
 

@@ -34,7 +34,7 @@ pub(super) use super::command::{
 };
 pub(super) use super::enabled::{Enabled, Extension};
 pub(super) use super::output::Output;
-pub(super) use super::reply::{Code, Completion, Refusal};
+pub(super) use super::reply::{Completion, Refusal, ResponseCode};
 pub(super) use super::responses::Responses;
 pub(super) use super::state::{Access, Phase, State};
 pub(super) use crate::imap::framing::LiteralHeader;

@@ -2,7 +2,8 @@
 
 use super::append::Append;
 use super::{
-    Code, Command, Cursor, Forms, LiteralHeader, Messages, Reading, Refusal, Responses, When,
+    Command, Cursor, Forms, LiteralHeader, Messages, Reading, Refusal, ResponseCode, Responses,
+    When,
 };
 
 /// REPLACE was announced; it is taken or refused as [`Append`] is. What the new message became has to be told by
@@ -43,7 +44,7 @@ impl Command for Replace {
 
 impl Responses {
     /// Tells what the new message became, which has to stand before the EXPUNGE of the old one (RFC 8508 §4.3).
-    pub fn replaced(&mut self, code: &Code) {
+    pub fn replaced(&mut self, code: &ResponseCode) {
         self.untagged(&format!("OK [{code}] Replaced"));
     }
 }

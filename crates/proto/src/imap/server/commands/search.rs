@@ -1,8 +1,8 @@
 //! SEARCH (RFC 3501 §6.4.4), with RETURN (ESEARCH, RFC 4731) and MODSEQ (RFC 7162 §3.1.5).
 
 use super::{
-    Code, Command, Completion, Cursor, Date, Extension, Forms, Naming, Reading, Refusal, Responses,
-    SequenceSet, State, SyntaxError, When,
+    Command, Completion, Cursor, Date, Extension, Forms, Naming, Reading, Refusal, ResponseCode,
+    Responses, SequenceSet, State, SyntaxError, When,
 };
 
 /// The most keys one SEARCH may have, which bounds what one message costs.
@@ -129,7 +129,7 @@ impl Command for Search {
             {
                 // What is written in an unknown charset cannot be read (RFC 3501 §6.4.4).
                 return Err(Refusal::Answer(Completion::no(
-                    Code::BadCharset,
+                    ResponseCode::BadCharset,
                     "Only US-ASCII and UTF-8 are known",
                 )));
             }

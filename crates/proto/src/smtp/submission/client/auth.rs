@@ -11,7 +11,7 @@ use crate::smtp::{Capabilities, ServerReply};
 
 /// A login under way.
 #[derive(Debug)]
-pub(super) enum Login {
+pub(super) enum LoginAttempt {
     Exchange(Exchange),
     /// We said `*`, and wait for the answer.
     Cancelled(LoginFailure),
@@ -20,14 +20,14 @@ pub(super) enum Login {
 /// What follows from a reply.
 pub(super) enum LoginStep {
     /// This line is to be written, and the login goes on.
-    Say(Box<Login>, Zeroizing<String>),
+    Say(Box<LoginAttempt>, Zeroizing<String>),
     Succeeded(Mechanism),
     Failed(LoginFailure),
     /// The connection cannot be used any more.
     Broken(Failure),
 }
 
-impl Login {
+impl LoginAttempt {
     /// Begins a login with the best mechanism the server lists; answers the initial
     /// response as it stands behind the mechanism.
     pub(super) fn begin(

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use pillarbox_policy::{Released, SecretBytes};
 
-use super::auth::{Login, LoginStep};
+use super::auth::{LoginAttempt, LoginStep};
 use super::event::{AuthenticateError, Event, Failure, SendError, Stage};
 use super::send::{Envelope, SendStep, Sending};
 use crate::channel::End;
@@ -46,7 +46,7 @@ enum State {
     Sealing,
     /// The caller says what is next.
     Idle,
-    Login(Box<Login>),
+    Login(Box<LoginAttempt>),
     Sending(Box<Sending>),
     Reset,
     Quit,
@@ -179,13 +179,13 @@ impl Dialogue {
         if !matches!(self.state, State::Idle) || self.authenticated.is_some() {
             return Err(AuthenticateError::OutOfTurn);
         }
-        let (login, mechanism, initial) = Login::begin(&self.capabilities, released, nonce)?;
+        let (login, mechanism, initial) = LoginAttempt::begin(&self.capabilities, released, nonce)?;
         self.state = State::Login(Box::new(login));
         self.say_parts(&["AUTH ", mechanism.as_str(), " ", &initial]);
         Ok(mechanism)
     }
 
-    fn login_answered(&mut self, login: Login, raw: &RawReply) {
+    fn login_answered(&mut self, login: LoginAttempt, raw: &RawReply) {
         match login.answered(raw, self.shown(raw)) {
             LoginStep::Say(login, line) => {
                 self.state = State::Login(login);

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use pillarbox_names::Address;
-use pillarbox_policy::{Code, Refusal};
+use pillarbox_policy::{Refusal, RefusalCode};
 
 use crate::Injected;
 use crate::sasl::{Mechanism, client as sasl};
@@ -163,12 +163,12 @@ pub enum Failure {
 impl Failure {
     /// The stable machine code.
     #[must_use]
-    pub fn code(&self) -> Code {
+    pub fn code(&self) -> RefusalCode {
         match self {
-            Self::StartTlsNotOffered | Self::StartTlsRefused(_) => Code::StarttlsStripped,
+            Self::StartTlsNotOffered | Self::StartTlsRefused(_) => RefusalCode::StarttlsStripped,
             Self::Injected(injected) => injected.code(),
-            Self::EarlyAnswer => Code::ResponseInjection,
-            _ => Code::ProtocolViolation,
+            Self::EarlyAnswer => RefusalCode::ResponseInjection,
+            _ => RefusalCode::ProtocolViolation,
         }
     }
 }
