@@ -385,6 +385,29 @@ mod tests {
         }
     }
 
+    /// What each part of an address answers: the local part without quotes (RFC 5321 §4.1.2), whether SMTPUTF8 is
+    /// needed (RFC 6531 §3.1; a domain travels as A-labels), and the domain's name and labels (R6409-2).
+    #[test]
+    fn the_parts_of_an_address() {
+        for (text, local, is_ascii, name, is_fully_qualified) in [
+            ("a@example.org", "a", true, Some("example.org"), true),
+            ("\"a b\"@localhost", "a b", true, Some("localhost"), false),
+            ("用户@example.org", "用户", false, Some("example.org"), true),
+            ("a@例え.jp", "a", true, Some("xn--r8jz45g.jp"), true),
+            ("a@[192.0.2.1]", "a", true, None, false),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.local_part(), local);
+            assert_eq!(address.is_ascii(), is_ascii, "{text}");
+            let domain = address.domain();
+            assert_eq!(domain.name().map(Domain::as_str), name);
+            assert_eq!(domain.is_fully_qualified(), is_fully_qualified, "{text}");
+            assert_eq!(domain.to_string().parse().as_ref(), Ok(domain));
+        }
+        let trailing = "example.org b".parse::<AddressDomain>();
+        assert_eq!(trailing, Err(AddressError::Trailing));
+    }
+
     #[test]
     fn at_the_limit_and_one_over() {
         let local = "l".repeat(MAX_LOCAL_PART);

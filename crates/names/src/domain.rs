@@ -244,6 +244,7 @@ mod tests {
             ("a/b", NameError::Character),
             ("user@example.org", NameError::Character),
             ("xn--a.example", NameError::Script),
+            ("xn--a", NameError::Script),
             ("a\u{fffd}.example", NameError::Script),
             (label.as_str(), NameError::LongLabel),
         ] {
@@ -260,6 +261,24 @@ mod tests {
         let (over, _) = name.split_at(MAX_DOMAIN + 1);
         assert!(Domain::parse(fits).is_ok());
         assert_eq!(Domain::parse(over), Err(NameError::Long));
+    }
+
+    /// A soft hyphen goes (UTS 46 §4, step 1), so that only what is typed can be too long here.
+    #[test]
+    fn what_is_typed_is_bounded_too() {
+        let typed = |octets: usize| format!("ab.org{}", "\u{ad}".repeat((octets - 6) / 2));
+        let longest = Domain::parse(&typed(MAX_DOMAIN * 4)).unwrap();
+        assert_eq!(longest.as_str(), "ab.org");
+        let over = Domain::parse(&typed(MAX_DOMAIN * 4 + 2));
+        assert_eq!(over, Err(NameError::Long));
+    }
+
+    #[test]
+    fn a_host_of_a_domain() {
+        let domain = Domain::parse("example.org").unwrap();
+        let host = domain.host("mta-sts").unwrap();
+        assert_eq!(host.as_str(), "mta-sts.example.org");
+        assert_eq!(domain.host("-"), None);
     }
 
     #[test]

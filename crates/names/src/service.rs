@@ -167,3 +167,46 @@ impl fmt::Display for Label {
         write!(f, "{}._tcp", self.srv())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The constants of the protocols, as their registries have them: service names, SRV labels and ports (RFC 8314
+    /// §3 and §5.1, RFC 6186 §3, RFC 6409 §3.1), ALPN identifiers (RFC 7301; none is registered for submission).
+    #[test]
+    fn what_is_registered() {
+        use Service::{Imap, Pop3, Submission};
+        use TlsStart::{Implicit, StartTls};
+        #[rustfmt::skip]
+        let labels = [
+            (Imap,       Implicit, "imaps",       "_imaps._tcp",       993),
+            (Pop3,       Implicit, "pop3s",       "_pop3s._tcp",       995),
+            (Submission, Implicit, "submissions", "_submissions._tcp", 465),
+            (Imap,       StartTls, "imap",        "_imap._tcp",        143),
+            (Pop3,       StartTls, "pop3",        "_pop3._tcp",        110),
+            (Submission, StartTls, "submission",  "_submission._tcp",  587),
+        ];
+        for (label, (service, start, name, srv, port)) in Label::ALL.into_iter().zip(labels) {
+            assert_eq!(label, Label::new(service, start));
+            assert_eq!((label.as_str(), label.default_port()), (name, port));
+            assert_eq!(label.to_string(), srv);
+        }
+        #[rustfmt::skip]
+        let services = [
+            (Imap,       "imap",       "imap", Some("imap"), Family::Access),
+            (Pop3,       "pop3",       "pop3", Some("pop3"), Family::Access),
+            (Submission, "submission", "smtp", None,         Family::Submission),
+        ];
+        for (service, (expected, word, served, offered, family)) in
+            Service::ALL.into_iter().zip(services)
+        {
+            assert_eq!((service, service.as_str()), (expected, word));
+            let alpn = (service.alpn_served(), service.alpn_offered());
+            assert_eq!(alpn, (served, offered));
+            assert_eq!(service.family(), family);
+        }
+        let starts = [Implicit, StartTls].map(TlsStart::as_str);
+        assert_eq!(starts, ["implicit", "starttls"]);
+    }
+}

@@ -88,7 +88,9 @@ mod tests {
     }
 
     #[test]
-    fn versions_are_ordered() {
+    fn versions_are_ordered_and_named() {
         assert!(TlsVersion::Tls12 < TlsVersion::Tls13);
+        let names = [TlsVersion::Tls12, TlsVersion::Tls13].map(TlsVersion::as_str);
+        assert_eq!(names, ["TLSv1.2", "TLSv1.3"]);
     }
 }

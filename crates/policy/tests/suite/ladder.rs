@@ -121,6 +121,54 @@ fn the_ratchet_waits_for_quiet_days() {
     );
 }
 
+/// Only what is weaker than implicit TLS counts as a weaker use (S4.1-2).
+#[test]
+fn the_last_weaker_use_is_kept() {
+    let mut ladder = Ladder::new(NOW);
+    assert_eq!(ladder.weaker_use(), None);
+    for (days, over, last) in [
+        (1, sealed(TlsStart::Implicit, TlsVersion::Tls12), None),
+        (2, sealed(TlsStart::StartTls, TlsVersion::Tls13), Some(2)),
+        (3, sealed(TlsStart::Implicit, TlsVersion::Tls13), Some(2)),
+        (4, clear(), Some(4)),
+    ] {
+        ladder.used(over.channel(), NOW.plus_days(days));
+        let last = last.map(|days| NOW.plus_days(days));
+        assert_eq!(ladder.weaker_use(), last, "{over:?}");
+    }
+}
+
+/// What the operator asks for moves an account up or not at all, and only a move starts its days anew.
+#[test]
+fn what_is_a_climb() {
+    use TlsVersion::{Tls12, Tls13};
+    let cleartext = |days| Rung::Cleartext {
+        until: NOW.plus_days(days),
+    };
+    #[rustfmt::skip]
+    let table = [
+        // from                         to                              moves
+        ((cleartext(9),      Tls12),   (cleartext(8),      Tls12),   true),
+        ((cleartext(9),      Tls12),   (cleartext(9),      Tls12),   false),
+        ((cleartext(9),      Tls12),   (cleartext(10),     Tls12),   false),
+        ((cleartext(9),      Tls12),   (Rung::StartTls,    Tls12),   true),
+        ((Rung::StartTls,    Tls12),   (cleartext(9),      Tls12),   false),
+        ((Rung::StartTls,    Tls12),   (Rung::StartTls,    Tls12),   false),
+        ((Rung::StartTls,    Tls12),   (Rung::StartTls,    Tls13),   true),
+        ((Rung::StartTls,    Tls13),   (Rung::StartTls,    Tls12),   false),
+        ((Rung::StartTls,    Tls12),   (Rung::ImplicitTls, Tls12),   true),
+        ((Rung::StartTls,    Tls12),   (Rung::ImplicitTls, Tls13),   true),
+        ((Rung::ImplicitTls, Tls12),   (Rung::ImplicitTls, Tls12),   false),
+    ];
+    let now = NOW.plus_days(1);
+    for (from, to, moves) in table {
+        let mut ladder = Ladder::restore(from.0, from.1, None, NOW);
+        assert_eq!(ladder.climb(to.0, to.1, now), moves, "{from:?} {to:?}");
+        let (stands, since) = if moves { (to, now) } else { (from, NOW) };
+        assert_eq!(ladder, Ladder::restore(stands.0, stands.1, None, since));
+    }
+}
+
 #[test]
 fn only_a_grant_leads_down() {
     let mut ladder = Ladder::restore(Rung::ImplicitTls, TlsVersion::Tls13, None, NOW);

@@ -143,6 +143,26 @@ fn lowering_needs_the_consent_given_for_that_step() {
         at: NOW,
     };
     assert_eq!(account.to_store().consent, Some(consent));
+    assert_eq!(account.consent(), Some(consent));
+}
+
+/// A consent is to one step down, and ends with the next step up; where nothing moves, it stands.
+#[test]
+fn a_consent_ends_where_the_level_rises() {
+    let mut account = AccountLevel::default();
+    assert_eq!(account.consent(), None);
+    account.lower(account.lowering(Level::Unprotected).unwrap().agreed(NOW));
+    let lowered = account.clone();
+    assert!(lowered.consent().is_some());
+    account.raise(Level::Unprotected);
+    assert_eq!(account, lowered, "it stands there already");
+    account.raise(Level::Default);
+    assert_eq!(
+        (account.current(), account.consent()),
+        (Level::Default, None)
+    );
+    account.raise(Level::Unprotected);
+    assert_eq!(account.current(), Level::Default, "raising does not lower");
 }
 
 fn stored(level: Level, consent: Option<(Level, Level)>) -> StoredLevel {
@@ -207,6 +227,7 @@ fn the_box_opens_only_for_facts_that_meet_the_level() {
             level: Level::Default
         }
     );
+    assert_eq!(credentials.login(), "juliet");
     let good = facts(TlsVersion::Tls13, pkix());
     let released = credentials.release(&good).unwrap();
     assert_eq!(
