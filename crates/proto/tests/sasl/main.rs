@@ -6,6 +6,7 @@
     reason = "a test that meets the unexpected fails"
 )]
 
+mod authentication;
 #[path = "../channels/mod.rs"]
 mod channels;
 mod server;

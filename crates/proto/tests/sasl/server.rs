@@ -17,15 +17,15 @@ fn offer(channel: &impl ChannelState) -> Offer {
     }
 }
 
-fn bound() -> Sealed {
+pub(crate) fn bound() -> Sealed {
     Sealed::new(facts())
 }
 
-fn unbound() -> Sealed {
+pub(crate) fn unbound() -> Sealed {
     Sealed::new(facts_with(|parts| parts.binding = None))
 }
 
-fn nonce() -> Nonce {
+pub(crate) fn nonce() -> Nonce {
     Nonce::from_random([3; Nonce::RANDOM])
 }
 
@@ -33,7 +33,7 @@ fn start(channel: &Sealed, mechanism: Mechanism) -> Exchange {
     offer(channel).start(mechanism, nonce()).unwrap()
 }
 
-fn keys() -> ScramKeys {
+pub(crate) fn keys() -> ScramKeys {
     ScramKeys::derive(&Secret::from("right"), &[5; 16], 4096).unwrap()
 }
 
@@ -308,7 +308,7 @@ fn nothing_secret_is_printed() {
 }
 
 /// An independent client: computes its final message with the library's primitives alone.
-fn client_final(password: &str, bare: &str, server_first: &[u8]) -> String {
+pub(crate) fn client_final(password: &str, bare: &str, server_first: &[u8]) -> String {
     use aws_lc_rs::{digest, hmac, pbkdf2};
     let server_first = std::str::from_utf8(server_first).unwrap();
     let mut attributes = server_first.split(',').map(|attribute| &attribute[2..]);

@@ -267,6 +267,19 @@ fn client_wants_its_own_nonce_back_and_more() {
 }
 
 #[test]
+fn challenges_at_the_limit_and_one_over() {
+    let challenged = |length: usize| {
+        let (mut exchange, _) = client(Mechanism::ScramSha256, &facts(), "ann", "x").unwrap();
+        let mut challenge = format!("r={}abc,s=AAAA,i=4096,x=", nonce(1).as_str()).into_bytes();
+        challenge.resize(length, b'x');
+        exchange.step(&challenge)
+    };
+    assert!(matches!(challenged(MAX_MESSAGE), ClientStep::Send(_)));
+    let over = challenged(MAX_MESSAGE + 1);
+    assert_eq!(over, ClientStep::Failed(Failure::Malformed));
+}
+
+#[test]
 fn plain_says_nothing_after_its_one_message() {
     let (mut exchange, initial) = client(Mechanism::Plain, &facts(), "ann", "x").unwrap();
     assert_eq!(initial.as_slice(), b"\0ann\0x");
