@@ -1,5 +1,8 @@
 //! The server's end of SASL: what is offered where, and what each wrong message leads to.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
 use pillarbox_policy::{MayAuthenticate, Secret, may_authenticate};
 use pillarbox_proto::sasl::{
     MAX_MESSAGE, Mechanism, Nonce, ScramKeys, coding,
@@ -305,6 +308,24 @@ fn nothing_secret_is_printed() {
     let step = exchange.begin(Some(b"\0ann\0geheim"));
     assert!(!format!("{step:?} {exchange:?}").contains("geheim"));
     assert_eq!(format!("{:?}", keys()), "ScramKeys(..)");
+}
+
+#[test]
+fn keys_are_zeroed_where_they_stood() {
+    // A vector that is emptied drops what is in it and keeps its memory, which can be read as a file.
+    let mut all = vec![keys()];
+    let at = all.as_ptr() as usize;
+    let memory = File::open("/proc/self/mem").unwrap();
+    let secrets = [all[0].stored_key, all[0].server_key];
+    let found = || {
+        let mut octets = [0; size_of::<ScramKeys>()];
+        memory.read_exact_at(&mut octets, at as u64).unwrap();
+        secrets.map(|key| octets.windows(8).any(|part| key.starts_with(part)))
+    };
+    assert_eq!(found(), [true, true]);
+    all.clear();
+    assert_eq!(found(), [false, false]);
+    assert!(all.capacity() > 0);
 }
 
 /// An independent client: computes its final message with the library's primitives alone.

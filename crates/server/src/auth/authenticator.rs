@@ -382,3 +382,33 @@ fn until_next_pace(elapsed: Duration) -> Duration {
     let left = pace - elapsed.as_nanos() % pace;
     u64::try_from(left).map_or(CLEARTEXT_PACE, Duration::from_nanos)
 }
+
+#[cfg(test)]
+mod tests {
+    use pillarbox_policy::{Rung, TlsVersion};
+    use pillarbox_testkit::{facts, starttls_facts};
+
+    use super::*;
+
+    /// S4.1-2: the ratchet needs to know the day of the last weaker use, not each use.
+    #[test]
+    fn which_uses_are_worth_noting() {
+        const NOW: i64 = 1_800_000_000;
+        let (weaker, implicit) = (starttls_facts(), facts());
+        for (before, facts, is_worth) in [
+            (None, &weaker, true),
+            (None, &implicit, false),
+            (Some(NOW), &implicit, false),
+            (Some(NOW), &weaker, false),
+            (Some(NOW - WEAKER_USE_GRAIN + 1), &weaker, false),
+            (Some(NOW - WEAKER_USE_GRAIN), &weaker, true),
+            (Some(NOW - WEAKER_USE_GRAIN - 1), &weaker, true),
+        ] {
+            let since = Timestamp(0);
+            let weaker_use = before.map(Timestamp);
+            let ladder = Ladder::restore(Rung::StartTls, TlsVersion::Tls12, weaker_use, since);
+            let answer = is_worth_noting(&ladder, Channel::Sealed(facts), Timestamp(NOW));
+            assert_eq!(answer, is_worth, "{before:?} {:?}", facts.tls_start());
+        }
+    }
+}

@@ -26,6 +26,7 @@ const MOST_MEMORY: u32 = 256 * 1024;
 /// always maps memory, and gives it back when it is freed (mallopt(3), `M_MMAP_THRESHOLD`). Smaller pieces it
 /// keeps, some 19 MiB or more in the arena of every thread that has ever checked a password.
 const MAPPED: usize = (33 << 20) / Block::SIZE;
+const _: () = assert!(MAPPED * Block::SIZE > 32 << 20, "it would not be mapped");
 
 fn argon2id() -> Argon2<'static> {
     Argon2::new(Algorithm::Argon2id, Version::V0x13, PARAMS)
@@ -192,6 +193,18 @@ mod tests {
                 "{stored}"
             );
         }
+    }
+
+    #[tokio::test]
+    async fn the_greediest_hash_is_still_checked() {
+        let verdict = HashingPool::new()
+            .verify(
+                Secret::from("x"),
+                "$argon2id$v=19$m=262144,t=1,p=1$c29tZXNhbHRzb21lc2FsdA$MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI"
+                    .to_owned(),
+            )
+            .await;
+        assert_eq!(verdict, Ok(Verdict::Wrong));
     }
 
     #[tokio::test]

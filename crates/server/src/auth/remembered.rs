@@ -131,6 +131,27 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_bounded() {
+        let remembered = Remembered::new().unwrap();
+        let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(1));
+        let digest = |password| remembered.digest(ALICE, "v", &Secret::from(password));
+        let (old, new) = (digest("old"), digest("new"));
+        for number in 1..=i64::try_from(MOST).unwrap() {
+            remembered.remember(AccountId(number), old, now);
+        }
+        let one_more = AccountId(0);
+        remembered.remember(one_more, old, later);
+        assert!(!remembered.knows(one_more, old, later), "there is no room");
+        remembered.remember(ALICE, new, later);
+        assert!(remembered.knows(ALICE, new, later), "she had her place");
+        // What is forgotten makes room, and nothing else goes.
+        remembered.remember(one_more, old, now + KEPT);
+        assert!(remembered.knows(one_more, old, now + KEPT));
+        assert!(remembered.knows(ALICE, new, now + KEPT));
+        assert_eq!(remembered.entries.lock().unwrap().len(), 2);
+    }
+
+    #[test]
     fn two_processes_have_two_keys() {
         let one = Remembered::new().unwrap();
         let other = Remembered::new().unwrap();

@@ -127,7 +127,9 @@ impl House {
                     step = exchange.answer(answer).unwrap();
                 }
                 AuthenticationStep::Reply(LoginReply::Success { .. }) => {
-                    return Ok(logins.take_account().unwrap().address);
+                    let account = logins.account().cloned();
+                    assert_eq!(account, logins.take_account());
+                    return Ok(account.unwrap().address);
                 }
                 AuthenticationStep::Reply(reply) => {
                     assert_eq!(logins.account(), None);
@@ -530,6 +532,11 @@ async fn decoys_survive_a_restart() {
     let mode =
         std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&file).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
+    // What cannot be read is not made anew: it may be there again tomorrow.
+    let unreadable = tempfile::tempdir().unwrap();
+    std::fs::create_dir(unreadable.path().join("login.secret")).unwrap();
+    let error = LoginSecret::open(unreadable.path()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::IsADirectory);
     std::fs::write(&file, b"short").unwrap();
     assert!(
         LoginSecret::open(folder.path())
@@ -606,6 +613,7 @@ async fn attempts_without_an_end_are_on_record_and_counted() {
     let house = House::new().await;
     let mut outcomes = vec![LoginOutcome::Aborted(LoginAbort::Disconnected); 10];
     outcomes[0] = LoginOutcome::TamperingSuspected(Tampering::ChannelBinding);
+    let begun = Instant::now();
     for outcome in outcomes {
         let question = LoginQuestion::Ended {
             login: Some(ALICE.to_owned()),
@@ -613,6 +621,12 @@ async fn attempts_without_an_end_are_on_record_and_counted() {
         };
         house.scram(&sealed(), question).await;
     }
+    let waited = begun.elapsed();
+    assert_eq!(
+        waited.as_millis() / 100,
+        5,
+        "only the first one was refused"
+    );
     assert_eq!(
         house.scram_keys(&sealed(), ALICE).await.unwrap_err(),
         LoginRefusal::TooManyFailures
@@ -623,4 +637,34 @@ async fn attempts_without_an_end_are_on_record_and_counted() {
     assert!(logins.iter().all(|record| record.account == Some(id)));
     assert_eq!(logins[0].outcome.as_str(), "tampering-channel-binding");
     assert_eq!(logins[9].outcome.as_str(), "disconnected");
+}
+
+/// What is our own doing is on record and counts for nothing. Who is turned away, or did not come to say a login, costs
+/// no look at the accounts.
+#[tokio::test(start_paused = true)]
+async fn attempts_that_cost_nobody_anything() {
+    let house = House::new().await;
+    let shut_down = LoginOutcome::Aborted(LoginAbort::ShutDown);
+    let unavailable = LoginOutcome::Refused(LoginRefusal::Unavailable);
+    let too_many = LoginOutcome::Refused(LoginRefusal::TooManyFailures);
+    let cancelled = LoginOutcome::Aborted(LoginAbort::Cancelled);
+    for (login, outcome, looks) in [
+        (Some(ALICE), shut_down, 1),
+        (Some(ALICE), unavailable, 0),
+        (Some(ALICE), too_many, 0),
+        (None, cancelled, 0),
+    ] {
+        let before = house.faults.calls("Accounts::find");
+        for _ in 0..11 {
+            let login = login.map(str::to_owned);
+            let question = LoginQuestion::Ended { login, outcome };
+            house.scram(&sealed(), question).await;
+        }
+        let looked = house.faults.calls("Accounts::find") - before;
+        assert_eq!(looked, 11 * looks, "{outcome:?}");
+        let record = house.logins().await.pop().unwrap();
+        assert_eq!(record.account.is_some(), looks == 1);
+        assert_eq!(record.outcome, outcome);
+    }
+    assert!(house.scram_keys(&sealed(), ALICE).await.is_ok());
 }

@@ -123,13 +123,31 @@ mod tests {
         assert!(throttle.admits("alice@example.org", ip("192.0.2.1"), now + REFILL));
     }
 
-    #[test]
-    fn memory_is_bounded() {
+    /// As many buckets as are kept: one of the address, and one of each name. `held` failed twice, all others once.
+    fn flood(now: Instant) -> Throttle {
         let throttle = Throttle::default();
-        let now = Instant::now();
-        for number in 0..MOST + 10 {
+        for number in 0..MOST - 2 {
             throttle.failed(&number.to_string(), ip("192.0.2.1"), now);
         }
-        assert!(throttle.full_at.lock().unwrap().len() <= MOST);
+        throttle.failed("held", ip("192.0.2.1"), now);
+        throttle.failed("held", ip("192.0.2.1"), now);
+        assert_eq!(throttle.full_at.lock().unwrap().len(), MOST);
+        throttle
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let now = Instant::now();
+        for (login, when, kept) in [
+            ("held", now, MOST),
+            // None can go, so all do: then there are the name's and the address's.
+            ("fresh", now, 2),
+            // Those that are full again go: `held` is not yet, and neither is the address.
+            ("fresh", now + REFILL, 3),
+        ] {
+            let throttle = flood(now);
+            throttle.failed(login, ip("192.0.2.1"), when);
+            assert_eq!(throttle.full_at.lock().unwrap().len(), kept, "{login}");
+        }
     }
 }
