@@ -327,6 +327,16 @@ mod tests {
     }
 
     #[test]
+    fn a_salt_at_the_limit_and_one_over() {
+        let with = |octets: usize| format!("r=a,s={},i=4096", *coding::encode(&vec![1; octets]));
+        let longest = with(MAX_SALT);
+        let parsed = ServerFirst::parse(longest.as_bytes()).unwrap();
+        assert_eq!(parsed.salt, [1; MAX_SALT]);
+        let over = with(MAX_SALT + 1);
+        assert_eq!(ServerFirst::parse(over.as_bytes()), Err(Malformed));
+    }
+
+    #[test]
     fn malformed_finals() {
         let proof = coding::encode(&[1; KEY]).to_string();
         assert!(ClientFinal::parse(format!("c=biws,r=a,x=y,p={proof}").as_bytes()).is_ok());
