@@ -14,7 +14,7 @@ use pillarbox_transport::random::{self, NoRandomness};
 use subtle::ConstantTimeEq;
 
 /// How long a digest stands for a hash.
-const KEPT: Duration = Duration::from_secs(10 * 60);
+const KEPT: Duration = Duration::from_mins(10);
 
 /// How many accounts are remembered; some 8 MiB.
 const MOST: usize = 65_536;
