@@ -13,7 +13,7 @@
 //! ```
 //!
 //! The session answers an [`Event`] by the method its documentation names; until then the machine says
-//! [`Step::NeedReply`]. An answer that nobody asked for changes nothing.
+//! [`Step::NeedReply`](crate::Step::NeedReply). An answer that nobody asked for changes nothing.
 //!
 //! A password, or a mailbox, needs TLS, or a window of the operator's:
 //! ```

@@ -77,7 +77,7 @@ macro_rules! commands {
                 $asked($module::$asked),
             )*
             /// LOGIN or AUTHENTICATE came in the clear, and nothing of it was looked at. Read the grants now, and
-            /// answer with [`super::Server::permit`].
+            /// answer with [`crate::LoginMachine::permit`].
             NeedPermit,
             /// A login: [`super::Dialogue::answer_login`].
             Login(crate::sasl::LoginEvent),
