@@ -12,11 +12,16 @@ pub(in crate::imap::server) enum Form {
     Extended,
 }
 
+/// A space, and what follows it.
+fn spaced(out: &mut Vec<u8>) -> &mut Vec<u8> {
+    out.push(b' ');
+    out
+}
+
 pub(in crate::imap::server) fn put_envelope(out: &mut Vec<u8>, envelope: &Envelope) {
     out.push(b'(');
     put_nstring(out, envelope.date.as_deref());
-    out.push(b' ');
-    put_nstring(out, envelope.subject.as_deref());
+    put_nstring(spaced(out), envelope.subject.as_deref());
     for list in [
         &envelope.from,
         &envelope.sender,
@@ -25,13 +30,10 @@ pub(in crate::imap::server) fn put_envelope(out: &mut Vec<u8>, envelope: &Envelo
         &envelope.cc,
         &envelope.bcc,
     ] {
-        out.push(b' ');
-        put_addresses(out, list);
+        put_addresses(spaced(out), list);
     }
-    out.push(b' ');
-    put_nstring(out, envelope.in_reply_to.as_deref());
-    out.push(b' ');
-    put_nstring(out, envelope.message_id.as_deref());
+    put_nstring(spaced(out), envelope.in_reply_to.as_deref());
+    put_nstring(spaced(out), envelope.message_id.as_deref());
     out.push(b')');
 }
 
@@ -51,12 +53,9 @@ fn put_addresses(out: &mut Vec<u8>, addresses: &[Address]) {
             } => {
                 out.push(b'(');
                 put_nstring(out, name.as_deref());
-                out.push(b' ');
-                put_nstring(out, route.as_deref());
-                out.push(b' ');
-                put_string(out, local_part);
-                out.push(b' ');
-                put_string(out, domain);
+                put_nstring(spaced(out), route.as_deref());
+                put_string(spaced(out), local_part);
+                put_string(spaced(out), domain);
                 out.push(b')');
             }
             Address::Group(name) => {
@@ -77,11 +76,9 @@ pub(in crate::imap::server) fn put_body(out: &mut Vec<u8>, body: &BodyStructure,
         for part in parts {
             put_body(out, part, form);
         }
-        out.push(b' ');
-        put_string(out, &body.media.subtype);
+        put_string(spaced(out), &body.media.subtype);
         if form == Form::Extended {
-            out.push(b' ');
-            put_parameters(out, &body.media.parameters);
+            put_parameters(spaced(out), &body.media.parameters);
             put_extension(out, body);
         }
     } else {
@@ -92,16 +89,11 @@ pub(in crate::imap::server) fn put_body(out: &mut Vec<u8>, body: &BodyStructure,
 
 fn put_single(out: &mut Vec<u8>, body: &BodyStructure, form: Form) {
     put_string(out, &body.media.kind);
-    out.push(b' ');
-    put_string(out, &body.media.subtype);
-    out.push(b' ');
-    put_parameters(out, &body.media.parameters);
-    out.push(b' ');
-    put_nstring(out, body.id.as_deref());
-    out.push(b' ');
-    put_nstring(out, body.description.as_deref());
-    out.push(b' ');
-    put_string(out, &body.encoding);
+    put_string(spaced(out), &body.media.subtype);
+    put_parameters(spaced(out), &body.media.parameters);
+    put_nstring(spaced(out), body.id.as_deref());
+    put_nstring(spaced(out), body.description.as_deref());
+    put_string(spaced(out), &body.encoding);
     put_number(out, body.octets);
     match &body.content {
         Content::Message {
@@ -109,18 +101,15 @@ fn put_single(out: &mut Vec<u8>, body: &BodyStructure, form: Form) {
             body: inside,
             lines,
         } => {
-            out.push(b' ');
-            put_envelope(out, envelope);
-            out.push(b' ');
-            put_body(out, inside, form);
+            put_envelope(spaced(out), envelope);
+            put_body(spaced(out), inside, form);
             put_number(out, *lines);
         }
         Content::Text { lines } => put_number(out, *lines),
         Content::Basic | Content::Multipart(_) => {}
     }
     if form == Form::Extended {
-        out.push(b' ');
-        put_nstring(out, body.md5.as_deref());
+        put_nstring(spaced(out), body.md5.as_deref());
         put_extension(out, body);
     }
 }
@@ -132,8 +121,7 @@ fn put_extension(out: &mut Vec<u8>, body: &BodyStructure) {
         Some(Disposition { kind, parameters }) => {
             out.push(b'(');
             put_string(out, kind);
-            out.push(b' ');
-            put_parameters(out, parameters);
+            put_parameters(spaced(out), parameters);
             out.push(b')');
         }
         None => out.extend_from_slice(b"NIL"),
@@ -150,8 +138,7 @@ fn put_extension(out: &mut Vec<u8>, body: &BodyStructure) {
             out.push(b')');
         }
     }
-    out.push(b' ');
-    put_nstring(out, body.location.as_deref());
+    put_nstring(spaced(out), body.location.as_deref());
 }
 
 fn put_parameters(out: &mut Vec<u8>, parameters: &[Parameter]) {
@@ -162,8 +149,7 @@ fn put_parameters(out: &mut Vec<u8>, parameters: &[Parameter]) {
     for (at, parameter) in parameters.iter().enumerate() {
         out.push(if at == 0 { b'(' } else { b' ' });
         put_string(out, &parameter.name);
-        out.push(b' ');
-        put_string(out, &parameter.value);
+        put_string(spaced(out), &parameter.value);
     }
     out.push(b')');
 }
