@@ -11,8 +11,7 @@ const LONG: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(50);
 
 pub(crate) async fn a_maildrop_has_one_holder_at_a_time(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     let joe = create_account(&store, "joe@example.org").await;
     let lease = store.leases.take(jane, LONG).await.unwrap().unwrap();
     assert_eq!(lease.account(), jane);
@@ -23,8 +22,7 @@ pub(crate) async fn a_maildrop_has_one_holder_at_a_time(place: Place) {
 }
 
 pub(crate) async fn a_lease_runs_out_unless_it_is_renewed(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     let first = store.leases.take(jane, SHORT).await.unwrap().unwrap();
     assert_eq!(
         store.leases.renew(&first, LONG).await.unwrap(),
@@ -52,8 +50,7 @@ pub(crate) async fn a_lease_runs_out_unless_it_is_renewed(place: Place) {
 }
 
 pub(crate) async fn a_lease_does_not_outlive_its_process(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     store.leases.take(jane, SHORT).await.unwrap().unwrap();
     let store = place.reopen(store).await;
     tokio::time::sleep(2 * SHORT).await;

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use pillarbox_policy::Ladder;
 use pillarbox_store::{
-    AccountId, ContentId, FlagChange, Flags, Mailbox, MailboxId, ModSeq, NewMessage, StoreError,
-    Stores, UidRange,
+    AccountId, ContentId, FlagChange, Flags, MailboxId, ModSeq, NewMessage, StoreError, Stores,
+    UidRange,
 };
 
 use crate::steps::{
-    NOW, account, append, append_with, changes_since, content, create_account, delivery,
-    everything, mailbox, message, messages, move_all, new_account, octets, uid, verifiers,
+    NOW, account, append, append_with, changes_since, content, copy, create_account, delivery,
+    everything, mailbox, message, messages, move_all, new_account, octets, set_flags, uid,
+    verifiers,
 };
 use crate::{Place, assert_refused};
 
@@ -28,16 +29,8 @@ async fn fill(store: &Stores) {
         with_structure.index = octets(1000, 9);
         store.mail.append(id, vec![with_structure]).await.unwrap();
         let replace = FlagChange::Replace(Flags::new(["\\Deleted"]));
-        store
-            .mail
-            .set_flags(id, inbox, &[uid(2)], &replace, None)
-            .await
-            .unwrap();
-        store
-            .mail
-            .copy(id, inbox, &[uid(1), uid(3)], archive)
-            .await
-            .unwrap();
+        set_flags(store, id, inbox, &[uid(2)], &replace, None).await;
+        copy(store, id, inbox, &[uid(1), uid(3)], archive).await;
         move_all(store, id, inbox, &[uid(4)], archive).await;
         store.mail.expunge(id, inbox, &[uid(2)]).await.unwrap();
         store.mail.create_mailbox(id, "a/b").await.unwrap();
@@ -77,88 +70,62 @@ pub(crate) async fn a_store_dropped_without_close_has_everything(place: Place) {
     assert_eq!(everything(&store).await, before);
 }
 
+#[track_caller]
+fn closed<T: std::fmt::Debug>(result: Result<T, StoreError>) {
+    assert_refused!(result, StoreError::Closed);
+}
+
 pub(crate) async fn a_closed_store_refuses_everything(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let appended = append(&store, jane, inbox, b"one").await;
     let waiting = message(&store, inbox, &[], b"late").await;
+    let replacing = message(&store, inbox, &[], b"late").await;
     let late = delivery(&store, 1, &[jane], b"late").await;
+    let one = [uid(1)];
     store.close().await;
     // Once more does no harm.
     store.close().await;
-    let refused = store.mail.append(jane, vec![waiting]).await;
-    assert_refused!(refused, StoreError::Closed);
-    let refused = store
-        .accounts
-        .create(new_account("joe@example.org"), NOW)
-        .await;
-    assert_refused!(refused, StoreError::Closed);
-    for address in ["jane@example.org", "nobody@example.org"] {
-        assert_refused!(store.accounts.find(address).await, StoreError::Closed);
-    }
-    assert_refused!(store.accounts.page(None, 100).await, StoreError::Closed);
-    let refused = store.accounts.set_verifiers(jane, verifiers(3)).await;
-    assert_refused!(refused, StoreError::Closed);
+    let accounts = &store.accounts;
+    closed(accounts.create(new_account("joe@example.org"), NOW).await);
+    closed(accounts.find("jane@example.org").await);
+    closed(accounts.find("nobody@example.org").await);
+    closed(accounts.page(None, 100).await);
+    closed(accounts.set_verifiers(jane, verifiers(3)).await);
     let ladder = Ladder::new(NOW);
-    let refused = store
-        .accounts
-        .move_ladder(jane, &ladder, ladder.clone())
-        .await;
-    assert_refused!(refused, StoreError::Closed);
-    let refused = store.accounts.set_password_exposed(jane, NOW).await;
-    assert_refused!(refused, StoreError::Closed);
-    assert_refused!(store.accounts.delete(jane).await, StoreError::Closed);
-    assert_refused!(store.logins.newest(None, 1).await, StoreError::Closed);
-    assert_refused!(store.mail.mailboxes(jane).await, StoreError::Closed);
-    let refused: Result<Mailbox, _> = store.mail.mailbox(jane, "INBOX").await;
-    assert_refused!(refused, StoreError::Closed);
-    assert_refused!(
-        store.mail.create_mailbox(jane, "x").await,
-        StoreError::Closed
-    );
-    let refused = store.mail.rename_mailbox(jane, "Sent", "x").await;
-    assert_refused!(refused, StoreError::Closed);
-    assert_refused!(
-        store.mail.delete_mailbox(jane, "Sent").await,
-        StoreError::Closed
-    );
-    let refused = store.mail.set_subscribed(jane, "Sent", false).await;
-    assert_refused!(refused, StoreError::Closed);
-    assert_refused!(store.mail.spool().await, StoreError::Closed);
-    let refused = store.mail.messages(jane, inbox, &[UidRange::ALL]).await;
-    assert_refused!(refused, StoreError::Closed);
-    let refused = store.mail.index(jane, appended.content).await;
-    assert_refused!(refused, StoreError::Closed);
-    let refused = store.mail.body(jane, appended.content).await;
-    assert_refused!(refused, StoreError::Closed);
+    closed(accounts.move_ladder(jane, &ladder, ladder.clone()).await);
+    closed(accounts.set_password_exposed(jane, NOW).await);
+    closed(accounts.delete(jane).await);
+    closed(store.logins.newest(None, 1).await);
+    closed(store.leases.take(jane, Duration::MAX).await);
+    closed(store.grants.grants().await);
+    closed(store.queue.lease(NOW, NOW, 1).await);
+    closed(store.queue.next_due().await);
+    closed(store.queue.items(None, 1).await);
+    let mail = &store.mail;
+    closed(mail.append(jane, vec![waiting]).await);
+    closed(mail.replace(jane, inbox, uid(1), replacing).await);
+    closed(mail.mailboxes(jane).await);
+    closed(mail.mailbox(jane, "INBOX").await);
+    closed(mail.create_mailbox(jane, "x").await);
+    closed(mail.rename_mailbox(jane, "Sent", "x").await);
+    closed(mail.delete_mailbox(jane, "Sent").await);
+    closed(mail.set_subscribed(jane, "Sent", false).await);
+    closed(mail.spool().await);
+    closed(mail.messages(jane, inbox, &[UidRange::ALL]).await);
+    closed(mail.index(jane, appended.content).await);
+    closed(mail.body(jane, appended.content).await);
     let none = FlagChange::Replace(Flags::default());
-    let refused = store
-        .mail
-        .set_flags(jane, inbox, &[uid(1)], &none, None)
-        .await;
-    assert_refused!(refused, StoreError::Closed);
-    let refused = store.mail.expunge(jane, inbox, &[uid(1)]).await;
-    assert_refused!(refused, StoreError::Closed);
-    let refused = store.mail.copy(jane, inbox, &[uid(1)], inbox).await;
-    assert_refused!(refused, StoreError::Closed);
-    let refused = store
-        .mail
-        .move_messages(jane, inbox, &[uid(1)], inbox)
-        .await;
-    assert_refused!(refused, StoreError::Closed);
-    let refused = changes_since(&store, jane, inbox, ModSeq(0)).await;
-    assert_refused!(refused, StoreError::Closed);
-    let refused = store.mail.snapshot(jane, inbox).await;
-    assert_refused!(refused, StoreError::Closed);
-    let refused = store.mail.marked_deleted(jane, inbox).await;
-    assert_refused!(refused, StoreError::Closed);
-    let refused = store.mail.open_mailbox(jane, "INBOX").await;
-    assert_refused!(refused, StoreError::Closed);
-    let refused = store.mail.deliver(late).await.unwrap();
+    closed(mail.set_flags(jane, inbox, &one, &none, None).await);
+    closed(mail.expunge(jane, inbox, &one).await);
+    closed(mail.expunge_deleted(jane, inbox, &one).await);
+    closed(mail.copy(jane, inbox, &one, inbox).await);
+    closed(mail.move_messages(jane, inbox, &one, inbox).await);
+    closed(changes_since(&store, jane, inbox, ModSeq(0)).await);
+    closed(mail.snapshot(jane, inbox).await);
+    closed(mail.marked_deleted(jane, inbox).await);
+    closed(mail.open_mailbox(jane, "INBOX").await);
+    let refused = mail.deliver(late).await.unwrap();
     assert_eq!(refused, [Err(StoreError::Closed)]);
-    let refused = store.leases.take(jane, Duration::MAX).await;
-    assert_refused!(refused, StoreError::Closed);
     // It can be opened although the closed one is still held.
     let anew = place.open();
     assert_eq!(
@@ -169,9 +136,7 @@ pub(crate) async fn a_closed_store_refuses_everything(place: Place) {
 }
 
 pub(crate) async fn what_was_under_way_when_the_store_closed_is_whole(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let writers: Vec<_> = (0..16)
         .map(|writer| tokio::spawn(write_until_closed(store.clone(), jane, inbox, writer)))
         .collect();

@@ -23,7 +23,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use mail::{appending, changes, delivering, flags, mailboxes, reading, snapshots};
-use pillarbox_store::{EmbeddedOptions, EmbeddedStore, Stores};
+use pillarbox_store::{AccountId, EmbeddedOptions, EmbeddedStore, MailboxId, Stores};
 
 /// A way to have stores.
 trait Engine: Sync {
@@ -40,6 +40,20 @@ struct Place {
 impl Place {
     fn open(&self) -> Stores {
         self.engine.open(self.folder.path())
+    }
+
+    /// A store with one account.
+    async fn with_jane(&self) -> (Stores, AccountId) {
+        let store = self.open();
+        let jane = steps::create_account(&store, "jane@example.org").await;
+        (store, jane)
+    }
+
+    /// A store with one account, and its INBOX.
+    async fn with_inbox(&self) -> (Stores, AccountId, MailboxId) {
+        let (store, jane) = self.with_jane().await;
+        let inbox = steps::mailbox(&store, jane, "INBOX").await.id;
+        (store, jane, inbox)
     }
 
     /// Closes a store and opens it again.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pillarbox_store::{FlagChange, Flags, MailboxId, Wake, Watch};
 
 use crate::Place;
-use crate::steps::{append, create_account, mailbox, move_all, uid};
+use crate::steps::{append, create_account, expunge, mailbox, move_all, set_flags, uid};
 
 /// A wake-up without the modification sequence it carries.
 #[derive(Debug, PartialEq, Eq)]
@@ -32,20 +32,14 @@ async fn woken(watch: &mut Watch) -> Vec<Seen> {
 }
 
 pub(crate) async fn every_change_wakes(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let sent = mailbox(&store, jane, "Sent").await.id;
     let mut watch = store.wakeups.watch(jane);
     assert_eq!(woken(&mut watch).await, []);
     append(&store, jane, inbox, b"one").await;
     assert_eq!(woken(&mut watch).await, [Seen::Mailbox(inbox)]);
     let seen = FlagChange::Add(Flags::new(["\\Seen"]));
-    store
-        .mail
-        .set_flags(jane, inbox, &[uid(1)], &seen, None)
-        .await
-        .unwrap();
+    set_flags(&store, jane, inbox, &[uid(1)], &seen, None).await;
     assert_eq!(woken(&mut watch).await, [Seen::Mailbox(inbox)]);
     store.mail.copy(jane, inbox, &[uid(1)], sent).await.unwrap();
     assert_eq!(woken(&mut watch).await, [Seen::Mailbox(sent)]);
@@ -93,9 +87,7 @@ pub(crate) async fn other_accounts_do_not_wake(place: Place) {
 }
 
 pub(crate) async fn who_does_not_look_is_told_that_it_lags(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let mut watch = store.wakeups.watch(jane);
     for number in 0..1200 {
         let flag = ["a", "b"][number % 2];
@@ -103,11 +95,7 @@ pub(crate) async fn who_does_not_look_is_told_that_it_lags(place: Place) {
             append(&store, jane, inbox, b"").await;
         }
         let change = FlagChange::Replace(Flags::new([flag]));
-        store
-            .mail
-            .set_flags(jane, inbox, &[uid(1)], &change, None)
-            .await
-            .unwrap();
+        set_flags(&store, jane, inbox, &[uid(1)], &change, None).await;
     }
     let woken = woken(&mut watch).await;
     assert_eq!(woken[0], Seen::Lagged);
@@ -115,8 +103,7 @@ pub(crate) async fn who_does_not_look_is_told_that_it_lags(place: Place) {
 }
 
 pub(crate) async fn a_watch_ends_with_the_store(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     let mut watch = store.wakeups.watch(jane);
     let waiting = tokio::spawn(async move { watch.next().await });
     store.close().await;
@@ -125,9 +112,7 @@ pub(crate) async fn a_watch_ends_with_the_store(place: Place) {
 }
 
 pub(crate) async fn a_wake_up_says_how_far_the_mailbox_has_got(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let mut watch = store.wakeups.watch(jane);
     let appended = append(&store, jane, inbox, b"one").await;
     // It is there before the operation answers.
@@ -137,11 +122,7 @@ pub(crate) async fn a_wake_up_says_how_far_the_mailbox_has_got(place: Place) {
     };
     assert_eq!(watch.try_next(), Some(wake));
     assert_eq!(watch.try_next(), None);
-    store
-        .mail
-        .expunge(jane, inbox, &[appended.uid])
-        .await
-        .unwrap();
+    expunge(&store, jane, inbox, &[appended.uid]).await;
     let modseq = mailbox(&store, jane, "INBOX").await.highest_modseq;
     let wake = Wake::Mailbox {
         mailbox: inbox,

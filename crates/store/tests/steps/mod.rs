@@ -9,9 +9,9 @@ use std::num::NonZeroU32;
 
 use pillarbox_policy::{Ladder, Timestamp};
 use pillarbox_store::{
-    Account, AccountId, Appended, Changes, ContentId, DeliveryId, Flags, Mailbox, MailboxId,
-    Message, ModSeq, NewAccount, NewDelivery, NewMessage, Recipient, ScramKeys, Spool, StoreError,
-    Stores, Uid, UidRange, Verifiers,
+    Account, AccountId, Appended, Changes, ContentId, DeliveryId, FlagChange, Flags, FlagsChanged,
+    Mailbox, MailboxId, Message, ModSeq, NewAccount, NewDelivery, NewMessage, Recipient, ScramKeys,
+    Spool, StoreError, Stores, Uid, UidRange, Verifiers,
 };
 
 /// When tests take place.
@@ -190,6 +190,43 @@ pub(crate) async fn delivery(
         index: Vec::new(),
         body: spooled(store, content).await,
     }
+}
+
+/// Changes flags.
+pub(crate) async fn set_flags(
+    store: &Stores,
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: &[Uid],
+    change: &FlagChange,
+    unchanged_since: Option<ModSeq>,
+) -> Vec<FlagsChanged> {
+    let mail = &store.mail;
+    let changed = mail.set_flags(account, mailbox, uids, change, unchanged_since);
+    changed.await.unwrap()
+}
+
+/// Removes messages; answers those that were there.
+pub(crate) async fn expunge(
+    store: &Stores,
+    account: AccountId,
+    mailbox: MailboxId,
+    uids: &[Uid],
+) -> Vec<Uid> {
+    let gone = store.mail.expunge(account, mailbox, uids).await;
+    gone.unwrap()
+}
+
+/// Copies messages; answers pairs of old UID and what it became.
+pub(crate) async fn copy(
+    store: &Stores,
+    account: AccountId,
+    from: MailboxId,
+    uids: &[Uid],
+    to: MailboxId,
+) -> Vec<(Uid, Appended)> {
+    let copied = store.mail.copy(account, from, uids, to).await;
+    copied.unwrap()
 }
 
 /// Moves messages, all of them; answers pairs of old UID and what it became.

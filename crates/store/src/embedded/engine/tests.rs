@@ -11,7 +11,7 @@ use super::*;
 use crate::embedded::index::{self, IndexSync};
 use crate::{
     Accounts, Appended, DeliveryId, FlagChange, Flags, Mail, Mailbox, Message, ModSeq, NewAccount,
-    NewDelivery, NewMessage, Recipient, ScramKeys, Uid, UidRange, Verifiers, Wake, Wakeups,
+    NewDelivery, NewMessage, Recipient, ScramKeys, Uid, UidRange, Verifiers,
 };
 
 const NOW: Timestamp = Timestamp(1_800_000_000);
@@ -155,35 +155,6 @@ fn remove_index(shard: &Path) {
 }
 
 #[tokio::test]
-async fn a_new_account_has_its_mailboxes() {
-    let place = tempfile::tempdir().unwrap();
-    let store = open(place.path());
-    let id = account(&store, "Jane@Example.org").await.unwrap();
-    let mailboxes = store.mailboxes(id).await.unwrap();
-    let names: Vec<_> = mailboxes
-        .iter()
-        .map(|m| (m.name.as_str(), m.special_use.as_deref()))
-        .collect();
-    let expected = [
-        ("Archive", Some("Archive")),
-        ("Drafts", Some("Drafts")),
-        ("INBOX", None),
-        ("Junk", Some("Junk")),
-        ("Sent", Some("Sent")),
-        ("Trash", Some("Trash")),
-    ];
-    assert_eq!(names, expected);
-    let found = store.find("jane@EXAMPLE.org").await.unwrap().unwrap();
-    assert_eq!((found.id, found.address.as_str()), (id, "Jane@Example.org"));
-    assert_eq!(
-        account(&store, "JANE@example.org").await,
-        Err(StoreError::Exists {
-            what: "the account jane@example.org".to_owned()
-        })
-    );
-}
-
-#[tokio::test]
 async fn an_account_made_again_has_higher_uid_validities_and_another_identity() {
     let place = tempfile::tempdir().unwrap();
     let store = open(place.path());
@@ -198,45 +169,6 @@ async fn an_account_made_again_has_higher_uid_validities_and_another_identity() 
     assert!(second > first);
     let inbox = store.mailbox(second, "inbox").await.unwrap();
     assert!(inbox.uid_validity > before.uid_validity);
-}
-
-#[tokio::test]
-async fn an_exposed_password_is_noted_until_it_is_changed() {
-    let place = tempfile::tempdir().unwrap();
-    let store = open(place.path());
-    let id = account(&store, "a@b").await.unwrap();
-    store.set_password_exposed(id, Timestamp(5)).await.unwrap();
-    let exposed = store.find("a@b").await.unwrap().unwrap();
-    assert_eq!(exposed.password_exposed, Some(Timestamp(5)));
-    let changed = verifiers("$argon2id$second");
-    store.set_verifiers(id, changed.clone()).await.unwrap();
-    let now = store.find("a@b").await.unwrap().unwrap();
-    assert_eq!(now.password_exposed, None);
-    assert_eq!(now.verifiers, changed);
-}
-
-#[tokio::test]
-async fn renaming_inbox_moves_its_messages() {
-    let place = tempfile::tempdir().unwrap();
-    let (id, all) = filled(place.path(), 3).await;
-    let store = open(place.path());
-    let before = store.mailbox(id, "INBOX").await.unwrap();
-    store.rename_mailbox(id, "inbox", "Old/2026").await.unwrap();
-    let inbox = store.mailbox(id, "INBOX").await.unwrap();
-    assert_eq!(inbox.id, before.id);
-    assert_eq!((inbox.messages, inbox.uid_next), (0, before.uid_next));
-    let old = store.mailbox(id, "Old/2026").await.unwrap();
-    assert_eq!(old.messages, 3);
-    let changes = store
-        .changes_since(id, inbox.id, before.highest_modseq, u32::MAX)
-        .await
-        .unwrap();
-    assert_eq!(
-        changes.expunged,
-        all.iter().map(|a| a.uid).collect::<Vec<_>>()
-    );
-    assert_eq!(content(&store, id, &all[2]).await, vec![3; 500]);
-    seen(&store, id).await;
 }
 
 /// RFC 6851 section 3.3: whoever moves is told what was moved, also when the rest was not.
@@ -292,43 +224,6 @@ async fn a_move_that_fails_in_the_middle_answers_what_it_moved() {
         "{refused:?}"
     );
     assert_eq!(store.mailbox(id, "Trash").await.unwrap().messages, 1024);
-}
-
-#[tokio::test]
-async fn watchers_hear_of_what_is_stored() {
-    let place = tempfile::tempdir().unwrap();
-    let (id, _) = filled(place.path(), 0).await;
-    let store = open(place.path());
-    let mut watch = store.watch(id);
-    let appended = append(&store, id, "Sent", b"x").await.unwrap();
-    store.create_mailbox(id, "New").await.unwrap();
-    let wake = Wake::Mailbox {
-        mailbox: appended.mailbox,
-        modseq: appended.modseq,
-    };
-    assert_eq!(watch.next().await, Some(wake));
-    assert_eq!(watch.next().await, Some(Wake::MailboxList));
-    store.close().await;
-    assert_eq!(watch.next().await, None);
-}
-
-#[tokio::test]
-async fn a_closed_store_refuses_and_its_folder_is_free() {
-    let place = tempfile::tempdir().unwrap();
-    let (id, _) = filled(place.path(), 0).await;
-    let store = open(place.path());
-    assert_eq!(
-        EmbeddedStore::open(place.path(), options()).unwrap_err(),
-        StoreError::InUse {
-            path: place.path().to_owned()
-        }
-    );
-    store.close().await;
-    assert_eq!(store.mailboxes(id).await, Err(StoreError::Closed));
-    assert_eq!(store.spool().await.unwrap_err(), StoreError::Closed);
-    assert_eq!(store.create_mailbox(id, "x").await, Err(StoreError::Closed));
-    assert!(store.find("jane@example.org").await.is_err());
-    open(place.path());
 }
 
 #[tokio::test]

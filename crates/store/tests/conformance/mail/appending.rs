@@ -6,15 +6,11 @@ use std::path::Path;
 use pillarbox_policy::Timestamp;
 use pillarbox_store::{Appended, Flags, MailboxId, NewMessage, StoreError, Stores};
 
-use crate::steps::{
-    append, append_with, content, create_account, mailbox, message, messages, octets, spooled,
-};
+use crate::steps::{append, append_with, content, mailbox, message, messages, octets, spooled};
 use crate::{Place, assert_refused};
 
 pub(crate) async fn content_of_every_size_comes_back(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let edge = 64 << 10;
     // Around where memory, buffers and segments of engines end, and far beyond.
     let mut lengths = vec![
@@ -77,8 +73,7 @@ pub(crate) async fn a_spool_can_be_read_while_it_grows(place: Place) {
 }
 
 pub(crate) async fn many_go_in_together_and_in_order(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     let inbox = mailbox(&store, jane, "INBOX").await;
     let sent = mailbox(&store, jane, "Sent").await;
     append(&store, jane, sent.id, b"before").await;
@@ -104,8 +99,7 @@ pub(crate) async fn many_go_in_together_and_in_order(place: Place) {
 }
 
 pub(crate) async fn all_go_in_or_none(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     let inbox = mailbox(&store, jane, "INBOX").await;
     let nowhere = MailboxId(999_999);
     let batch = vec![
@@ -130,9 +124,7 @@ pub(crate) async fn all_go_in_or_none(place: Place) {
 }
 
 pub(crate) async fn dates_offsets_flags_and_structure_are_kept(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let structure = octets(5000, 3);
     let dates = [
         (0, 0),
@@ -175,9 +167,7 @@ pub(crate) async fn dates_offsets_flags_and_structure_are_kept(place: Place) {
 }
 
 pub(crate) async fn the_limits_of_structure_and_flags(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let long = "x".repeat(255);
     append_with(&store, jane, inbox, &[&long], b"").await;
     for (length, fits) in [(1 << 20, true), ((1 << 20) + 1, false)] {
@@ -220,8 +210,7 @@ fn files(folder: &Path) -> BTreeSet<(String, u64)> {
 }
 
 pub(crate) async fn a_spool_dropped_unfinished_leaves_nothing(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     let before = files(place.folder.path());
     let dropped = spooled(&store, &octets(3 << 20, 4)).await;
     drop(dropped);
@@ -249,9 +238,7 @@ pub(crate) async fn a_spool_dropped_unfinished_leaves_nothing(place: Place) {
 pub(crate) async fn nothing_is_lost_among_many_writers(place: Place) {
     const WRITERS: u64 = 32;
     const EACH: u64 = 8;
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let body = |writer: u64, number: u64| octets(1 + (writer * 997 + number) as usize, writer);
     let writers: Vec<_> = (0..WRITERS)
         .map(|writer| {
@@ -287,8 +274,7 @@ pub(crate) async fn nothing_is_lost_among_many_writers(place: Place) {
 }
 
 pub(crate) async fn an_empty_append_is_nothing(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     let before = store.mail.mailboxes(jane).await.unwrap();
     assert!(
         store

@@ -3,15 +3,13 @@
 use pillarbox_store::{FlagChange, Flags, MailboxId, ModSeq, StoreError, Uid};
 
 use crate::steps::{
-    append, append_with, changes_since, content, create_account, mailbox, messages, move_all,
-    octets, uid,
+    append, append_with, changes_since, content, copy, create_account, expunge, mailbox, messages,
+    move_all, octets, set_flags, uid,
 };
 use crate::{Place, assert_refused};
 
 pub(crate) async fn expunge_answers_what_it_removed(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     for number in 0..5 {
         append(&store, jane, inbox, &[number]).await;
     }
@@ -36,9 +34,7 @@ pub(crate) async fn expunge_answers_what_it_removed(place: Place) {
 }
 
 pub(crate) async fn the_history_of_a_mailbox_is_told_from_any_point(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let highest = async || mailbox(&store, jane, "INBOX").await.highest_modseq;
     let mut points = vec![highest().await];
     for number in 0..4 {
@@ -46,11 +42,7 @@ pub(crate) async fn the_history_of_a_mailbox_is_told_from_any_point(place: Place
     }
     points.push(highest().await);
     let seen = FlagChange::Add(Flags::new(["\\Seen"]));
-    store
-        .mail
-        .set_flags(jane, inbox, &[uid(3)], &seen, None)
-        .await
-        .unwrap();
+    set_flags(&store, jane, inbox, &[uid(3)], &seen, None).await;
     points.push(highest().await);
     store.mail.expunge(jane, inbox, &[uid(1)]).await.unwrap();
     points.push(highest().await);
@@ -100,20 +92,14 @@ pub(crate) async fn uids_of_expunged_messages_are_never_given_again(place: Place
 }
 
 pub(crate) async fn a_copy_has_flags_date_and_content_of_its_original(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let archive = mailbox(&store, jane, "Archive").await;
     let all = octets(70_000, 1);
     append_with(&store, jane, inbox, &["\\Seen", "Work"], &all).await;
     append(&store, jane, inbox, b"two").await;
     append(&store, jane, archive.id, b"before").await;
     let wanted = [uid(2), uid(77), uid(1), uid(2)];
-    let pairs = store
-        .mail
-        .copy(jane, inbox, &wanted, archive.id)
-        .await
-        .unwrap();
+    let pairs = copy(&store, jane, inbox, &wanted, archive.id).await;
     let told: Vec<_> = pairs.iter().map(|(old, new)| (*old, new.uid)).collect();
     assert_eq!(told, [(uid(1), uid(2)), (uid(2), uid(3))]);
     for (_, new) in &pairs {
@@ -123,11 +109,7 @@ pub(crate) async fn a_copy_has_flags_date_and_content_of_its_original(place: Pla
         );
     }
     let originals = messages(&store, jane, inbox).await;
-    store
-        .mail
-        .expunge(jane, inbox, &[uid(1), uid(2)])
-        .await
-        .unwrap();
+    expunge(&store, jane, inbox, &[uid(1), uid(2)]).await;
     let store = place.reopen(store).await;
     let copies = messages(&store, jane, archive.id).await;
     assert_eq!(copies.len(), 3);
@@ -141,11 +123,7 @@ pub(crate) async fn a_copy_has_flags_date_and_content_of_its_original(place: Pla
     }
     let read = content(&store, jane, copies[1].content).await.unwrap();
     assert!(read == all);
-    store
-        .mail
-        .expunge(jane, archive.id, &[uid(2)])
-        .await
-        .unwrap();
+    expunge(&store, jane, archive.id, &[uid(2)]).await;
     let read = content(&store, jane, copies[1].content).await;
     assert_refused!(read, StoreError::NotFound { .. });
     let none = store.mail.copy(jane, inbox, &[uid(1)], archive.id).await;
@@ -153,15 +131,9 @@ pub(crate) async fn a_copy_has_flags_date_and_content_of_its_original(place: Pla
 }
 
 pub(crate) async fn a_copy_into_the_same_mailbox_is_another_message(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     append(&store, jane, inbox, b"one").await;
-    let pairs = store
-        .mail
-        .copy(jane, inbox, &[uid(1)], inbox)
-        .await
-        .unwrap();
+    let pairs = copy(&store, jane, inbox, &[uid(1)], inbox).await;
     assert_eq!((pairs[0].0, pairs[0].1.uid), (uid(1), uid(2)));
     let pairs = move_all(&store, jane, inbox, &[uid(1)], inbox).await;
     assert_eq!((pairs[0].0, pairs[0].1.uid), (uid(1), uid(3)));
@@ -174,9 +146,7 @@ pub(crate) async fn a_copy_into_the_same_mailbox_is_another_message(place: Place
 }
 
 pub(crate) async fn a_replacement_is_one_change_or_none(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let sent = mailbox(&store, jane, "Sent").await.id;
     append(&store, jane, inbox, b"one").await;
     let before = mailbox(&store, jane, "INBOX").await.highest_modseq;
@@ -205,8 +175,7 @@ pub(crate) async fn a_replacement_is_one_change_or_none(place: Place) {
 }
 
 pub(crate) async fn a_move_leaves_nothing_behind(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     let inbox = mailbox(&store, jane, "INBOX").await;
     let trash = mailbox(&store, jane, "Trash").await;
     for body in [b"one", b"two", b"six"] {
@@ -234,9 +203,7 @@ pub(crate) async fn a_move_leaves_nothing_behind(place: Place) {
 }
 
 pub(crate) async fn a_copy_to_nowhere_is_refused_whole(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     append(&store, jane, inbox, b"one").await;
     let before = store.mail.mailboxes(jane).await.unwrap();
     let nowhere = MailboxId(999_999);

@@ -6,7 +6,9 @@ use pillarbox_store::{
     AccountId, Appended, Flags, NewDelivery, Recipient, StoreError, Stores, Wake,
 };
 
-use crate::steps::{NOW, content, create_account, delivery, mailbox, messages, octets, recipient};
+use crate::steps::{
+    NOW, content, create_account, delivery, expunge, mailbox, messages, octets, recipient,
+};
 use crate::{Place, assert_refused};
 
 async fn accounts(store: &Stores, count: usize) -> Vec<AccountId> {
@@ -57,11 +59,7 @@ pub(crate) async fn each_account_has_the_message_as_its_own(place: Place) {
         assert_eq!(index, b"structure");
     }
     // What one of them does with it is nothing to the others.
-    store
-        .mail
-        .expunge(ids[0], got[0].mailbox, &[got[0].uid])
-        .await
-        .unwrap();
+    expunge(&store, ids[0], got[0].mailbox, &[got[0].uid]).await;
     store.accounts.delete(ids[1]).await.unwrap();
     let gone = content(&store, ids[0], got[0].content).await;
     assert_refused!(gone, StoreError::NotFound { .. });
@@ -84,11 +82,7 @@ pub(crate) async fn the_same_delivery_again_delivers_nothing(place: Place) {
     // To more accounts than before, in another order, after a restart, and after what came is gone.
     let store = place.reopen(store).await;
     let mailbox_of = |number: usize| first[number].mailbox;
-    store
-        .mail
-        .expunge(ids[1], mailbox_of(1), &[first[1].uid])
-        .await
-        .unwrap();
+    expunge(&store, ids[1], mailbox_of(1), &[first[1].uid]).await;
     let again: Vec<AccountId> = ids.iter().rev().copied().collect();
     let second = deliver(&store, delivery(&store, 1, &again, b"once").await).await;
     let known: Vec<Appended> = second.iter().rev().take(3).copied().collect();

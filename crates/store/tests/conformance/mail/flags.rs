@@ -4,7 +4,7 @@ use pillarbox_store::{
     AccountId, FlagChange, Flags, FlagsChanged, MailboxId, Message, ModSeq, StoreError, Stores, Uid,
 };
 
-use crate::steps::{append, append_with, create_account, mailbox, messages, uid};
+use crate::steps::{append, append_with, create_account, expunge, mailbox, messages, uid};
 use crate::{Place, assert_refused};
 
 struct Inbox {
@@ -152,12 +152,7 @@ pub(crate) async fn messages_that_are_gone_are_passed_over(place: Place) {
         append(&inbox.store, inbox.jane, inbox.id, b"").await;
     }
     let gone = uid(2);
-    inbox
-        .store
-        .mail
-        .expunge(inbox.jane, inbox.id, &[gone])
-        .await
-        .unwrap();
+    expunge(&inbox.store, inbox.jane, inbox.id, &[gone]).await;
     let seen = FlagChange::Add(Flags::new(["\\Seen"]));
     // Also out of order and twice.
     let uids = [uid(9), uid(3), gone, uid(1), uid(3)];
@@ -219,12 +214,7 @@ pub(crate) async fn messages_marked_deleted_are_listed(place: Place) {
     inbox.set(&[uid(2)], change, None).await.unwrap();
     let change = FlagChange::Remove(deleted);
     inbox.set(&[uid(3)], change, None).await.unwrap();
-    inbox
-        .store
-        .mail
-        .expunge(inbox.jane, inbox.id, &[uid(1)])
-        .await
-        .unwrap();
+    expunge(&inbox.store, inbox.jane, inbox.id, &[uid(1)]).await;
     let store = place.reopen(inbox.store.clone()).await;
     assert_eq!(marked(&store).await, [uid(2)]);
     let nowhere = store

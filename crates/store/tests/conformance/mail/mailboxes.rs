@@ -2,7 +2,9 @@
 
 use pillarbox_store::{AccountId, FlagChange, Flags, MailboxId, StoreError, Stores};
 
-use crate::steps::{append, append_with, content, create_account, mailbox, messages};
+use crate::steps::{
+    append, append_with, changes_since, content, create_account, mailbox, messages, set_flags, uid,
+};
 use crate::{Place, assert_refused};
 
 async fn names(store: &Stores, account: AccountId) -> Vec<String> {
@@ -20,8 +22,7 @@ async fn names(store: &Stores, account: AccountId) -> Vec<String> {
 }
 
 pub(crate) async fn inbox_is_found_in_any_case(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     let inbox = mailbox(&store, jane, "INBOX").await;
     assert_eq!(mailbox(&store, jane, "iNbOx").await, inbox);
     assert_eq!(inbox.name, "INBOX");
@@ -37,8 +38,7 @@ pub(crate) async fn inbox_is_found_in_any_case(place: Place) {
 }
 
 pub(crate) async fn a_mailbox_is_made_with_those_above_it(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     let made = store.mail.create_mailbox(jane, "a/b/c").await.unwrap();
     assert_eq!(made.name, "a/b/c");
     assert_eq!((made.messages, made.uid_next.get()), (0, 1));
@@ -53,8 +53,7 @@ pub(crate) async fn a_mailbox_is_made_with_those_above_it(place: Place) {
 }
 
 pub(crate) async fn a_mailbox_that_is_there_is_not_made_again(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     store.mail.create_mailbox(jane, "a/b").await.unwrap();
     for name in ["a", "a/b", "Sent", "INBOX", "inbox"] {
         let again = store.mail.create_mailbox(jane, name).await;
@@ -70,8 +69,7 @@ pub(crate) async fn a_mailbox_that_is_there_is_not_made_again(place: Place) {
 }
 
 pub(crate) async fn names_that_cannot_be_used_are_refused(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     store.mail.create_mailbox(jane, "a").await.unwrap();
     let long = "x".repeat(1001);
     for name in [
@@ -86,8 +84,7 @@ pub(crate) async fn names_that_cannot_be_used_are_refused(place: Place) {
 }
 
 pub(crate) async fn names_of_any_script_can_be_used(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     let script = [
         "Entwürfe 2026",
         "受信箱/下書き",
@@ -105,8 +102,7 @@ pub(crate) async fn names_of_any_script_can_be_used(place: Place) {
 }
 
 pub(crate) async fn a_renamed_mailbox_keeps_all_and_takes_those_below_along(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     let outer = store.mail.create_mailbox(jane, "old").await.unwrap();
     let inner = store
         .mail
@@ -165,8 +161,7 @@ pub(crate) async fn a_renamed_mailbox_keeps_all_and_takes_those_below_along(plac
 }
 
 pub(crate) async fn renames_that_cannot_be(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     for name in ["a/b", "c", "d/b"] {
         store.mail.create_mailbox(jane, name).await.unwrap();
     }
@@ -192,8 +187,7 @@ pub(crate) async fn renames_that_cannot_be(place: Place) {
 }
 
 pub(crate) async fn renaming_inbox_moves_its_messages(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     let inbox = mailbox(&store, jane, "INBOX").await;
     store
         .mail
@@ -217,6 +211,8 @@ pub(crate) async fn renaming_inbox_moves_its_messages(place: Place) {
     );
     assert_eq!((emptied.messages, emptied.unseen, emptied.size), (0, 0, 0));
     assert_eq!(emptied.uid_next.get(), 3);
+    let changes = changes_since(&store, jane, inbox.id, inbox.highest_modseq).await;
+    assert_eq!(changes.unwrap().expunged, [uid(1), uid(2)]);
     let moved = mailbox(&store, jane, "old/mail").await;
     assert!(moved.id != inbox.id);
     assert_eq!((moved.messages, moved.unseen, moved.size), (2, 1, 6));
@@ -229,8 +225,7 @@ pub(crate) async fn renaming_inbox_moves_its_messages(place: Place) {
 }
 
 pub(crate) async fn a_deleted_mailbox_leaves_those_below_it(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     let below = store.mail.create_mailbox(jane, "a/b").await.unwrap();
     let above = mailbox(&store, jane, "a").await;
     let lost = append(&store, jane, above.id, b"lost").await;
@@ -274,8 +269,7 @@ pub(crate) async fn a_mailbox_made_again_is_another(place: Place) {
 }
 
 pub(crate) async fn subscriptions_are_kept(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     store.mail.create_mailbox(jane, "a").await.unwrap();
     store.mail.set_subscribed(jane, "a", true).await.unwrap();
     store.mail.set_subscribed(jane, "a", true).await.unwrap();
@@ -292,8 +286,7 @@ pub(crate) async fn subscriptions_are_kept(place: Place) {
 }
 
 pub(crate) async fn counts_follow_the_messages(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     let id = mailbox(&store, jane, "INBOX").await.id;
     let counts = async || {
         let inbox = mailbox(&store, jane, "INBOX").await;
@@ -312,18 +305,10 @@ pub(crate) async fn counts_follow_the_messages(place: Place) {
         .uid;
     assert_eq!(counts().await, (2, 1, 1, 100, 3));
     let seen = FlagChange::Add(Flags::new(["\\Seen", "\\deleted"]));
-    store
-        .mail
-        .set_flags(jane, id, &[one, two], &seen, None)
-        .await
-        .unwrap();
+    set_flags(&store, jane, id, &[one, two], &seen, None).await;
     assert_eq!(counts().await, (2, 0, 2, 100, 3));
     let none = FlagChange::Replace(Flags::default());
-    store
-        .mail
-        .set_flags(jane, id, &[one], &none, None)
-        .await
-        .unwrap();
+    set_flags(&store, jane, id, &[one], &none, None).await;
     assert_eq!(counts().await, (2, 1, 1, 100, 3));
     store.mail.copy(jane, id, &[one], id).await.unwrap();
     assert_eq!(counts().await, (3, 2, 1, 200, 4));
@@ -332,8 +317,7 @@ pub(crate) async fn counts_follow_the_messages(place: Place) {
 }
 
 pub(crate) async fn a_mailbox_that_is_not_there_is_not_found(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     for name in ["nowhere", "sent", "INBOX/x", ""] {
         let found = store.mail.mailbox(jane, name).await;
         assert_refused!(found, StoreError::NotFound { .. });

@@ -2,21 +2,17 @@
 
 use pillarbox_store::{ContentId, MailboxId, ModSeq, StoreError, UidRange};
 
-use crate::steps::{append, changes_since, content, create_account, mailbox, octets, range, uid};
+use crate::steps::{
+    append, changes_since, content, create_account, expunge, mailbox, octets, range, uid,
+};
 use crate::{Place, assert_refused};
 
 pub(crate) async fn ranges_give_each_message_once_and_in_order(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     for number in 0..9 {
         append(&store, jane, inbox, &[number]).await;
     }
-    store
-        .mail
-        .expunge(jane, inbox, &[uid(4), uid(5)])
-        .await
-        .unwrap();
+    expunge(&store, jane, inbox, &[uid(4), uid(5)]).await;
     let cases: [(&[UidRange], &[u32]); 9] = [
         (&[], &[]),
         (&[UidRange::ALL], &[1, 2, 3, 6, 7, 8, 9]),
@@ -39,9 +35,7 @@ pub(crate) async fn ranges_give_each_message_once_and_in_order(place: Place) {
 }
 
 pub(crate) async fn a_body_is_read_from_anywhere(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     append(&store, jane, inbox, b"before").await;
     let all = octets(100_000, 1);
     let appended = append(&store, jane, inbox, &all).await;
@@ -67,18 +61,12 @@ pub(crate) async fn a_body_is_read_from_anywhere(place: Place) {
 }
 
 pub(crate) async fn a_body_held_outlives_its_message(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let all = octets(300_000, 1);
     let appended = append(&store, jane, inbox, &all).await;
     let body = store.mail.body(jane, appended.content).await.unwrap();
     let first = body.read_at(0, 1000).await.unwrap();
-    store
-        .mail
-        .expunge(jane, inbox, &[appended.uid])
-        .await
-        .unwrap();
+    expunge(&store, jane, inbox, &[appended.uid]).await;
     for seed in 0..4 {
         append(&store, jane, inbox, &octets(200_000, seed)).await;
     }
@@ -110,8 +98,7 @@ pub(crate) async fn content_belongs_to_its_account(place: Place) {
 }
 
 pub(crate) async fn what_is_not_there_is_not_found(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
+    let (store, jane) = place.with_jane().await;
     for nothing in [ContentId(0), ContentId(77), ContentId(u64::MAX)] {
         let read = content(&store, jane, nothing).await;
         assert_refused!(read, StoreError::NotFound { .. });

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use pillarbox_store::{FlagChange, Flags, MailboxId, ModSeq, Stores, Uid};
 
-use crate::steps::{append, append_with, create_account, mailbox, message, uid};
+use crate::steps::{
+    append, append_with, copy, create_account, expunge, mailbox, message, set_flags, uid,
+};
 use crate::{Place, assert_refused};
 
 pub(crate) async fn all_who_look_share_one_list(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let empty = store.mail.snapshot(jane, inbox).await.unwrap();
     assert!(empty.uids.is_empty());
     let mut batch = Vec::new();
@@ -49,9 +49,7 @@ pub(crate) async fn all_who_look_share_one_list(place: Place) {
 }
 
 pub(crate) async fn lists_are_right_while_many_write(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let writing: Vec<_> = (0..4)
         .map(|_| {
             let store = store.clone();
@@ -59,11 +57,7 @@ pub(crate) async fn lists_are_right_while_many_write(place: Place) {
                 for number in 0..40 {
                     let appended = append(&store, jane, inbox, b"").await;
                     if number % 3 == 0 {
-                        store
-                            .mail
-                            .expunge(jane, inbox, &[appended.uid])
-                            .await
-                            .unwrap();
+                        expunge(&store, jane, inbox, &[appended.uid]).await;
                     }
                     // One's own change is in the list as soon as it is answered.
                     let now = store.mail.snapshot(jane, inbox).await.unwrap();
@@ -92,9 +86,7 @@ async fn assert_same(store: &Stores, jane: pillarbox_store::AccountId, inbox: Ma
 }
 
 pub(crate) async fn a_mailbox_is_opened_with_all_that_a_session_needs(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     let open = store.mail.open_mailbox(jane, "inbox").await.unwrap();
     assert_eq!((open.first_unseen, open.keywords.len()), (None, 0));
     append_with(&store, jane, inbox, &["\\seen", "b"], b"").await;
@@ -110,17 +102,9 @@ pub(crate) async fn a_mailbox_is_opened_with_all_that_a_session_needs(place: Pla
     assert_eq!(open.first_unseen, Some(uid(2)));
     assert_eq!(open.keywords, ["a", "b", "unseen"]);
     let seen = FlagChange::Add(Flags::new(["\\Seen", "c"]));
-    store
-        .mail
-        .set_flags(jane, inbox, &[uid(2)], &seen, None)
-        .await
-        .unwrap();
+    set_flags(&store, jane, inbox, &[uid(2)], &seen, None).await;
     let sent = mailbox(&store, jane, "Sent").await.id;
-    store
-        .mail
-        .copy(jane, inbox, &[uid(2), uid(3)], sent)
-        .await
-        .unwrap();
+    copy(&store, jane, inbox, &[uid(2), uid(3)], sent).await;
     let open = store.mail.open_mailbox(jane, "INBOX").await.unwrap();
     assert_eq!(open.first_unseen, Some(uid(3)));
     assert_eq!(open.keywords, ["a", "b", "c", "unseen"]);
@@ -130,30 +114,20 @@ pub(crate) async fn a_mailbox_is_opened_with_all_that_a_session_needs(place: Pla
     let many: Vec<String> = (0..400).map(|number| format!("k{number}")).collect();
     for some in many.chunks(100) {
         let flags = FlagChange::Replace(Flags::new(some));
-        store
-            .mail
-            .set_flags(jane, inbox, &[uid(1)], &flags, None)
-            .await
-            .unwrap();
+        set_flags(&store, jane, inbox, &[uid(1)], &flags, None).await;
     }
     let open = store.mail.open_mailbox(jane, "INBOX").await.unwrap();
     assert_eq!(open.keywords.len(), 256);
 }
 
 pub(crate) async fn changes_come_in_pieces(place: Place) {
-    let store = place.open();
-    let jane = create_account(&store, "jane@example.org").await;
-    let inbox = mailbox(&store, jane, "INBOX").await.id;
+    let (store, jane, inbox) = place.with_inbox().await;
     for number in 0..30 {
         append(&store, jane, inbox, &[number]).await;
     }
     let seen = FlagChange::Add(Flags::new(["\\Seen"]));
     let some: Vec<Uid> = (3..15).map(uid).collect();
-    store
-        .mail
-        .set_flags(jane, inbox, &some, &seen, None)
-        .await
-        .unwrap();
+    set_flags(&store, jane, inbox, &some, &seen, None).await;
     store.mail.expunge(jane, inbox, &[uid(20)]).await.unwrap();
     let highest = mailbox(&store, jane, "INBOX").await.highest_modseq;
     for limit in [1, 7, 29, 100] {
