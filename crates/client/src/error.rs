@@ -72,6 +72,16 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    pub(crate) fn refused(what: &'static str, said: impl std::fmt::Display) -> Self {
+        let said = said.to_string();
+        Self::Refused { what, said }
+    }
+
+    pub(crate) fn too_large(size: u64) -> Self {
+        let limit = crate::message::MAX_MESSAGE;
+        Self::TooLarge { size, limit }
+    }
+
     /// The stable machine code, where security is what it is about.
     #[must_use]
     pub fn code(&self) -> Option<RefusalCode> {

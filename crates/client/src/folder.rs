@@ -62,20 +62,12 @@ impl Folder {
 
     /// Writes a file of mode 0600 in place of an older one, all or nothing.
     pub(crate) fn write(path: &Path, contents: &[u8]) -> Result<(), FolderError> {
-        let error = |doing, path: &Path| {
-            let path = path.to_owned();
-            move |source| FolderError::Io {
-                doing,
-                path,
-                source,
-            }
-        };
         let parent = path.parent().unwrap_or(Path::new("."));
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(parent)
-            .map_err(error("create", parent))?;
+            .map_err(failed("create", parent))?;
         let mut temporary = path.as_os_str().to_owned();
         temporary.push(format!(".{}.new", std::process::id()));
         let temporary = PathBuf::from(temporary);
@@ -96,7 +88,7 @@ impl Folder {
         if written.is_err() {
             let _ = std::fs::remove_file(&temporary);
         }
-        written.map_err(error("write", path))
+        written.map_err(failed("write", path))
     }
 
     /// Reads a file; `None` where there is none.
@@ -104,24 +96,25 @@ impl Folder {
         match std::fs::read_to_string(path) {
             Ok(text) => Ok(Some(text)),
             Err(why) if why.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(source) => Err(FolderError::Io {
-                doing: "read",
-                path: path.to_owned(),
-                source,
-            }),
+            Err(why) => Err(failed("read", path)(why)),
         }
     }
 
     /// Removes a file, which may be gone already.
     pub(crate) fn remove(path: &Path) -> Result<(), FolderError> {
         match std::fs::remove_file(path) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(FolderError::Io {
-                doing: "remove",
-                path: path.to_owned(),
-                source,
-            }),
+            Err(why) if why.kind() != io::ErrorKind::NotFound => Err(failed("remove", path)(why)),
             _ => Ok(()),
         }
+    }
+}
+
+fn failed(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FolderError {
+    let path = path.to_owned();
+    move |source| FolderError::Io {
+        doing,
+        path,
+        source,
     }
 }
 

@@ -5,7 +5,7 @@ use std::num::NonZeroU32;
 use pillarbox_policy::Credentials;
 use pillarbox_proto::imap::client::{
     AuthenticateError, ClearEvent, Client, ClientCertificate, Done, Event, MailboxName,
-    MessageData, Refused, SearchKey, TagSeed,
+    MessageData, SearchKey, TagSeed,
 };
 use pillarbox_proto::imap::grammar::SequenceSet;
 use pillarbox_proto::message::Address;
@@ -62,11 +62,7 @@ impl Protocol for Imap {
                     tracing::debug!(?mechanism, "IMAP login");
                     return Ok(());
                 }
-                Event::Refused(refused) => {
-                    return Err(LoginError::Refused {
-                        said: refused.text.to_string(),
-                    });
-                }
+                Event::Refused(refused) => return Err(LoginError::refused(refused.text)),
                 _ => {}
             }
         }
@@ -179,10 +175,7 @@ impl ImapSession {
         })
         .await?;
         match (body, complete, too_large) {
-            (_, _, Some(size)) => Err(ClientError::TooLarge {
-                size,
-                limit: MAX_MESSAGE,
-            }),
+            (_, _, Some(size)) => Err(ClientError::too_large(size)),
             (Some(body), true, None) => Ok(body),
             (Some(_), false, None) => Err(Broken::Ended.into()),
             (None, _, None) => Err(ClientError::NoMessage(shown)),
@@ -224,12 +217,7 @@ impl ImapSession {
         loop {
             match self.next().await? {
                 Event::Done(_) => return Ok(()),
-                Event::Refused(Refused { text, .. }) => {
-                    return Err(ClientError::Refused {
-                        what,
-                        said: text.to_string(),
-                    });
-                }
+                Event::Refused(refused) => return Err(ClientError::refused(what, refused.text)),
                 Event::Bye(_) => return Err(Broken::Ended.into()),
                 event => take(event),
             }
@@ -241,16 +229,9 @@ impl ImapSession {
 fn line(data: &MessageData) -> Option<Summary> {
     let envelope = data.envelope.as_ref()?;
     let mut header = Vec::new();
-    field(
-        &mut header,
-        "Date",
-        envelope.date.as_deref().unwrap_or_default(),
-    );
-    field(
-        &mut header,
-        "Subject",
-        envelope.subject.as_deref().unwrap_or_default(),
-    );
+    let (date, subject) = (envelope.date.as_deref(), envelope.subject.as_deref());
+    field(&mut header, "Date", date.unwrap_or_default());
+    field(&mut header, "Subject", subject.unwrap_or_default());
     let from: Vec<Vec<u8>> = envelope.from.iter().filter_map(mailbox).collect();
     field(&mut header, "From", &from.join(&b", "[..]));
     header.extend_from_slice(b"\r\n");

@@ -54,9 +54,7 @@ impl Protocol for Pop3 {
                 tracing::debug!(?by, "POP3 login");
                 Ok(())
             }
-            Event::LoginRefused(refused) => Err(LoginError::Refused {
-                said: refused.text.as_str().to_owned(),
-            }),
+            Event::LoginRefused(refused) => Err(LoginError::refused(refused.text.as_str())),
             _ => Err(Broken::Ended.into()),
         }
     }
@@ -141,10 +139,7 @@ impl Pop3Session {
                     }
                 }
                 Event::MessageEnds if size > MAX_MESSAGE => {
-                    return Err(ClientError::TooLarge {
-                        size,
-                        limit: MAX_MESSAGE,
-                    });
+                    return Err(ClientError::too_large(size));
                 }
                 Event::MessageEnds => return Ok(octets),
                 Event::Refused(_) => return Err(ClientError::NoMessage(number)),
@@ -155,10 +150,7 @@ impl Pop3Session {
 
     async fn event(&mut self, what: &'static str) -> Result<Event, ClientError> {
         match self.next().await? {
-            Event::Refused(refused) => Err(ClientError::Refused {
-                what,
-                said: refused.text.as_str().to_owned(),
-            }),
+            Event::Refused(refused) => Err(ClientError::refused(what, refused.text.as_str())),
             event => Ok(event),
         }
     }

@@ -332,6 +332,11 @@ pub enum LoginError {
 }
 
 impl LoginError {
+    pub(crate) fn refused(said: impl std::fmt::Display) -> Self {
+        let said = said.to_string();
+        Self::Refused { said }
+    }
+
     pub(crate) fn exchange(why: impl std::fmt::Display) -> Self {
         Self::Exchange(why.to_string())
     }

@@ -67,9 +67,9 @@ impl Protocol for Submission {
         }
         match session.next().await? {
             Event::Authenticated(_) => Ok(()),
-            Event::NotAuthenticated(LoginFailure::Refused(reply)) => Err(LoginError::Refused {
-                said: reply.to_string(),
-            }),
+            Event::NotAuthenticated(LoginFailure::Refused(reply)) => {
+                Err(LoginError::refused(reply))
+            }
             Event::NotAuthenticated(why) => Err(LoginError::exchange(why)),
             _ => Err(Broken::Ended.into()),
         }
@@ -140,21 +140,12 @@ impl SubmissionSession {
                     });
                 }
                 Event::NotSent { reply, .. } => {
-                    return Err(ClientError::Refused {
-                        what: "the message",
-                        said: reply.to_string(),
-                    });
+                    return Err(ClientError::refused("the message", reply));
                 }
                 Event::GivenUp => {
-                    let said = refused
-                        .iter()
-                        .map(|(who, said)| format!("{who}: {said}"))
-                        .collect::<Vec<_>>()
-                        .join("; ");
-                    return Err(ClientError::Refused {
-                        what: "every recipient",
-                        said,
-                    });
+                    let said = refused.iter().map(|(who, said)| format!("{who}: {said}"));
+                    let said = said.collect::<Vec<_>>().join("; ");
+                    return Err(ClientError::refused("every recipient", said));
                 }
                 _ => return Err(Broken::Ended.into()),
             }

@@ -282,17 +282,17 @@ impl Arrival {
         F: Future<Output = ()>,
         U: Fn(Unserved),
     {
-        let Self {
-            wire,
-            permit,
-            listener,
-            start,
-            timeouts,
-            until_shutdown,
-        } = self;
+        let permit = Some(self.permit);
         // An error here means that the peer is gone already.
-        if let Ok(connection) = Connection::new(wire, &listener, timeouts, Some(permit)) {
-            begin(connection, start, until_shutdown, session, unserved).await;
+        if let Ok(connection) = Connection::new(self.wire, &self.listener, self.timeouts, permit) {
+            begin(
+                connection,
+                self.start,
+                self.until_shutdown,
+                session,
+                unserved,
+            )
+            .await;
         }
     }
 
@@ -316,25 +316,19 @@ impl Arrival {
         if let Err(full) = self.permit.assign(reported.client.ip()) {
             return unserved(full.turned_away(reported.client));
         }
-        let Self {
-            wire,
-            permit,
-            listener,
-            start,
-            timeouts,
-            until_shutdown,
-        } = self;
+        let (start, timeouts) = (self.start, self.timeouts);
         let tls_start = match start {
             Start::Implicit(_) => TlsStart::Implicit,
             Start::Clear => TlsStart::StartTls,
         };
-        match FromBalancer::new(wire, reported, tls_start, &listener, timeouts, permit) {
+        let (wire, listener, permit) = (self.wire, &self.listener, self.permit);
+        match FromBalancer::new(wire, reported, tls_start, listener, timeouts, permit) {
             Ok(FromBalancer::Sealed(connection)) => {
                 let span = connection.span().clone();
                 session(Accepted::Sealed(connection)).instrument(span).await;
             }
             Ok(FromBalancer::Clear(connection)) => {
-                begin(connection, start, until_shutdown, session, unserved).await;
+                begin(connection, start, self.until_shutdown, session, unserved).await;
             }
             // The balancer is gone already.
             Err(_) => {}
