@@ -6,6 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::StoreError;
+use crate::embedded::disk::segment::Segment;
 use crate::embedded::disk::{damaged, disk, sync_folder};
 
 /// First line of the file `FORMAT`; the number is the version of everything below.
@@ -29,14 +30,8 @@ impl Folder {
             let what = format!("a store in {}", path.display());
             return Err(StoreError::not_found(what));
         }
-        let lock = lock(path)?;
-        let shards = read_format(&format)?;
-        let folder = Self {
-            path: path.to_owned(),
-            shards,
-            _lock: lock,
-        };
-        for number in 0..shards {
+        let folder = Self::lock(path, || read_format(&format))?;
+        for number in 0..folder.shards {
             let shard = folder.shard(number);
             if !shard.is_dir() {
                 return Err(damaged(&shard, 0, "the shard's folder is missing"));
@@ -54,32 +49,36 @@ impl Folder {
         if format.exists() {
             return Self::take(path);
         }
-        let lock = lock(path)?;
-        if shards == 0 || shards > MOST_SHARDS {
-            return Err(StoreError::TooLarge {
+        let folder = Self::lock(path, || match shards {
+            1..=MOST_SHARDS => Ok(shards),
+            _ => Err(StoreError::TooLarge {
                 what: "the number of shards",
                 limit: u64::from(MOST_SHARDS),
-            });
-        }
-        let folder = Self {
-            path: path.to_owned(),
-            shards,
-            _lock: lock,
-        };
+            }),
+        })?;
         for number in 0..shards {
             let shard = folder.shard(number);
             make(&shard)?;
-            if !crate::embedded::disk::segment::Segment::list(&shard)?.is_empty() {
-                return Err(damaged(
-                    &format,
-                    0,
-                    "the file is missing, but there is mail",
-                ));
+            if !Segment::list(&shard)?.is_empty() {
+                let why = "the file is missing, but there is mail";
+                return Err(damaged(&format, 0, why));
             }
         }
         make(&folder.spools())?;
         write_format(path, &format, shards)?;
         Ok(folder)
+    }
+
+    /// Keeps others out of a folder, then asks how many shards there are.
+    fn lock(
+        path: &Path,
+        shards: impl FnOnce() -> Result<u16, StoreError>,
+    ) -> Result<Self, StoreError> {
+        Ok(Self {
+            path: path.to_owned(),
+            _lock: lock(path)?,
+            shards: shards()?,
+        })
     }
 
     /// How many shards the store has, for ever.

@@ -19,7 +19,7 @@ use crate::embedded::index::Index;
 use crate::embedded::leases::LeaseTable;
 use crate::embedded::operations::{Jobs, Planned};
 use crate::embedded::records::grants::GrantBook;
-use crate::embedded::records::logins::{self, LoginRecords};
+use crate::embedded::records::logins::LoginRecords;
 use crate::embedded::shard::directory::Directory;
 use crate::embedded::shard::verify::{self, Report};
 use crate::embedded::shard::watchers::Watchers;
@@ -182,14 +182,15 @@ impl Engine for EmbeddedStore {
         for shard in &self.shards {
             shard.end_reads().await;
         }
+        let logins = Arc::clone(&self.logins);
         let ended = blocking(move || {
             wait_for(writers);
+            logins.close();
             Ok(())
         });
         if let Err(error) = ended.await {
             tracing::error!(%error, "the store could not be closed in order");
         }
-        logins::close(Arc::clone(&self.logins)).await;
         self.watchers.close();
         drop(held(&self.folder).take());
     }

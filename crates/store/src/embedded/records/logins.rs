@@ -10,7 +10,7 @@ use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, Row, Transaction, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::embedded::disk::{blocking, held};
+use crate::embedded::disk::held;
 use crate::embedded::index::{trouble, trouble_at};
 use crate::{AccountId, LoginMechanism, LoginRecord, LoginTls, StoreError};
 
@@ -320,17 +320,6 @@ fn prune(records: &Connection) -> rusqlite::Result<()> {
 impl Drop for LoginRecords {
     fn drop(&mut self) {
         self.close();
-    }
-}
-
-/// Ends the records on a thread that may block.
-pub(crate) async fn close(logins: std::sync::Arc<LoginRecords>) {
-    let closed = blocking(move || {
-        logins.close();
-        Ok(())
-    });
-    if let Err(error) = closed.await {
-        tracing::error!(%error, "the login records could not be closed in order");
     }
 }
 
