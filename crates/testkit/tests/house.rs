@@ -324,6 +324,7 @@ const FEW_CALLERS: [(&str, &[&str]); 7] = [
         &[
             "crates/store/src/embedded/records/grants.rs",
             "crates/policy/",
+            "crates/proto/src/sasl/logins/tests.rs",
             "crates/proto/tests/channels/",
             "crates/transport/tests/suite/conversations.rs",
         ],
