@@ -1,5 +1,6 @@
 //! docs/attacks.md, servers: one test a row that applies to POP3.
 
+use crate::channels::permitted;
 use pillarbox_policy::{PeerProof, RefusalCode};
 use pillarbox_proto::channel::End;
 use pillarbox_proto::line::LineError;
@@ -51,6 +52,15 @@ fn s1_command_injection_pop3() {
         };
         assert_eq!(server.nothing_left().err(), Some(found));
     }
+
+    // The same where a window for logins in the clear is open.
+    let mut server = permitted(clear());
+    server.input(b"U");
+    let found = Injected {
+        found_by: End::Server,
+        bytes: 1,
+    };
+    assert_eq!(server.nothing_left().err(), Some(found));
     assert_eq!(caller.credentials_seen, 0);
 }
 
