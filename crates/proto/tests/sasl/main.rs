@@ -9,4 +9,5 @@
 mod authentication;
 #[path = "../channels/mod.rs"]
 mod channels;
+mod outcomes;
 mod server;

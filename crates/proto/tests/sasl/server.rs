@@ -330,6 +330,16 @@ fn keys_are_zeroed_where_they_stood() {
 
 /// An independent client: computes its final message with the library's primitives alone.
 pub(crate) fn client_final(password: &str, bare: &str, server_first: &[u8]) -> String {
+    client_final_bound(password, bare, server_first, b"n,,")
+}
+
+/// The same, with this GS2 header and channel binding.
+pub(crate) fn client_final_bound(
+    password: &str,
+    bare: &str,
+    server_first: &[u8],
+    bound_to: &[u8],
+) -> String {
     use aws_lc_rs::{digest, hmac, pbkdf2};
     let server_first = std::str::from_utf8(server_first).unwrap();
     let mut attributes = server_first.split(',').map(|attribute| &attribute[2..]);
@@ -351,7 +361,7 @@ pub(crate) fn client_final(password: &str, bare: &str, server_first: &[u8]) -> S
     );
     let client_key = sign(&salted, b"Client Key");
     let stored_key = digest::digest(&digest::SHA256, &client_key);
-    let without_proof = format!("c=biws,r={nonce}");
+    let without_proof = format!("c={},r={nonce}", *coding::encode(bound_to));
     let signature = sign(
         stored_key.as_ref(),
         format!("{bare},{server_first},{without_proof}").as_bytes(),

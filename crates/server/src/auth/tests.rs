@@ -459,6 +459,12 @@ async fn a_store_that_fails_is_not_a_wrong_password() {
         answer,
         LoginAnswer::Refuse(LoginRefusal::Unavailable)
     ));
+    // In the clear not even that is told (S4.1-5).
+    assert_eq!(
+        house.password(&clear(), ALICE, PASSWORD).await,
+        Err(LoginReply::PrivacyRequired)
+    );
+    assert_eq!(house.outcomes().await.last(), Some(&"unavailable"));
 }
 
 /// S4-17.
