@@ -4,9 +4,14 @@
 use std::time::Duration;
 
 use pillarbox_names::{Service, TlsStart};
-use pillarbox_policy::{LoginAbort, LoginOutcome, LoginRefusal, Tampering};
+use pillarbox_policy::{
+    AccountLevel, Credentials, LoginAbort, LoginOutcome, LoginRefusal, Tampering,
+};
+use pillarbox_proto::sasl::Nonce;
+use pillarbox_proto::sasl::client::{ClientStep, Exchange, choose};
 use pillarbox_proto::sasl::coding::{decode, encode};
-use pillarbox_testkit::world::{ANN, Peer, World};
+use pillarbox_server::accounts::NewPassword;
+use pillarbox_testkit::world::{ANN, PASSWORD, Peer, World};
 use pillarbox_transport::ConnectionError;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -175,4 +180,52 @@ async fn a_browser_is_sent_away_at_once() {
         );
         assert!(client.left().lines().count() <= 1, "{}", client.left());
     }
+}
+
+/// A password that is changed while an exchange is under way does not let the old one in.
+#[tokio::test]
+async fn a_scram_exchange_begun_before_a_change_of_the_password_fails() {
+    for is_changed in [false, true] {
+        let world = World::start().await;
+        let facts = pillarbox_testkit::facts_with(|parts| parts.binding = None);
+        let credentials = Credentials::new(ANN, PASSWORD.into(), &AccountLevel::default());
+        let (mut exchange, first) = Exchange::new(
+            choose([&b"SCRAM-SHA-256"[..]], &facts).unwrap(),
+            credentials.release(&facts).unwrap(),
+            Nonce::from_random([7; Nonce::RANDOM]),
+        )
+        .unwrap();
+        let first = String::from_utf8(first.to_vec()).unwrap();
+        let (mut peer, line) = started(&world, Service::Imap, "SCRAM-SHA-256", &first).await;
+        if is_changed {
+            let account = world.account(ANN).await;
+            let verifiers = NewPassword::new(&"another horse".into())
+                .unwrap()
+                .verifiers();
+            let accounts = &world.store.accounts;
+            accounts
+                .set_verifiers(account, verifiers.unwrap())
+                .await
+                .unwrap();
+        }
+        let ClientStep::Send(last) = exchange.step(challenge(&line).as_bytes()) else {
+            panic!("{line}");
+        };
+        peer.put(format!("{}\r\n", *encode(&last)).as_bytes());
+        let line = peer.line().await.unwrap();
+        let is_refused = line.starts_with("a NO [AUTHENTICATIONFAILED]");
+        assert_eq!(is_refused, is_changed, "{line}");
+    }
+}
+
+/// Who gave up knows which command it was.
+#[tokio::test]
+async fn an_exchange_with_a_line_too_long_ends_with_the_tag() {
+    let world = World::start().await;
+    let mut peer = greeted(&world, Service::Imap).await;
+    peer.put(b"a AUTHENTICATE PLAIN\r\n");
+    assert_eq!(peer.line().await.unwrap(), "+ \r\n");
+    peer.put(&[&b"A".repeat(9_000)[..], b"\r\n"].concat());
+    let line = peer.line().await.unwrap();
+    assert!(line.starts_with("a BAD "), "{line}");
 }

@@ -460,3 +460,16 @@ async fn in_a_window_only_named_accounts_log_in_and_all_others_hear_the_same() {
     assert_eq!(received.with.as_deref(), Some("ESMTPA"));
     assert_eq!(received.tls, None, "no TLS, no clause (S4.3-2)");
 }
+
+/// A recipient whose account is removed after RCPT does not fail the others, who would get the message twice.
+#[tokio::test]
+async fn a_recipient_removed_before_the_end_of_data_is_passed_over() {
+    let (world, mut peer) = logged_in().await;
+    let envelope = "MAIL FROM:<ann@example.org>\r\nRCPT TO:<ann@example.org>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n";
+    peer.replies(envelope, 4).await;
+    let bob = world.account(BOB).await;
+    world.store.accounts.delete(bob).await.unwrap();
+    let reply = peer.replies("Subject: x\r\n\r\nx\r\n.\r\n", 1).await;
+    assert_eq!(reply, "250 2.0.0 Message accepted and stored\r\n");
+    assert_eq!(world.mail(ANN).await.len(), 1);
+}

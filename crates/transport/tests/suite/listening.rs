@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Begin, GREETING, good, limits, serve_with};
+use crate::support::{Begin, GREETING, certificates, good, limits, serve_with};
 use pillarbox_names::Service;
 use pillarbox_testkit::TestCa;
-use pillarbox_transport::{Listener, ListenerLimits, Start, Unserved};
+use pillarbox_transport::{Acceptor, CertificateStore, Listener, ListenerLimits, Start, Unserved};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -86,6 +86,26 @@ async fn shutdown_waits_for_sessions_but_not_for_ever() {
         assert_eq!(took >= limits.grace, cut, "{took:?}");
         assert!(took < Duration::from_secs(5));
     }
+}
+
+/// Who has not begun TLS yet has nothing to lose, and holds nothing up.
+#[tokio::test]
+async fn shutdown_does_not_wait_for_a_handshake() {
+    let certificates = certificates(&[&good(&TestCa::new())]);
+    let store = CertificateStore::new(certificates);
+    let acceptor = Acceptor::new(store, Service::Imap).unwrap();
+    let start = Start::Implicit(acceptor);
+    let listener = Listener::bind("test", ([127, 0, 0, 1], 0).into(), start, limits()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let stopped = async move { drop(stopped.await) };
+    let running = tokio::spawn(listener.run(|_| async {}, |_| (), stopped));
+    let _silent = TcpStream::connect(address).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let told = Instant::now();
+    stop.send(()).unwrap();
+    running.await.unwrap();
+    assert!(told.elapsed() < limits().grace / 2, "{:?}", told.elapsed());
 }
 
 /// A session that panics takes nothing with it.
