@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::StoreError;
+use crate::{MailboxId, StoreError};
 
 /// What parts the levels of a mailbox name.
 pub(crate) const LEVELS: char = '/';
@@ -47,6 +47,11 @@ pub(crate) fn spelled(name: &str) -> Cow<'_, str> {
     } else {
         Cow::Borrowed(name)
     }
+}
+
+/// What a mailbox is called that is on its way out: no name that a client can give.
+pub(crate) fn nameless(mailbox: MailboxId) -> String {
+    format!("\u{1}{}", mailbox.0)
 }
 
 /// The name of a mailbox to be made, as it will be stored.

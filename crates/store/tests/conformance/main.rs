@@ -159,7 +159,8 @@ macro_rules! engines {
                     lists_are_right_while_many_write
                     a_mailbox_is_opened_with_all_that_a_session_needs
                     changes_come_in_pieces
-                    others_get_in_between_the_slices_of_a_long_operation;
+                    others_get_in_between_the_slices_of_a_long_operation
+                    a_name_that_is_taken_while_its_mailbox_is_deleted_is_another_mailbox;
                 reading:
                     ranges_give_each_message_once_and_in_order
                     a_body_is_read_from_anywhere

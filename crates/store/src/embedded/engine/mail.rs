@@ -172,12 +172,14 @@ impl Mail for EmbeddedStore {
     }
 
     async fn delete_mailbox(&self, account: AccountId, name: &str) -> Result<(), StoreError> {
-        let mailbox = self.mailbox(account, name).await?;
-        if mailbox.name != INBOX {
-            self.empty_in_slices(account, &mailbox).await?;
-        }
         let name = name.to_owned();
-        self.change(account, move |index| index.delete_mailbox(&name))
+        let delete = move |index: Index<'_>| index.delete_mailbox(&name, SLICE);
+        let Some(nameless) = self.change(account, delete).await? else {
+            return Ok(());
+        };
+        let uids = self.uids(account, nameless).await?;
+        self.expunge(account, nameless, &uids).await?;
+        self.change(account, move |index| index.delete_nameless(nameless))
             .await
     }
 

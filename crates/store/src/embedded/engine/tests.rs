@@ -173,6 +173,35 @@ async fn an_account_made_again_has_higher_uid_validities_and_another_identity() 
 
 /// RFC 6851 section 3.3: whoever moves is told what was moved, also when the rest was not.
 #[tokio::test]
+async fn a_deletion_that_a_crash_interrupted_is_finished_at_the_next_start() {
+    let place = tempfile::tempdir().unwrap();
+    let (id, _) = filled(place.path(), 0).await;
+    let store = open(place.path());
+    let mailbox = store.create_mailbox(id, "big").await.unwrap();
+    let mut batch = Vec::new();
+    for _ in 0..3 {
+        batch.push(message(&store, &mailbox, b"x").await);
+    }
+    store.append(id, batch).await.unwrap();
+    let first_step = store
+        .change(id, |index| index.delete_mailbox("big", 2))
+        .await;
+    assert_eq!(first_step.unwrap(), Some(mailbox.id));
+    assert!(store.mailbox(id, "big").await.is_err());
+    assert!(store.snapshot(id, mailbox.id).await.is_ok());
+    store.close().await;
+    drop(store);
+    let store = open(place.path());
+    // Whatever is written comes after it.
+    store.create_mailbox(id, "next").await.unwrap();
+    let gone = store.snapshot(id, mailbox.id).await;
+    assert!(matches!(gone, Err(StoreError::NotFound { .. })), "{gone:?}");
+    store.close().await;
+    drop(store);
+    assert!(EmbeddedStore::verify(place.path()).unwrap().is_sound());
+}
+
+#[tokio::test]
 async fn a_move_that_fails_in_the_middle_answers_what_it_moved() {
     let place = tempfile::tempdir().unwrap();
     let (id, _) = filled(place.path(), 0).await;

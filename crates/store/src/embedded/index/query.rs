@@ -78,11 +78,19 @@ impl Index<'_> {
         Ok(self.one(sql, [], |row| unsigned(row, 0))?.unwrap_or(0))
     }
 
-    /// Every mailbox of the account, by name.
+    /// Every mailbox of the account, by name, without those that are on their way out.
     pub(crate) fn mailboxes(&self) -> Result<Vec<Mailbox>, StoreError> {
         self.counters()?;
-        let sql = format!("{MAILBOX} WHERE account = ?1 ORDER BY name");
+        let sql = format!("{MAILBOX} WHERE account = ?1 AND name >= ' ' ORDER BY name");
         self.all(&sql, [self.account.0], read_mailbox)
+    }
+
+    /// The mailboxes of all accounts that have lost their names and are not deleted yet.
+    pub(crate) fn nameless_mailboxes(&self) -> Result<Vec<(AccountId, MailboxId)>, StoreError> {
+        let sql = "SELECT account, id FROM mailbox WHERE name < ' '";
+        self.all(sql, [], |row| {
+            Ok((AccountId(row.get(0)?), MailboxId(row.get(1)?)))
+        })
     }
 
     /// A mailbox by its name as it is stored.

@@ -117,12 +117,27 @@ impl Index<'_> {
         Ok((effects, ()))
     }
 
-    pub(crate) fn delete_mailbox(&self, name: &str) -> Planned<()> {
+    /// Deletes a mailbox. One with more than `most` messages loses its name only, for one that no client can ask
+    /// for, and is answered: it is to be emptied, and deleted by [`Index::delete_nameless`]. What others do to
+    /// the name meanwhile does not concern it.
+    pub(crate) fn delete_mailbox(&self, name: &str, most: usize) -> Planned<Option<MailboxId>> {
         let mailbox = self.named(name)?;
         if mailbox.name == INBOX {
             return Err(StoreError::bad_name(INBOX, "INBOX cannot be deleted"));
         }
-        Ok((vec![Effect::MailboxDeleted(mailbox.id)], ()))
+        let id = mailbox.id;
+        if mailbox.messages as usize <= most {
+            return Ok((vec![Effect::MailboxDeleted(id)], None));
+        }
+        let nameless = Effect::MailboxRenamed(id, names::nameless(id));
+        Ok((vec![nameless], Some(id)))
+    }
+
+    /// Deletes a mailbox that has lost its name.
+    pub(crate) fn delete_nameless(&self, mailbox: MailboxId) -> Planned<()> {
+        let found = self.stored_as(&names::nameless(mailbox))?;
+        let effect = found.map(|mailbox| Effect::MailboxDeleted(mailbox.id));
+        Ok((effect.into_iter().collect(), ()))
     }
 
     pub(crate) fn set_subscribed(&self, name: &str, subscribed: bool) -> Planned<()> {

@@ -78,6 +78,7 @@ impl Recovered {
     ) -> Result<Shard, StoreError> {
         let number = self.number;
         let shard = folder.shard(number);
+        let unfinished = nameless_mailboxes(&self.index)?;
         let (sender, queue) = mpsc::channel(QUEUE);
         let snapshots = Arc::new(Snapshots::default());
         let writer = Writer {
@@ -94,17 +95,42 @@ impl Recovered {
             .name(format!("pillarbox-shard-{number}"))
             .spawn(move || writer.run())
             .map_err(|e| StoreError::Engine(format!("no thread for shard {number}: {e}")))?;
-        Ok(Shard {
+        let shard = Shard {
             folder: shard,
             readers: Readers::new(folder.index(number)),
             snapshots,
             queue: Mutex::new(Some(sender)),
             writer: Mutex::new(Some(thread)),
-        })
+        };
+        shard.finish_deletions(unfinished)?;
+        Ok(shard)
     }
 }
 
+/// The mailboxes whose deletion a crash has interrupted.
+fn nameless_mailboxes(index: &Connection) -> Result<Vec<(AccountId, MailboxId)>, StoreError> {
+    let everybody = Index {
+        database: index,
+        account: AccountId(0),
+    };
+    everybody.nameless_mailboxes()
+}
+
 impl Shard {
+    /// Hands the rest of interrupted deletions to the writer, ahead of everything else. Nobody waits for them.
+    fn finish_deletions(&self, mailboxes: Vec<(AccountId, MailboxId)>) -> Result<(), StoreError> {
+        let queue = held(&self.queue).clone().ok_or(StoreError::Closed)?;
+        for (account, mailbox) in mailboxes {
+            let delete = move |index: Index<'_>| index.delete_nameless(mailbox);
+            let (operation, _) = Waiting::new(account, Vec::new(), delete);
+            // As many as fit; the next start takes the others.
+            if queue.try_send(Box::new(operation)).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Has the writer do something; answers when it is durable.
     pub(crate) async fn submit<T, F>(
         &self,

@@ -216,3 +216,42 @@ async fn fill(store: &Stores, jane: pillarbox_store::AccountId, inbox: MailboxId
         there += more;
     }
 }
+
+/// A mailbox that is deleted in slices is out of the way at once: it is neither found again under another name, nor
+/// does a new one under its name lose anything.
+pub(crate) async fn a_name_that_is_taken_while_its_mailbox_is_deleted_is_another_mailbox(
+    place: Place,
+) {
+    const MESSAGES: u32 = 20_000;
+    let store = place.open();
+    let jane = create_account(&store, "jane@example.org").await;
+    let others = store.mail.mailboxes(jane).await.unwrap().len();
+    let old = store.mail.create_mailbox(jane, "big").await.unwrap().id;
+    fill(&store, jane, old, MESSAGES).await;
+    let long = {
+        let store = store.clone();
+        tokio::spawn(async move { store.mail.delete_mailbox(jane, "big").await })
+    };
+    let mut kept = Vec::new();
+    while kept.is_empty() {
+        if store.mail.rename_mailbox(jane, "big", "keep").await.is_ok() {
+            // It was quicker than the deletion.
+            assert!(matches!(
+                long.await.unwrap(),
+                Err(pillarbox_store::StoreError::NotFound { .. })
+            ));
+            assert_eq!(mailbox(&store, jane, "keep").await.messages, MESSAGES);
+            return;
+        }
+        if let Ok(new) = store.mail.create_mailbox(jane, "big").await {
+            append(&store, jane, new.id, b"new").await;
+            kept.push(new.id);
+        }
+    }
+    long.await.unwrap().unwrap();
+    let store = place.reopen(store).await;
+    let new = mailbox(&store, jane, "big").await;
+    assert_eq!((new.id, new.messages), (kept[0], 1));
+    let names = store.mail.mailboxes(jane).await.unwrap();
+    assert_eq!(names.len(), others + 1, "{names:?}");
+}
