@@ -40,12 +40,17 @@ impl HeaderStamp {
     pub fn push(&mut self, piece: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(piece.len() + 16);
         let mut rest = piece;
-        if self.place == Place::Start && matches!(piece.first(), Some(b' ' | b'\t')) {
-            // A line that folds nothing is no field. Behind the fields that were written before, such as Received,
-            // it would go on with the last of them, so the text begins here.
-            add(self.date.take(), self.message_id.take(), &mut out);
-            out.extend_from_slice(b"\r\n");
-            self.place = Place::Body;
+        if self.place == Place::Start
+            && let Some(first) = piece.first()
+        {
+            self.place = Place::LineStart;
+            if matches!(first, b' ' | b'\t') {
+                // A line that folds nothing is no field. Behind the fields that were written before, such as
+                // Received, it would go on with the last of them, so the text begins here.
+                add(self.date.take(), self.message_id.take(), &mut out);
+                out.extend_from_slice(b"\r\n");
+                self.place = Place::Body;
+            }
         }
         while self.place != Place::Body
             && let Some((&octet, behind)) = rest.split_first()
@@ -172,7 +177,12 @@ mod tests {
             proptest::prop_assert_eq!(&stamp(message.as_bytes(), &cuts), &stamped);
             let without = stamped.replacen("Date: D\r\n", "", 1).replacen("Message-ID: M\r\n", "", 1);
             let with_end = format!("{message}\r\n");
-            proptest::prop_assert!(without == message || without == with_end);
+            let as_text = format!("\r\n{message}");
+            let is_right = match message.starts_with(' ') {
+                true => without == as_text,
+                false => without == message || without == with_end,
+            };
+            proptest::prop_assert!(is_right, "{without:?}");
         }
     }
 }

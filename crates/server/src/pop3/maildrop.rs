@@ -1,13 +1,14 @@
 //! An account's INBOX as a maildrop, and the one POP3 session it may have at a time.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pillarbox_proto::pop3::maildrop::{Entry, Maildrop, UniqueId};
 use pillarbox_proto::pop3::server::{CannotOpen, Updated};
 use pillarbox_store::{
     Body, ContentId, Lease, Leases, MailboxId, Renewal, StoreError, Uid, UidRange,
 };
+use tokio::time::Instant;
 
 use crate::{AccountHandle, Context};
 

@@ -10,6 +10,7 @@ use pillarbox_proto::pop3::client::{Client, Event, LoggedInBy, Violation};
 use pillarbox_proto::pop3::response::ResponseCode;
 use pillarbox_proto::sasl::{Mechanism, Nonce};
 use pillarbox_proto::{Clear, Sealed};
+use pillarbox_store::StoreError;
 use pillarbox_testkit::needs;
 use pillarbox_testkit::world::{ANN, Door, PASSWORD, World};
 use pillarbox_transport::{Connection, ConnectionError, Conversation, Driven};
@@ -406,4 +407,23 @@ async fn python_poplib_reads_and_deletes_mail() {
     assert_eq!(printed.lines().collect::<Vec<_>>(), expected);
     assert_eq!(server.uids().await, [5]);
     server.stop().await;
+}
+
+/// A session that has lost its maildrop, to another one or to trouble with the store, ends and removes nothing.
+#[tokio::test]
+async fn who_loses_the_maildrop_removes_nothing() {
+    let world = World::start().await;
+    world.deliver(ANN, b"Subject: a\r\n\r\n").await;
+    let mut peer = world.log_in(Service::Pop3).await;
+    peer.put(b"DELE 1\r\n");
+    assert!(peer.line().await.unwrap().starts_with("+OK"));
+    // The lease is renewed once a minute.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(61)).await;
+    tokio::time::resume();
+    world.faults.fail("Leases::renew", 1, StoreError::Closed);
+    peer.put(b"QUIT\r\n");
+    let (said, _) = peer.end().await;
+    assert_eq!(said, "", "nothing was removed, so nothing is confirmed");
+    assert_eq!(world.mail(ANN).await.len(), 1);
 }

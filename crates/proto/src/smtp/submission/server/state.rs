@@ -149,6 +149,9 @@ impl Protocol for Submission {
     fn refuse_login(&mut self) {
         let reply = self.tls_first(replies::ENCRYPTION_REQUIRED);
         self.say(reply);
+        // As bad as a line without sense, as in IMAP and POP3: a client that goes on so has to be stopped.
+        let counted = self.shared.counts.bad();
+        self.unless_too_many(counted);
     }
 
     fn login_reply(&mut self, reply: LoginReply) {
