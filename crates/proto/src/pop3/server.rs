@@ -284,7 +284,6 @@ impl Protocol for Pop3 {
     /// (RFC 1939 §6).
     fn say_goodbye(&mut self, why: Goodbye) {
         let is_telling = matches!(self.state, State::Sending(_) | State::Listing { .. })
-            || self.shared.is_starting_tls()
             || self.shared.is_over();
         if why == Goodbye::ShuttingDown && !is_telling {
             self.say("-ERR [SYS/TEMP] the server is going down; come back in a moment");

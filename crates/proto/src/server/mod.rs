@@ -130,7 +130,13 @@ impl<P: Protocol> AsksForPermit for Server<P, Clear> {
 
 impl<P: Protocol, C: ChannelState> ServerMachine for Server<P, C> {
     fn say_goodbye(&mut self, why: Goodbye) {
-        self.protocol.say_goodbye(why);
+        let shared = self.protocol.shared_mut();
+        if shared.is_starting_tls() {
+            // Whatever is said in the clear now, the client would take for TLS.
+            shared.end(Ok(()));
+        } else {
+            self.protocol.say_goodbye(why);
+        }
     }
 
     fn abort_login(&mut self, how: LoginAbort) -> Option<LoginEvent> {

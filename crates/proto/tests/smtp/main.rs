@@ -8,6 +8,7 @@
 
 #[path = "../channels/mod.rs"]
 mod channels;
+mod driver;
 mod machines;
 mod oracle;
 mod transcripts;

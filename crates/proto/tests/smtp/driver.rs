@@ -1,0 +1,89 @@
+//! What the driver of a server's machine asks it beside its events: POP3's and submission's, which are one machine.
+
+use std::sync::Arc;
+
+use pillarbox_policy::{LoginAbort, LoginOutcome};
+use pillarbox_proto::sasl::{LoginQuestion, LoginsInClear};
+use pillarbox_proto::server::{ClearEvent, Goodbye, ServerMachine};
+use pillarbox_proto::smtp::submission::server::Config;
+use pillarbox_proto::{
+    AsksForPermit, Clear, LoginMachine, Machine, Sealed, Start, Step, pop3, smtp::submission,
+};
+use pillarbox_testkit::facts;
+
+use crate::channels::clear;
+
+fn submission() -> submission::server::Server<Sealed> {
+    let config = Arc::new(Config::new("mail.example.org"));
+    Start::start(&Sealed::new(facts()), config)
+}
+
+fn pop3() -> pop3::server::Server<Sealed> {
+    Start::start(&Sealed::new(facts()), pop3::server::Config::default())
+}
+
+/// What a machine answers to this, up to its next event or the want of input.
+fn answer<M: Machine>(machine: &mut M, input: &str) -> (String, Option<M::Event>) {
+    machine.input(input.as_bytes());
+    let mut out = Vec::new();
+    loop {
+        match machine.poll() {
+            Step::Output(octets) => out.extend_from_slice(&octets),
+            Step::Event(event) => return (String::from_utf8(out).unwrap(), Some(event)),
+            _ => return (String::from_utf8(out).unwrap(), None),
+        }
+    }
+}
+
+/// An exchange that is under way when the connection ends has one end, for the record (S4-17).
+#[test]
+fn an_exchange_ends_with_its_connection() {
+    fn ends(machine: &mut impl ServerMachine, begin: &str) {
+        assert_eq!(machine.abort_login(LoginAbort::Disconnected), None);
+        answer(machine, begin);
+        let event = machine.abort_login(LoginAbort::Disconnected).unwrap();
+        let LoginQuestion::Ended { outcome, .. } = event.question else {
+            panic!("{event:?}");
+        };
+        assert_eq!(outcome, LoginOutcome::Aborted(LoginAbort::Disconnected));
+        assert_eq!(machine.abort_login(LoginAbort::Disconnected), None);
+    }
+    ends(&mut submission(), "EHLO x\r\nAUTH PLAIN\r\n");
+    ends(&mut pop3(), "AUTH PLAIN\r\n");
+}
+
+#[test]
+fn a_client_has_the_name_it_gave_itself_where_it_can() {
+    let mut submission = submission();
+    assert_eq!(submission.client_name(), None);
+    answer(&mut submission, "EHLO laptop.example\r\n");
+    let name = submission.client_name();
+    assert_eq!(name.as_deref(), Some("laptop.example"));
+    let mut pop3 = pop3();
+    answer(&mut pop3, "CAPA\r\n");
+    assert_eq!(pop3.client_name(), None);
+}
+
+/// After the reply to STARTTLS nothing is said in the clear, not even a goodbye: the client would take it for TLS.
+#[test]
+fn between_starttls_and_the_handshake_the_server_is_silent() {
+    fn is_silent(mut machine: impl ServerMachine + AsksForPermit, line: &str) {
+        let (said, event) = answer(&mut machine, line);
+        assert!(!said.is_empty());
+        assert_eq!(clear_event(&machine, event), Some(ClearEvent::StartTls));
+        machine.say_goodbye(Goodbye::ShuttingDown);
+        assert_eq!(answer(&mut machine, "").0, "");
+    }
+    fn clear_event<M: AsksForPermit>(_: &M, event: Option<M::Event>) -> Option<ClearEvent> {
+        M::clear_event(&event?)
+    }
+    let pop3: pop3::server::Server<Clear> = Start::start(
+        &clear(),
+        (pop3::server::Config::default(), LoginsInClear::NotListed),
+    );
+    is_silent(pop3, "STLS\r\n");
+    let config = Arc::new(Config::new("mail.example.org"));
+    let submission: submission::server::Server<Clear> =
+        Start::start(&clear(), (config, LoginsInClear::NotListed));
+    is_silent(submission, "EHLO x\r\nSTARTTLS\r\n");
+}
