@@ -1,13 +1,13 @@
-//! What the driver of a server's machine asks it beside its events: POP3's and submission's, which are one machine.
+//! What the driver of a server's machine asks it beside its events.
 
 use std::sync::Arc;
 
 use pillarbox_policy::{LoginAbort, LoginOutcome};
 use pillarbox_proto::sasl::{LoginQuestion, LoginsInClear};
-use pillarbox_proto::server::{ClearEvent, Goodbye, ServerMachine};
+use pillarbox_proto::server::{ClearEvent, Goodbye, ServerMachine, StartTls};
 use pillarbox_proto::smtp::submission::server::Config;
 use pillarbox_proto::{
-    AsksForPermit, Clear, LoginMachine, Machine, Sealed, Start, Step, pop3, smtp::submission,
+    AsksForPermit, Clear, LoginMachine, Machine, Sealed, Start, Step, imap, pop3, smtp::submission,
 };
 use pillarbox_testkit::facts;
 
@@ -86,4 +86,13 @@ fn between_starttls_and_the_handshake_the_server_is_silent() {
     let submission: submission::server::Server<Clear> =
         Start::start(&clear(), (config, LoginsInClear::NotListed));
     is_silent(submission, "EHLO x\r\nSTARTTLS\r\n");
+    let imap: imap::server::Server<Clear> = Start::start(
+        &clear(),
+        imap::server::ClearSettings {
+            limits: imap::server::Limits::default(),
+            starttls: StartTls::Offered,
+            logins: LoginsInClear::NotListed,
+        },
+    );
+    is_silent(imap, "a STARTTLS\r\n");
 }

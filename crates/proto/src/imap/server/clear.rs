@@ -93,7 +93,11 @@ impl Cleartext {
     }
 
     pub(super) fn bye(&mut self, text: &'static str) {
-        self.front.bye(text);
+        match self.next {
+            // Whatever is said in the clear now, the client would take for TLS.
+            Some(Next::Handshake) => self.front.end_in_silence(),
+            _ => self.front.bye(text),
+        }
     }
 
     pub(super) fn input(&mut self, bytes: &[u8]) {

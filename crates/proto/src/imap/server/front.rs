@@ -283,6 +283,10 @@ impl Front {
     /// Ends the session: `* BYE`, then close.
     pub(super) fn bye(&mut self, text: &str) {
         self.state.responses.untagged(&format!("BYE {text}"));
+        self.end_in_silence();
+    }
+
+    pub(super) fn end_in_silence(&mut self) {
         self.over = Some(Ok(()));
     }
 }
