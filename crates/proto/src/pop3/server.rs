@@ -283,8 +283,7 @@ impl Protocol for Pop3 {
     /// Who is silent gets no response (RFC 1939 §3), and none stands within a message. Messages marked deleted stay
     /// (RFC 1939 §6).
     fn say_goodbye(&mut self, why: Goodbye) {
-        let is_telling = matches!(self.state, State::Sending(_) | State::Listing { .. })
-            || self.shared.is_over();
+        let is_telling = matches!(self.state, State::Sending(_) | State::Listing { .. });
         if why == Goodbye::ShuttingDown && !is_telling {
             self.say("-ERR [SYS/TEMP] the server is going down; come back in a moment");
         }

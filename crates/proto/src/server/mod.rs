@@ -131,8 +131,8 @@ impl<P: Protocol> AsksForPermit for Server<P, Clear> {
 impl<P: Protocol, C: ChannelState> ServerMachine for Server<P, C> {
     fn say_goodbye(&mut self, why: Goodbye) {
         let shared = self.protocol.shared_mut();
-        if shared.is_starting_tls() {
-            // Whatever is said in the clear now, the client would take for TLS.
+        // Before the handshake, whatever is said in the clear the client would take for TLS.
+        if shared.is_starting_tls() || shared.is_over() {
             shared.end(Ok(()));
         } else {
             self.protocol.say_goodbye(why);

@@ -96,3 +96,15 @@ fn between_starttls_and_the_handshake_the_server_is_silent() {
     );
     is_silent(imap, "a STARTTLS\r\n");
 }
+
+#[test]
+fn who_said_quit_hears_no_second_goodbye() {
+    fn is_silent(mut machine: impl ServerMachine) {
+        let (said, _) = answer(&mut machine, "QUIT\r\n");
+        assert!(!said.is_empty());
+        machine.say_goodbye(Goodbye::ShuttingDown);
+        assert_eq!(answer(&mut machine, "").0, "");
+    }
+    is_silent(submission());
+    is_silent(pop3());
+}
