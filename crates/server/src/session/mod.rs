@@ -183,15 +183,18 @@ impl Session {
         None
     }
 
-    /// Does the handshake. `None` where it failed, which is in the log then, and the connection is gone. Nothing of the
-    /// cleartext session is left after it (S2).
+    /// Does the handshake. `None` where it failed, which is in the log then, or the server shuts down, and the connection
+    /// is gone. Nothing of the cleartext session is left after it (S2).
     pub(crate) async fn start_tls<M: Upgrade>(
         mut self,
         clear: Conversation<M>,
     ) -> Option<(Self, Connection<Sealed>)> {
         self.logins = SessionLogins::default();
         self.client = None;
-        let sealed = upgrade::start_tls(clear, &self.listener).await?;
+        let sealed = tokio::select! {
+            sealed = upgrade::start_tls(clear, &self.listener) => sealed?,
+            () = self.shutdown.requested() => return None,
+        };
         Some((self, sealed))
     }
 

@@ -217,3 +217,15 @@ async fn what_is_cut_off_is_not_stored_and_on_record_as_truncation() {
     assert_eq!(world.mail(ANN).await.len(), 1);
     assert_eq!(truncations(&log), cuts, "and nothing else was cut off");
 }
+
+/// A client that has been told to begin with TLS and does not is not waited for.
+#[tokio::test]
+async fn a_shutdown_does_not_wait_for_a_handshake_after_starttls() {
+    let world = World::start().await;
+    let mut peer = world.greeted_clear(Service::Imap).await;
+    peer.put(b"a STARTTLS\r\n");
+    assert_eq!(peer.line().await.unwrap(), "a OK Begin TLS now\r\n");
+    world.trigger.request();
+    let ended = tokio::time::timeout(Duration::from_secs(5), peer.ends());
+    assert!(ended.await.is_ok());
+}
