@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use pillarbox_policy::{LoginAbort, LoginOutcome};
-use pillarbox_proto::sasl::{LoginQuestion, LoginsInClear};
+use pillarbox_proto::line::LineError;
+use pillarbox_proto::sasl::{LoginAnswer, LoginQuestion, LoginsInClear, Nonce};
 use pillarbox_proto::server::{ClearEvent, Goodbye, ServerMachine, StartTls};
 use pillarbox_proto::smtp::submission::server::Config;
 use pillarbox_proto::{
-    AsksForPermit, Clear, LoginMachine, Machine, Sealed, Start, Step, imap, pop3, smtp::submission,
+    AsksForPermit, Clear, LoginMachine, Machine, Sealed, Start, Step, Violation, imap, pop3,
+    smtp::submission,
 };
 use pillarbox_testkit::facts;
 
@@ -50,6 +52,33 @@ fn an_exchange_ends_with_its_connection() {
     }
     ends(&mut submission(), "EHLO x\r\nAUTH PLAIN\r\n");
     ends(&mut pop3(), "AUTH PLAIN\r\n");
+    let limits = imap::server::Limits::default();
+    let mut imap: imap::server::Server<Sealed> = Start::start(&Sealed::new(facts()), limits);
+    ends(&mut imap, "a AUTHENTICATE PLAIN\r\n");
+}
+
+/// What cannot be read as lines ends the session, also in an exchange (S1).
+#[test]
+fn an_exchange_ends_with_what_is_no_line() {
+    fn ends(mut machine: impl LoginMachine, begin: &str) {
+        answer(&mut machine, begin);
+        let nonce = Nonce::from_random([1; Nonce::RANDOM]);
+        machine.answer_login(LoginAnswer::Nonce(nonce));
+        let (challenge, _) = answer(&mut machine, "");
+        assert!(["334 \r\n", "+ \r\n"].contains(&challenge.as_str()));
+        machine.input(b"AGFu\nbgBz\r\n");
+        let violation = loop {
+            match machine.poll() {
+                Step::Output(_) => {}
+                Step::Err(violation) => break Some(violation),
+                _ => break None,
+            }
+        };
+        let expected = Violation::Line(LineError::BareLf);
+        assert_eq!(violation, Some(expected), "{begin}");
+    }
+    ends(submission(), "EHLO x\r\nAUTH PLAIN\r\n");
+    ends(pop3(), "AUTH PLAIN\r\n");
 }
 
 #[test]
