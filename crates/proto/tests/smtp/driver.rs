@@ -24,6 +24,11 @@ fn pop3() -> pop3::server::Server<Sealed> {
     Start::start(&Sealed::new(facts()), pop3::server::Config::default())
 }
 
+fn imap() -> imap::server::Server<Sealed> {
+    let limits = imap::server::Limits::default();
+    Start::start(&Sealed::new(facts()), limits)
+}
+
 /// What a machine answers to this, up to its next event or the want of input.
 fn answer<M: Machine>(machine: &mut M, input: &str) -> (String, Option<M::Event>) {
     machine.input(input.as_bytes());
@@ -52,9 +57,27 @@ fn an_exchange_ends_with_its_connection() {
     }
     ends(&mut submission(), "EHLO x\r\nAUTH PLAIN\r\n");
     ends(&mut pop3(), "AUTH PLAIN\r\n");
-    let limits = imap::server::Limits::default();
-    let mut imap: imap::server::Server<Sealed> = Start::start(&Sealed::new(facts()), limits);
-    ends(&mut imap, "a AUTHENTICATE PLAIN\r\n");
+    ends(&mut imap(), "a AUTHENTICATE PLAIN\r\n");
+}
+
+/// A line that is too long ends an exchange and not the session.
+#[test]
+fn an_exchange_ends_with_a_line_too_long() {
+    fn ends(mut machine: impl LoginMachine, begin: &str, refusal: &str) {
+        answer(&mut machine, begin);
+        machine.answer_login(LoginAnswer::Nonce(Nonce::from_random([1; Nonce::RANDOM])));
+        answer(&mut machine, &format!("{}\r\n", "A".repeat(70_000)));
+        machine.answer_login(LoginAnswer::Recorded);
+        let (said, _) = answer(&mut machine, "");
+        assert!(said.starts_with(refusal), "{said}");
+    }
+    ends(submission(), "EHLO x\r\nAUTH PLAIN\r\n", "500 5.5.6 ");
+    ends(pop3(), "AUTH PLAIN\r\n", "-ERR line too long");
+    ends(
+        imap(),
+        "a AUTHENTICATE PLAIN\r\n",
+        "a BAD The line is too long",
+    );
 }
 
 /// What cannot be read as lines ends the session, also in an exchange (S1).
@@ -91,6 +114,8 @@ fn a_client_has_the_name_it_gave_itself_where_it_can() {
     let mut pop3 = pop3();
     answer(&mut pop3, "CAPA\r\n");
     assert_eq!(pop3.client_name(), None);
+    // Its ID is an event, for the session to keep.
+    assert_eq!(imap().client_name(), None);
 }
 
 /// After the reply to STARTTLS nothing is said in the clear, not even a goodbye: the client would take it for TLS.
