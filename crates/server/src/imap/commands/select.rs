@@ -82,7 +82,7 @@ pub(in crate::imap) async fn remove_deleted(
             && among.is_none_or(|among| among.binary_search(&uid).is_ok())
     });
     if !doomed.is_empty() {
-        // Another session may take `\\Deleted` away in the meantime.
+        // Another session may take `\Deleted` away in the meantime.
         store.expunge_deleted(account, selected.id, &doomed).await?;
     }
     Ok(())

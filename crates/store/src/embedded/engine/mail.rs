@@ -76,7 +76,7 @@ impl EmbeddedStore {
         Ok(snapshot.uids.from(0).collect())
     }
 
-    /// Removes the messages of a mailbox that is to be deleted, if they are more than a slice.
+    /// Removes the messages of a mailbox whose account is to be deleted, if they are more than a slice.
     pub(super) async fn empty_in_slices(
         &self,
         account: AccountId,
